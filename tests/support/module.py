@@ -1,0 +1,64 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a module of the collection in this process, as ansible-core would run it."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from ansible.module_utils import basic
+
+try:  # ansible-core 2.19 and later
+    from ansible.module_utils.testing import patch_module_args
+except ImportError:  # 2.16 to 2.18
+    patch_module_args = None
+
+
+@dataclass
+class ModuleRun:
+    """What a module left behind: its decoded result, its exit code and the bytes that it printed."""
+
+    result: dict[str, Any]
+    exit_code: int
+    raw: str
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.result.get("changed"))
+
+    @property
+    def failed(self) -> bool:
+        return self.exit_code != 0
+
+    @property
+    def message(self) -> str:
+        return str(self.result.get("msg", ""))
+
+
+def run_module(name: str, arguments: dict[str, Any], *, check: bool = False, diff: bool = False) -> ModuleRun:
+    """Run module `name` (without the collection's name) with these arguments; never raises for a failed module."""
+    module = importlib.import_module(f"ansible_collections.smarthost.spamexperts.plugins.modules.{name}")
+    options = {**arguments, "_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}  # noqa: S108 - what ansible-core sends
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            if patch_module_args:
+                with patch_module_args(options):
+                    module.main()
+            else:
+                with mock.patch.object(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()):
+                    module.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+    raw = out.getvalue()
+    if not raw.strip():
+        raise AssertionError(f"module {name} printed no result; it wrote to stderr: {err.getvalue()}")
+    return ModuleRun(json.loads(raw.strip().splitlines()[-1]), code, raw + err.getvalue())

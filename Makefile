@@ -1,0 +1,101 @@
+# Everything that a maintainer runs. Each target prepares what it needs; `make help` names them.
+PYTHON ?= python3
+VENV := .venv
+BUILD := build
+# More options for pytest, as in: make test-unit ARGS="-k limits"
+ARGS ?=
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Nothing here reads or writes the caller's own Ansible files.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_HOME := $(CURDIR)/$(BUILD)/ansible
+export ANSIBLE_LOCAL_TEMP := $(CURDIR)/$(BUILD)/ansible/tmp
+export NO_COLOR := 1
+export ANSIBLE_NOCOLOR := 1
+export COVERAGE_FILE = $(CURDIR)/$(BUILD)/coverage/$@
+
+STAGE := tests/tools/stage
+PYTEST := python -m pytest $(ARGS)
+COVERED := --cov --cov-report=
+PYTHON_SOURCES := plugins tests $(wildcard benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help environment packages-demo packages-test demo \
+	test tests test-unit test-component test-integration test-slow test-matrix coverage lint sanity units build \
+	changelog bench clean
+
+help:  ## This list
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-17s %s\n' "$$name" "$$text"; done
+	@echo '  Another Python: make PYTHON=python3.13 test.  Options for pytest: make test-unit ARGS="-k limits".'
+
+environment:
+	@tests/tools/environment "$(PYTHON)" "$(VENV)"
+
+packages-demo:
+	@tests/install_packages demo
+
+packages-test:
+	@tests/install_packages test
+
+demo: packages-demo environment  ## Onboard a domain and relay a real mail against the emulator, without an account
+	@python -m tests.demo
+
+test: packages-test environment  ## Everything that must pass before a change lands
+	@tests/tools/all lint test-unit test-component coverage test-integration sanity build
+
+lint: environment  ## ruff, mypy, yamllint, ansible-lint, changelog
+	@tests/tools/all --quiet lint-ruff lint-format lint-types lint-yaml lint-ansible lint-changelog
+
+lint-ruff: environment
+	@$(STAGE) ruff ruff check .
+
+lint-format: environment
+	@$(STAGE) format ruff format --check .
+
+lint-types: environment
+	@$(STAGE) mypy mypy $(PYTHON_SOURCES)
+
+lint-yaml: environment
+	@$(STAGE) yamllint yamllint --strict .
+
+lint-ansible: environment
+	@$(STAGE) ansible-lint ansible-lint --offline --strict
+
+lint-changelog: environment
+	@$(STAGE) changelog antsibull-changelog lint
+
+test-unit: environment  ## Pure logic
+	@$(STAGE) unit $(PYTEST) tests/unit $(COVERED)
+
+test-component: environment  ## Modules in this process against the emulator
+	@$(STAGE) component $(PYTEST) tests/component $(COVERED)
+
+coverage: environment  ## What unit and component tests together have run of plugins/ (after both)
+	@$(STAGE) coverage tests/tools/coverage
+
+test-integration: packages-test environment  ## Real playbooks, real Postfix, real Thunderbird, against the emulator
+	@$(STAGE) integration $(PYTEST) -m "not slow" tests/integration $(wildcard tests/fleet)
+
+test-slow: packages-test environment  ## The tests that take minutes
+	@$(STAGE) slow $(PYTEST) -m slow tests
+
+sanity: environment  ## ansible-test sanity, without a container
+	@$(STAGE) sanity python -m tests.tools.ansible_test sanity
+
+units: environment  ## ansible-test units, without a container
+	@$(STAGE) units python -m tests.tools.ansible_test units
+
+build: environment  ## Build the artefact, check what is in it, install it and read its documentation
+	@$(STAGE) build python -m tests.tools.artefact
+
+test-matrix: packages-test  ## Unit, component and sanity tests on every ansible-core that a Python is here for
+	@$(PYTHON) -m tests.tools.matrix
+
+changelog: environment  ## Turn the fragments into CHANGELOG.md for the version in galaxy.yml
+	@antsibull-changelog release
+
+bench: environment  ## Ratios against what a user would do instead
+	@python -m benchmarks
+
+clean:  ## Remove everything that make has made
+	@rm -rf $(BUILD) $(VENV) collections .ansible .mypy_cache .ruff_cache .hypothesis

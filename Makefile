@@ -17,6 +17,7 @@ export COVERAGE_FILE = $(CURDIR)/$(BUILD)/coverage/$@
 STAGE := tests/tools/stage
 PYTEST := python -m pytest $(ARGS)
 COVERED := --cov --cov-report=
+SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment stage)
 PYTHON_SOURCES := plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
@@ -44,7 +45,7 @@ test: packages-test environment  ## Everything that must pass before a change la
 	@tests/tools/all lint test-unit test-component coverage test-integration sanity build
 
 lint: environment  ## ruff, mypy, yamllint, ansible-lint, changelog
-	@tests/tools/all --quiet lint-ruff lint-format lint-types lint-yaml lint-ansible lint-changelog
+	@tests/tools/all --quiet lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-changelog
 
 lint-ruff: environment
 	@$(STAGE) ruff ruff check .
@@ -54,6 +55,9 @@ lint-format: environment
 
 lint-types: environment
 	@$(STAGE) mypy mypy $(PYTHON_SOURCES)
+
+lint-shell: environment
+	@$(STAGE) shellcheck shellcheck $(SHELL_SOURCES)
 
 lint-yaml: environment
 	@$(STAGE) yamllint yamllint --strict .

@@ -1,0 +1,104 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run ansible-test on this machine, without a container: `python -m tests.tools.ansible_test sanity|units [OPTION...]`.
+
+ansible-test wants the collection under `ansible_collections/` and refuses links, so it works on a copy. It makes
+virtual environments of its own and would fetch pip's bootstrap file from outside the package index; here Python's own
+ensurepip is that file. Its caches and settings live in a home of their own under build/.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import ansible_test
+from ansible.release import __version__ as core_version
+
+from tests.tools.pythons import find_pythons
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+
+# ansible-test calls this file as pip's `get-pip.py`, with options that ensurepip does not need.
+BOOTSTRAP = """\
+import ensurepip
+ensurepip.bootstrap()
+"""
+
+
+def copy_collection(target: Path) -> None:
+    """Copy what git would commit, so that no cache and no private file of the work tree is tested."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    wanted = {Path(name) for name in listed.stdout.decode().split("\0") if name}
+    shutil.rmtree(target, ignore_errors=True)
+    for name in sorted(wanted):
+        source = ROOT / name
+        if source.is_file() and not source.is_symlink():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)
+    # Without a repository of its own the copy counts as what it is to the outer one: ignored.
+    subprocess.run(["git", "init", "--quiet", target], check=True)
+
+
+def pip_versions() -> set[str]:
+    """Return the versions of pip that this ansible-core names for its environments."""
+    source = Path(ansible_test.__file__).parent / "_internal" / "python_requirements.py"
+    return {line.split("'")[1] for line in source.read_text().splitlines() if line.strip().startswith("pip='")}
+
+
+def prepare_home(home: Path) -> None:
+    """Fill the home that ansible-test gets: the bootstrap files, a quiet pip and the caller's package index."""
+    cache = home / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    for version in pip_versions():
+        (cache / f"get_pip_{version.replace('.', '_')}.py").write_text(BOOTSTRAP)
+    (home / ".pip").mkdir(exist_ok=True)
+    (home / ".pip" / "pip.conf").write_text("[global]\nquiet = 2\n")
+    settings = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "pip"
+    link = home / ".config" / "pip"
+    if settings.is_dir() and not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(settings)
+
+
+def offer_pythons(folder: Path) -> str:
+    """Return a search path on which each Python that works has its name, and no shim that fails when called."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for version, program in find_pythons().items():
+        (folder / f"python{version}").symlink_to(program)
+    others = [entry for entry in os.get_exec_path() if Path(entry).name != "shims"]
+    return os.pathsep.join([str(Path(sys.executable).parent), str(folder), *others])
+
+
+def main() -> int:
+    command, *options = sys.argv[1:]
+    collection = BUILD / "ansible_collections" / "smarthost" / "spamexperts"
+    home = BUILD / "home"
+    copy_collection(collection)
+    prepare_home(home)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    environment |= {"HOME": str(home), "PATH": offer_pythons(BUILD / "pythons")}
+    print(f"ansible-core {core_version}", flush=True)
+    program = Path(sys.executable).parent / "ansible-test"
+    completed = subprocess.run(
+        [program, command, "--color", "no", *options],
+        cwd=collection,
+        env={**environment, "HOME": str(home)},
+        check=False,
+    )
+    return completed.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The smarthost: where mail is sent to and how its certificate is verified."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of every module that speaks SMTP to the smarthost, or configures a program that does."""
+
+    DOCUMENTATION = r"""
+options:
+  smarthost:
+    description:
+      - Name of the host that takes the mail, as it stands in the host's certificate.
+      - The vendor gives every customer a name such as V(4489.smtp.antispamcloud.com).
+      - An IPv4 or IPv6 address is possible, written without brackets.
+    type: str
+    default: 4489.smtp.antispamcloud.com
+  smarthost_port:
+    description:
+      - Port for mail submission with STARTTLS.
+    type: int
+    default: 587
+  smarthost_ca_path:
+    description:
+      - File with the certificates (PEM) of the authorities that may have signed the smarthost's certificate.
+      - If not given, the bundle of the operating system is used. Give it for a smarthost with a private authority.
+    type: path
+"""
+
+    # For modules that run on the controller: there the environment belongs to the person who runs the playbook.
+    ENVIRONMENT = r"""
+options: {}
+notes:
+  - If O(smarthost), O(smarthost_port) or O(smarthost_ca_path) is not given, the value of the environment variable
+    E(SPAMEXPERTS_SMARTHOST), E(SPAMEXPERTS_SMARTHOST_PORT) or E(SPAMEXPERTS_SMARTHOST_CA_PATH) is used, if it is set where the module runs.
+    On another host than the controller this is the environment of that host.
+"""

@@ -35,6 +35,6 @@ options:
 options: {}
 notes:
   - If O(smarthost), O(smarthost_port) or O(smarthost_ca_path) is not given, the value of the environment variable
-    E(SPAMEXPERTS_SMARTHOST), E(SPAMEXPERTS_SMARTHOST_PORT) or E(SPAMEXPERTS_SMARTHOST_CA_PATH) is used, if it is set where the module runs.
-    On another host than the controller this is the environment of that host.
+    E(SPAMEXPERTS_SMARTHOST), E(SPAMEXPERTS_SMARTHOST_PORT) or E(SPAMEXPERTS_SMARTHOST_CA_PATH) is used,
+    if it is set where the module runs. On another host than the controller this is the environment of that host.
 """

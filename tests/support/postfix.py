@@ -1,0 +1,267 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A private Postfix instance in a directory of its own: real programs, loopback only, never /etc/postfix."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from email.message import EmailMessage
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+MAIN_CF = """\
+compatibility_level = 3.6
+queue_directory = {home}/spool
+data_directory = {home}/data
+command_directory = /usr/sbin
+daemon_directory = {daemon_directory}
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = client.test.example
+mydestination = client.test.example, localhost
+mynetworks = 127.0.0.0/8
+inet_interfaces = {host}
+inet_protocols = ipv4
+maillog_file = {home}/mail.log
+maillog_file_prefixes = {home}
+syslog_name = scratch-{port}
+# Names come from /etc/hosts alone: no test mail can reach the network.
+smtp_host_lookup = native
+alternate_config_directories =
+alias_maps =
+"""
+MASTER_CF = """\
+{host}:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+local unix - n n - - local
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a TCP port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+class ScratchPostfix:
+    """A whole Postfix of one's own; use it as a context manager, or call `start` and `close`.
+
+    It needs root, as every Postfix does. `settings` are further lines of main.cf. `home` is the directory of the
+    instance: a given one is made if missing and stays, otherwise a temporary one is made and removed by `close`.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        home: Path | None = None,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+    ) -> None:
+        self._temporary = home is None
+        self.home = Path(tempfile.mkdtemp(prefix="scratch-postfix-")) if home is None else home
+        self.host = host
+        self.port = port or free_port(host)
+        self.config_directory = self.home / "etc"
+        self.log_file = self.home / "mail.log"
+        for name in ("etc", "spool", "data"):
+            (self.home / name).mkdir(parents=True, exist_ok=True)
+        self.home.chmod(0o755)  # Postfix's own users must be able to pass
+        shutil.chown(self.home / "data", "postfix")
+        daemon_directory = subprocess.run(
+            ["postconf", "-d", "-h", "daemon_directory"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        lines = MAIN_CF.format(home=self.home, host=host, port=self.port, daemon_directory=daemon_directory)
+        lines += "".join(f"{name} = {value}\n" for name, value in (settings or {}).items())
+        (self.config_directory / "main.cf").write_text(lines, encoding="utf-8")
+        (self.config_directory / "master.cf").write_text(MASTER_CF.format(host=host, port=self.port), encoding="utf-8")
+        for name in ("dynamicmaps.cf", "postfix-files"):
+            if (Path("/etc/postfix") / name).exists():
+                shutil.copy(Path("/etc/postfix") / name, self.config_directory / name)
+        for name in ("dynamicmaps.cf.d", "postfix-files.d"):
+            if (Path("/etc/postfix") / name).is_dir():
+                shutil.copytree(Path("/etc/postfix") / name, self.config_directory / name, dirs_exist_ok=True)
+
+    def __enter__(self) -> ScratchPostfix:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Life
+
+    def start(self) -> None:
+        """Start the master process and wait until the SMTP port answers."""
+        self.run("postfix", "start")
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), smtplib.SMTP(self.host, self.port, timeout=5):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the scratch Postfix did not answer on port {self.port}: {self.log()[-2000:]}")
+
+    @property
+    def master_pid(self) -> int | None:
+        """The id of the running master process, None when it is not running."""
+        try:
+            pid = int((self.home / "spool" / "pid" / "master.pid").read_text(encoding="ascii"))
+            command = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+            directory = Path(f"/proc/{pid}/cwd").resolve()
+        except (OSError, ValueError):
+            return None
+        return pid if command == "master" and directory == (self.home / "spool").resolve() else None
+
+    def stop(self) -> None:
+        """End the master by its own id; it takes its children with it."""
+        pid = self.master_pid
+        if pid is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                if self.master_pid is None:
+                    return
+                time.sleep(0.02)
+
+    def close(self) -> None:
+        """Stop, and remove the directory if it was made here."""
+        self.stop()
+        if self._temporary:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+    def run(self, program: str, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """Run one of Postfix's commands on this instance and return what it prints."""
+        done = subprocess.run(
+            [program, "-c", str(self.config_directory), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{program} {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+        return done.stdout
+
+    # Configuration
+
+    def parameters(self) -> dict[str, str]:
+        """What `postconf -n` says: only what main.cf sets."""
+        lines = (line.partition("=") for line in self.run("postconf", "-n").splitlines())
+        return {name.strip(): value.strip() for name, _, value in lines}
+
+    def set(self, **parameters: str) -> None:
+        """Set parameters in main.cf by hand, as an administrator would."""
+        self.run("postconf", "-e", *(f"{name} = {value}" for name, value in parameters.items()))
+
+    def reload(self) -> None:
+        """Make the running daemons read main.cf again."""
+        self.run("postfix", "reload")
+
+    # Mail
+
+    def inject(self, sender: str, recipient: str, subject: str = "test", body: str = "hello") -> str:
+        """Hand in one mail over SMTP, as a program on the host would; return its queue id. `sender` "" is a bounce."""
+        message = EmailMessage()
+        message["From"] = sender or "MAILER-DAEMON@client.test.example"
+        message["To"] = recipient
+        message["Subject"] = subject
+        message.set_content(body)
+        with smtplib.SMTP(self.host, self.port, timeout=30) as smtp:
+            smtp.ehlo_or_helo_if_needed()
+            for command, reply in (
+                ("MAIL", smtp.mail(sender)),
+                ("RCPT", smtp.rcpt(recipient)),
+                ("DATA", smtp.data(message.as_bytes())),
+            ):
+                if reply[0] >= 400:
+                    raise AssertionError(f"the scratch Postfix refused {command}: {reply}")
+        found = re.search(rb"queued as (\w+)", reply[1])
+        assert found, reply
+        return found.group(1).decode()
+
+    def flush(self) -> None:
+        """Try every deferred mail again now."""
+        self.run("postqueue", "-f")
+
+    def queue(self) -> list[dict[str, Any]]:
+        """What waits: one object per mail, as `postqueue -j` prints it."""
+        return [json.loads(line) for line in self.run("postqueue", "-j").splitlines()]
+
+    def reasons(self) -> list[str]:
+        """Why mail waits, one text for each recipient that has been tried."""
+        return [
+            recipient["delay_reason"]
+            for mail in self.queue()
+            for recipient in mail["recipients"]
+            if "delay_reason" in recipient
+        ]
+
+    def log(self) -> str:
+        """The mail log so far."""
+        return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
+
+    def statuses(self) -> list[str]:
+        """The outcome of every delivery so far, in order: sent, deferred, bounced."""
+        return re.findall(r"\bto=<.*\bstatus=(\w+)", self.log())
+
+    def wait_until_quiet(self, timeout: float = 20) -> None:
+        """Wait until no mail is being tried: the queue is empty, or everything in it has been deferred."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if all(mail["queue_name"] == "deferred" for mail in self.queue()):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"mail still being tried after {timeout} s: {self.queue()}")
+
+    def wait_until_empty(self, timeout: float = 20) -> None:
+        """Wait until every mail has left."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if not self.queue():
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"mail still waits after {timeout} s: {self.queue()}")

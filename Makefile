@@ -1,3 +1,6 @@
+# Copyright: smarthost.spamexperts maintainers
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
 # Everything that a maintainer runs. Each target prepares what it needs; `make help` names them.
 PYTHON ?= python3
 VENV := .venv

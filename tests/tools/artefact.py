@@ -63,6 +63,7 @@ def install(artefact: Path, folder: Path) -> Path:
     """Install the artefact into an empty folder and return where the collection is."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    (folder / "ansible.cfg").write_text("[defaults]\n")
     command = ["ansible-galaxy", "collection", "install", "--offline", "--collections-path", str(folder), str(artefact)]
     subprocess.run(command, cwd=folder, env=environment(folder), check=True)
     return folder / "ansible_collections" / NAMESPACE / NAME
@@ -70,7 +71,7 @@ def install(artefact: Path, folder: Path) -> Path:
 
 def environment(folder: Path) -> dict[str, str]:
     """Return an environment in which Ansible knows the collections of this folder only and no settings."""
-    return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(folder), "ANSIBLE_CONFIG": os.devnull}
+    return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(folder), "ANSIBLE_CONFIG": str(folder / "ansible.cfg")}
 
 
 def documented(kind: str, names: list[str], folder: Path) -> None:
@@ -104,4 +105,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except subprocess.CalledProcessError as error:  # the program has said why
+        sys.exit(f"{error.cmd[0]} ended with exit code {error.returncode}")

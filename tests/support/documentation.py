@@ -1,0 +1,168 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the collection says of itself: documentation as ansible-doc prints it, and the YAML in examples and guides."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COLLECTION = "smarthost.spamexperts"
+FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>[a-z]*)[^\n]*\n(?P<text>.*?)^(?P=indent)```", re.DOTALL | re.MULTILINE
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as Ansible reads it: tags such as !vault and !unsafe stand for their text."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct_scalar(node))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of YAML in a guide, a README or a module's EXAMPLES."""
+
+    source: str
+    text: str
+
+    def data(self) -> Any:
+        """Return what the YAML says; None for comments only."""
+        return yaml.load(self.text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
+
+
+def module_names() -> list[str]:
+    """Return the names of all modules, without the collection's name."""
+    return sorted(path.stem for path in ROOT.glob("plugins/modules/*.py"))
+
+
+def role_names() -> list[str]:
+    """Return the names of the roles that have argument specs."""
+    return sorted(path.parents[1].name for path in ROOT.glob("roles/*/meta/argument_specs.y*ml"))
+
+
+@functools.cache
+def documented(kind: str) -> dict[str, Any]:
+    """Return name -> what ansible-doc prints as JSON, for all plugins of a kind ("module", "role") in the work tree."""
+    names = role_names() if kind == "role" else module_names()
+    if not names:
+        return {}
+    program = Path(sys.executable).parent / "ansible-doc"
+    command = [str(program), "--json", "--type", kind, *(f"{COLLECTION}.{name}" for name in names)]
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1"}
+    completed = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
+    if completed.returncode:
+        raise AssertionError(completed.stderr)
+    printed: dict[str, Any] = json.loads(completed.stdout)
+    return {name.removeprefix(f"{COLLECTION}."): value for name, value in printed.items()}
+
+
+def module_options(name: str) -> dict[str, Any]:
+    """Return a module's options as documented, those of its fragments included."""
+    options: dict[str, Any] = documented("module")[name]["doc"].get("options", {})
+    return options
+
+
+def role_options(name: str, entry_point: str = "main") -> dict[str, Any]:
+    """Return the options of one entry point of a role."""
+    options: dict[str, Any] = documented("role")[name]["entry_points"][entry_point]["options"]
+    return options
+
+
+def guides() -> list[Path]:
+    """Return every Markdown file that a user reads."""
+    found = [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("roles/*/README.md"),
+        *ROOT.glob("tests/**/*.md"),
+    ]
+    return sorted(path for path in found if path.name != "CHANGELOG.md")
+
+
+def examples(name: str) -> Block:
+    """Return the EXAMPLES of a module."""
+    return Block(f"EXAMPLES of {name}", documented("module")[name]["examples"])
+
+
+def guide_blocks() -> Iterator[Block]:
+    """Yield each fenced YAML block of every guide."""
+    for path in guides():
+        text = path.read_text()
+        for match in FENCE.finditer(text):
+            if match["language"] in {"yaml", "yml"}:
+                line = text.count("\n", 0, match.start()) + 1
+                lines = [part.removeprefix(match["indent"]) for part in match["text"].splitlines()]
+                yield Block(f"{path.relative_to(ROOT)}:{line}", "\n".join(lines))
+
+
+def mappings(data: Any) -> Iterator[dict[Any, Any]]:
+    """Yield every mapping in the data, outermost first: plays, tasks, blocks, arguments."""
+    if isinstance(data, dict):
+        yield data
+        for value in data.values():
+            yield from mappings(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from mappings(value)
+
+
+def _templated(value: Any) -> bool:
+    return isinstance(value, str) and "{{" in value
+
+
+def _type_problem(value: Any, kind: Optional[str]) -> Optional[str]:
+    """Return what is wrong with a literal of this documented type, None for nothing."""
+    if kind == "int" and not (isinstance(value, int) and not isinstance(value, bool)):
+        return f"{value!r} is no integer"
+    if kind == "bool" and not isinstance(value, bool):
+        return f"{value!r} is not true or false"
+    if kind == "dict" and not isinstance(value, dict):
+        return f"{value!r} is no mapping"
+    return None
+
+
+def problems(given: dict[str, Any], options: dict[str, Any], where: str, *, complete: bool = True) -> list[str]:
+    """Return what the options do not allow in the given arguments; `complete` also asks for the required ones."""
+    found = []
+    by_name = {alias: name for name, option in options.items() for alias in [name, *option.get("aliases", [])]}
+    for key, value in given.items():
+        if key not in by_name:
+            found.append(f"{where}: there is no option {key}")
+            continue
+        option = options[by_name[key]]
+        kind = option.get("type")
+        inner = f"{where}.{key}"
+        values = value if kind == "list" and isinstance(value, list) else [value]
+        for one in values:
+            if _templated(one) or one is None:
+                continue
+            problem = _type_problem(one, option.get("elements") if kind == "list" else kind)
+            if problem:
+                found.append(f"{inner}: {problem}")
+            if option.get("choices") and one not in option["choices"]:
+                found.append(f"{inner}: {one!r} is not one of {', '.join(map(str, option['choices']))}")
+            suboptions = option.get("options") or option.get("suboptions")
+            if suboptions and isinstance(one, dict):
+                found += problems(one, suboptions, inner)
+    if complete:
+        present = {by_name.get(key) for key in given}
+        found += [
+            f"{where}: {name} is required"
+            for name, option in options.items()
+            if option.get("required") and name not in present
+        ]
+    return found

@@ -1,0 +1,88 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collection's own papers: what the artefact holds, licences, pins, and that it stands alone."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.documentation import ROOT
+from tests.tools.artefact import strangers
+
+
+def committed_files() -> list[str]:
+    """Return the path of every file of the project, those included that are not committed yet."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout.decode()
+    return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
+
+
+FILES = committed_files()
+SCRIPTS = [name for name in FILES if name.endswith(".py") or (ROOT / name).read_bytes().startswith(b"#!")]
+
+
+def ignored_by_build(name: str, patterns: list[str]) -> bool:
+    """Tell whether ansible-galaxy leaves this file out: it matches, or a folder above it does."""
+    parents = [str(parent) for parent in Path(name).parents if str(parent) != "."]
+    return any(fnmatch.fnmatch(path, pattern) for path in [name, *parents] for pattern in patterns)
+
+
+def test_artefact_holds_the_product_only() -> None:
+    patterns = ["galaxy.yml", *yaml.safe_load((ROOT / "galaxy.yml").read_text())["build_ignore"]]
+    packed = [name for name in FILES if not ignored_by_build(name, patterns)]
+    assert strangers(packed) == []
+    assert "tests/config.yml" in packed
+    assert "meta/runtime.yml" in packed
+
+
+def test_build_ignore_has_no_pattern_that_the_product_needs() -> None:
+    patterns = yaml.safe_load((ROOT / "galaxy.yml").read_text())["build_ignore"]
+    lost = [name for name in FILES if not strangers([name]) and ignored_by_build(name, patterns)]
+    assert lost == []
+
+
+def test_every_source_names_its_licence() -> None:
+    wanted = ["# Copyright: smarthost.spamexperts maintainers", "# SPDX-License-Identifier: GPL-3.0-or-later"]
+    heads = {name: (ROOT / name).read_text().splitlines()[:8] for name in SCRIPTS}
+    assert [name for name, head in heads.items() if head and not set(wanted) <= set(head)] == []
+
+
+def test_licence_is_the_one_that_is_named() -> None:
+    assert "GNU GENERAL PUBLIC LICENSE\n                       Version 3" in (ROOT / "LICENSE").read_text()
+    assert yaml.safe_load((ROOT / "galaxy.yml").read_text())["license"] == ["GPL-3.0-or-later"]
+
+
+def test_the_project_stands_alone() -> None:
+    """Nothing points at a folder beside the project, which nobody else has."""
+    outside = re.compile(rb"\.\./shared|/work/(main|shared)|design\.md|contract\.md|facts/")
+    others = [ROOT / name for name in FILES if ROOT / name != Path(__file__)]
+    assert [str(path) for path in others if outside.search(path.read_bytes())] == []
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("tests/requirements*.txt")), ids=lambda path: str(path.name))
+def test_every_requirement_is_pinned(path: Path) -> None:
+    lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith(("#", "-r "))]
+    assert lines
+    assert [line for line in lines if not re.match(r"^[A-Za-z0-9._-]+==[0-9][0-9a-z.]*(; .+)?$", line)] == []
+
+
+def test_no_sanity_test_is_ignored() -> None:
+    statements = [line for path in ROOT.glob("tests/sanity/ignore-*.txt") for line in path.read_text().splitlines()]
+    assert statements == []
+
+
+def test_every_shell_script_is_checked() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    (line,) = re.findall(r"^SHELL_SOURCES := (.*)$", makefile, re.MULTILINE)
+    expanded = re.sub(
+        r"\$\(addprefix ([^,]+),([^)]+)\)", lambda match: " ".join(match[1] + word for word in match[2].split()), line
+    )
+    shells = [name for name in SCRIPTS if re.match(rb"#!.*\b(ba|da)?sh\b", (ROOT / name).read_bytes())]
+    assert sorted(expanded.split()) == shells

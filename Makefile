@@ -5,8 +5,11 @@
 PYTHON ?= python3
 VENV := .venv
 BUILD := build
+LINK := collections/ansible_collections/smarthost/spamexperts
 # More options for pytest, as in: make test-unit ARGS="-k limits"
 ARGS ?=
+# Some cores only, as in: make test-matrix CORES="2.16 2.22"
+CORES ?=
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Nothing here reads or writes the caller's own Ansible files.
@@ -19,7 +22,7 @@ export COVERAGE_FILE = $(CURDIR)/$(BUILD)/coverage/$@
 
 STAGE := tests/tools/stage
 PYTEST := python -m pytest $(ARGS)
-COVERED := --cov --cov-report=
+COVERED := --cov --cov-report= --cov-fail-under=0
 SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment stage)
 PYTHON_SOURCES := plugins tests $(wildcard benchmarks)
 
@@ -32,8 +35,12 @@ help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-17s %s\n' "$$name" "$$text"; done
 	@echo '  Another Python: make PYTHON=python3.13 test.  Options for pytest: make test-unit ARGS="-k limits".'
 
-environment:
+environment: $(LINK)
 	@tests/tools/environment "$(PYTHON)" "$(VENV)"
+
+# Where Ansible, mypy and pytest find the collection under its name.
+$(LINK):
+	@mkdir -p $(@D) && ln -s ../../.. $@
 
 packages-demo:
 	@tests/install_packages demo
@@ -78,7 +85,7 @@ test-component: environment  ## Modules in this process against the emulator
 	@$(STAGE) component $(PYTEST) tests/component $(COVERED)
 
 coverage: environment  ## What unit and component tests together have run of plugins/ (after both)
-	@$(STAGE) coverage tests/tools/coverage
+	@$(STAGE) coverage sh -c 'coverage combine --keep --quiet $(BUILD)/coverage/test-* && coverage report'
 
 test-integration: packages-test environment  ## Real playbooks, real Postfix, real Thunderbird, against the emulator
 	@$(STAGE) integration $(PYTEST) -m "not slow" tests/integration $(wildcard tests/fleet)
@@ -95,8 +102,8 @@ units: environment  ## ansible-test units, without a container
 build: environment  ## Build the artefact, check what is in it, install it and read its documentation
 	@$(STAGE) build python -m tests.tools.artefact
 
-test-matrix: packages-test  ## Unit, component and sanity tests on every ansible-core that a Python is here for
-	@$(PYTHON) -m tests.tools.matrix
+test-matrix: packages-test $(LINK)  ## Unit, component and sanity tests on every ansible-core that a Python is here for
+	@$(PYTHON) -m tests.tools.matrix $(CORES)
 
 changelog: environment  ## Turn the fragments into CHANGELOG.md for the version in galaxy.yml
 	@antsibull-changelog release

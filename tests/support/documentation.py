@@ -20,6 +20,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = "smarthost.spamexperts"
+# The folder with ansible_collections/ in it: above this one where ansible-test works, in it where make has put a link.
+COLLECTIONS = ROOT.parents[2] if ROOT.parents[1].name == "ansible_collections" else ROOT / "collections"
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[a-z]*)[^\n]*\n(?P<text>.*?)^(?P=indent)```", re.DOTALL | re.MULTILINE
 )
@@ -62,7 +64,7 @@ def documented(kind: str) -> dict[str, Any]:
         return {}
     program = Path(sys.executable).parent / "ansible-doc"
     command = [str(program), "--json", "--type", kind, *(f"{COLLECTION}.{name}" for name in names)]
-    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1"}
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_NOCOLOR": "1"}
     completed = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
     if completed.returncode:
         raise AssertionError(completed.stderr)

@@ -1,0 +1,253 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Send a plan: several users at a time, each user's calls in order, and no write repeated blindly."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, Optional
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _smtp
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import (
+    Current,
+    attribute_name,
+    read_lists,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
+    ADD,
+    ADD_IP,
+    LIST,
+    LOCK,
+    REMOVE,
+    SET_PASSWORD,
+    UNLOCK,
+    MethodError,
+    Methods,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import IP, unicode_domain
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile import (
+    CREATED,
+    FAILED,
+    REMOVED,
+    SKIPPED,
+    UNCHANGED,
+    UNKNOWN,
+    UPDATED,
+    Change,
+    Step,
+)
+
+_ADDS = (ADD, ADD_IP)
+_ADDRESS = ("domain", "username")
+
+
+class StepError(Exception):
+    """A user's calls cannot go on; the message is one sentence."""
+
+
+class Applier:
+    """Sends the calls of a plan and notes in each change what has become of it."""
+
+    def __init__(self, client: Client, methods: Methods, server: _smtp.Smarthost, warn: Callable[[str], None]) -> None:
+        self._client = client
+        self._methods = methods
+        self._server = server
+        self._warn = warn
+        self._stop = threading.Event()
+
+    def apply(self, changes: Sequence[Change], concurrency: int, continue_on_error: bool) -> None:
+        """Send all steps: first the removals, since an address may move to another domain, then the rest."""
+        removals = [change for change in changes if change.steps and change.steps[0].operation == REMOVE]
+        rest = [change for change in changes if change.steps and change.steps[0].operation != REMOVE]
+        with ThreadPoolExecutor(max_workers=max(1, concurrency)) as pool:
+            for phase in (removals, rest):
+                list(pool.map(lambda change: self._apply_one(change, continue_on_error), phase))
+
+    def _apply_one(self, change: Change, continue_on_error: bool) -> None:
+        if self._stop.is_set():
+            change.action, change.reason = SKIPPED, "another user failed before"
+            return
+        try:
+            self._send_steps(change)
+        except (ApiError, StepError, MethodError) as problem:
+            change.action, change.reason = FAILED, str(problem)
+            if not continue_on_error or getattr(problem, "kind", None) in _HOPELESS:
+                self._stop.set()
+
+    def _send_steps(self, change: Change) -> None:
+        steps = list(change.steps)
+        if steps[0].operation in _ADDS:
+            if self._add(change, steps.pop(0)):
+                change.action = CREATED
+            else:
+                steps = self._steps_if_exists(change)
+                change.action = UPDATED if steps else UNCHANGED
+            change.unknown = []
+        elif steps[0].operation == REMOVE and change.after is None:
+            self._remove(change, steps.pop(0))
+        elif change.action == UNKNOWN:
+            change.action = UPDATED
+        for step in steps:
+            if step.operation in _ADDS:
+                if not self._add(change, step):
+                    raise StepError(f"The {change.key} was removed to be added anew, but it still exists; run again.")
+            elif step.operation == REMOVE:
+                self._send(change, step, accept=ErrorKind.NOT_FOUND)
+            else:
+                self._send(change, step)
+
+    def _steps_if_exists(self, change: Change) -> list[Step]:
+        if change.error_if_exists:
+            raise StepError(change.error_if_exists)
+        steps = list(change.steps_if_exists)
+        if change.password and not any(step.operation in (SET_PASSWORD, ADD) for step in steps):
+            change.password = UNKNOWN
+            change.reason = "it exists, and whether its password is the wanted one is not known"
+        return steps
+
+    def _add(self, change: Change, step: Step) -> bool:
+        """Create the user; False where it exists already. A lost reply is settled by a look, then by one repetition."""
+        try:
+            self._call(step)
+        except ApiError as error:
+            if error.kind is ErrorKind.ALREADY_EXISTS:
+                self._check_owner(change, error)
+                return False
+            if error.kind is not ErrorKind.LOST_REPLY:
+                raise
+            if not self._looks_done(change, step):
+                try:
+                    self._call(step)
+                except ApiError as second:  # "already exists" after our own lost reply: it had arrived
+                    if second.kind is not ErrorKind.ALREADY_EXISTS:
+                        raise
+                    self._check_owner(change, second)
+        return True
+
+    def _check_owner(self, change: Change, error: ApiError) -> None:
+        """An address that another domain has is refused in the same words as one that this domain has."""
+        text = " ".join(error.lines).lower()
+        own = (change.key.domain, unicode_domain(change.key.domain))
+        if change.method == IP and not any(name in text for name in own) and self._exists_elsewhere(change):
+            raise StepError(f"{change.key.username} was asked for {own[1]}, but another domain has it: {error}")
+
+    def _exists_elsewhere(self, change: Change) -> bool:
+        if self._methods.find(LIST) is None:
+            return False
+        return self._read(change).exists(change.key) is False
+
+    def _remove(self, change: Change, step: Step) -> None:
+        found = self._send(change, step, accept=ErrorKind.NOT_FOUND)
+        if found:
+            change.action, change.unknown = REMOVED, []
+        elif change.method == IP and self._methods.find(LIST) is None:
+            # Nothing public says how an IP user is named here, so that "not found" may mean "named otherwise".
+            change.action = UNKNOWN
+            change.reason = "the server found no such user; how it wants IP users to be named is not documented"
+        else:
+            change.action, change.unknown = UNCHANGED, []
+
+    def _send(self, change: Change, step: Step, accept: Optional[ErrorKind] = None) -> bool:
+        """Send a call; False where the server answered with the error that is accepted."""
+        try:
+            self._call(step)
+        except ApiError as error:
+            if error.kind is accept:
+                return False
+            if error.kind is not ErrorKind.LOST_REPLY:
+                raise
+            if not self._looks_done(change, step):
+                return self._repeat(step, accept)
+        return True
+
+    def _repeat(self, step: Step, accept: Optional[ErrorKind]) -> bool:
+        try:
+            self._call(step)
+        except ApiError as error:
+            if error.kind is not accept:
+                raise
+        return True  # what is accepted now was done by the call whose reply was lost
+
+    def _looks_done(self, change: Change, step: Step) -> bool:
+        """After a lost reply: look whether the call has done its work. Raises StepError where nobody can look."""
+        if step.operation in (ADD, SET_PASSWORD) and change.secret is not None:
+            proof = _smtp.prove_logins(self._server, [(change.login, change.secret)], connections=1)[0]
+            if proof.verdict is _smtp.Verdict.ACCEPTED:
+                return True
+            if proof.verdict is _smtp.Verdict.REFUSED and step.operation == SET_PASSWORD:
+                return False
+        if self._methods.find(LIST):
+            current = self._read(change)
+            if step.operation in _ADDS or step.operation == REMOVE:
+                return current.exists(change.key) is (step.operation in _ADDS)
+            return step.operation != SET_PASSWORD and _step_holds(change, step, current)
+        if step.operation in _ADDS or step.operation == REMOVE:
+            return False  # a second one answers for itself: it already exists, or there is no such user
+        raise StepError(
+            f"The connection broke while {step.method.call} was sent for the {change.key}, and nothing shows whether "
+            "it was done; run again."
+        )
+
+    def _read(self, change: Change) -> Current:
+        return read_lists(self._client, self._methods, [change.key.domain], 1)
+
+    def _call(self, step: Step) -> None:
+        secret = step.arguments.get("password")
+        secrets = [secret] if isinstance(secret, str) else []
+        self._client.call(step.method.call, step.method.encode(step.arguments), write=True, secrets=secrets)
+
+    def settle(self, changes: Sequence[Change], timeout: float, concurrency: int) -> None:
+        """Wait, at most `timeout` seconds, until the list shows what was written: the vendor's caches lag."""
+        written = [change for change in changes if change.action in (CREATED, UPDATED, REMOVED)]
+        if not written or timeout <= 0 or self._methods.find(LIST) is None:
+            return
+        deadline = time.monotonic() + timeout
+        pause = 0.25
+        while True:
+            current = read_lists(self._client, self._methods, {change.key.domain for change in written}, concurrency)
+            written = [change for change in written if not holds(change, current)]
+            if not written:
+                return
+            if time.monotonic() + pause > deadline:
+                break
+            time.sleep(pause)
+            pause = min(pause * 2, 5)
+        self._warn(
+            f"{len(written)} changes are not visible in the server's list after {timeout:.0f} seconds, the first is "
+            f"the {written[0].key}; the server's caches lag, or it has not taken them over."
+        )
+
+
+#: After these, no other user's call can succeed either.
+_HOPELESS = (
+    ErrorKind.CREDENTIALS,
+    ErrorKind.API_NOT_ALLOWED,
+    ErrorKind.ADDRESS_NOT_ALLOWED,
+    ErrorKind.ADMIN_INACTIVE,
+    ErrorKind.UNREACHABLE,
+)
+
+
+def _step_holds(change: Change, step: Step, current: Current) -> bool:
+    listed = current.users.get(change.key)
+    if listed is None:
+        return False
+    if step.operation in (LOCK, UNLOCK):
+        return listed.state.get("locked") is (step.operation == LOCK)
+    attributes = {attribute_name(name): value for name, value in step.arguments.items() if name not in _ADDRESS}
+    return all(listed.state.get(name) == value for name, value in attributes.items())
+
+
+def holds(change: Change, current: Current) -> bool:
+    """Whether the listed state is the one that this change wants, in all that the list shows."""
+    if change.after is None:
+        return current.exists(change.key) is False
+    listed = current.users.get(change.key)
+    return listed is not None and all(
+        listed.state.get(name, value) == value for name, value in change.after.state.items()
+    )

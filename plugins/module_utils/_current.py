@@ -1,0 +1,203 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the current state is learnt: the API's list where the server has one, evidence where it has not."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _smtp
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import Client
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
+    LIST,
+    Method,
+    MethodError,
+    Methods,
+    known_name,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+    DOMAIN,
+    INHERIT,
+    IP,
+    LIMIT_NAMES,
+    METHODS,
+    USER,
+    InputError,
+    Key,
+    OutgoingUser,
+    State,
+    Value,
+    Wanted,
+    is_network,
+    normalise_domain,
+    normalise_local_part,
+    normalise_network,
+    setting_text,
+)
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off")
+_BOOLEANS = ("locked", "enabled", "automatic_lock")
+_NUMBERS = ("lock_timeout", "maximum_unlocks")
+
+
+class Proof(enum.Enum):
+    """What an SMTP login with the wanted password has shown."""
+
+    RIGHT = "right"  # the user exists, and this is its password
+    REFUSED = "refused"  # no such user, or another password: it proves neither
+    UNKNOWN = "unknown"  # the smarthost could not be asked, or is not asked any more
+
+
+@dataclass
+class Current:
+    """What is known about the users of an account.
+
+    listed holds the domains whose complete list was read; only there is "not in users" the same as "does not exist".
+    """
+
+    users: dict[Key, OutgoingUser] = field(default_factory=dict)
+    listed: frozenset[str] = frozenset()
+    proofs: dict[Key, Proof] = field(default_factory=dict)
+    unreachable: str = ""  # why the smarthost could not be asked
+
+    def exists(self, key: Key) -> Optional[bool]:
+        """Whether this user exists; None when that is not known."""
+        if key in self.users:
+            return True
+        if key.domain in self.listed:
+            return False
+        return True if self.proofs.get(key) is Proof.RIGHT else None
+
+    def user(self, wanted: OutgoingUser) -> OutgoingUser:
+        """The user as it is known: completely from a list, by its bare existence otherwise."""
+        return self.users.get(wanted.key) or OutgoingUser(wanted.key, wanted.method)
+
+
+def read_lists(client: Client, methods: Methods, domains: Iterable[str], concurrency: int) -> Current:
+    """Read the outgoing users of these domains, with one request each, or one in all where the list takes no domain.
+
+    Returns an empty state where the server offers no list. Raises ApiError, and MethodError for a list that is not
+    understood.
+    """
+    method = methods.find(LIST)
+    wanted = sorted(set(domains))
+    if method is None or not wanted:
+        return Current()
+    users: dict[Key, OutgoingUser] = {}
+    if "domain" in method.parameters:
+
+        def read(domain: str) -> list[OutgoingUser]:
+            reply = client.call(method.call, method.encode({"domain": domain}), write=False)
+            return parse_rows(reply.result, method, domain)
+
+        with ThreadPoolExecutor(max_workers=max(1, min(concurrency, len(wanted)))) as pool:
+            lists = list(pool.map(read, wanted))
+    else:
+        reply = client.call(method.call, method.encode({}), write=False)
+        lists = [parse_rows(reply.result, method, "")]
+    for listed in lists:
+        users.update({user.key: user for user in listed if user.key.domain in set(wanted)})
+    return Current(users, frozenset(wanted))
+
+
+def parse_rows(result: object, method: Method, domain: str) -> list[OutgoingUser]:
+    """The users in a list's reply. domain: what was asked for, for rows that do not repeat it."""
+    if isinstance(result, Mapping):  # an empty list, or a list with keys, as PHP encodes it
+        result = list(result.values())
+    if result is None:
+        result = []
+    if not isinstance(result, list):
+        raise MethodError(f"{method.call} did not answer with a list of outgoing users; {_name_fields()}")
+    names = {wire.lower(): name for name, wire in method.fields.items()}
+    words = {wire.lower(): word for word, wire in method.values.items()}
+    return [_parse_row(row, method, domain, names, words) for row in result]
+
+
+def _name_fields() -> str:
+    return "name the right call, and the fields of its answer under api_methods.list.fields."
+
+
+def _parse_row(
+    row: object, method: Method, domain: str, names: Mapping[str, str], words: Mapping[str, str]
+) -> OutgoingUser:
+    if not isinstance(row, Mapping):
+        raise MethodError(f"{method.call} answered with a list of something else than users; {_name_fields()}")
+    given: dict[str, Any] = {}
+    for wire, value in row.items():
+        name = names.get(str(wire).lower()) or known_name(str(wire)) or str(wire).lower()
+        if value is not None and not isinstance(value, (Mapping, list)):
+            given[name] = words.get(str(value).lower(), value)
+    if "username" not in given and "username" not in {names.get(str(w).lower()) or known_name(str(w)) for w in row}:
+        raise MethodError(f"{method.call} shows users without a username; {_name_fields()}")
+    try:
+        key_domain = normalise_domain(given.pop("domain", domain))
+        key, kind = _identify(str(given.pop("username", "")), given.pop("authentication_method", None), key_domain)
+    except InputError as problem:
+        raise MethodError(f"{method.call} shows a user that is not understood ({problem}); {_name_fields()}") from None
+    given.pop("password", None)
+    state: State = {}
+    for name, value in given.items():
+        parsed = _parse_value(name, value)
+        if parsed is not None:
+            state[attribute_name(name)] = parsed
+    return OutgoingUser(key, kind, state)
+
+
+def _identify(username: str, kind: object, domain: str) -> tuple[Key, str]:
+    method = str(kind).lower() if str(kind).lower() in METHODS else ""
+    if method == DOMAIN or not username or username.lower() in (domain, f"@{domain}"):
+        return Key(domain, ""), DOMAIN
+    if method == IP or (not method and is_network(username)):
+        return Key(domain, normalise_network(username)), IP
+    return Key(domain, normalise_local_part(username, domain)), USER
+
+
+def attribute_name(name: str) -> str:
+    """The attribute that belongs to a name of the method table."""
+    if name in LIMIT_NAMES or name == "enabled":
+        return f"limits.{name}"
+    return name if name in (*_BOOLEANS, *_NUMBERS) else f"settings.{name}"
+
+
+def _parse_value(name: str, value: object) -> Optional[Value]:
+    text = str(value).strip().lower()
+    if name in _BOOLEANS:
+        return True if text in _TRUE else False if text in _FALSE else None
+    if name in LIMIT_NAMES and text.startswith(INHERIT):
+        return INHERIT
+    if name in LIMIT_NAMES or name in _NUMBERS:
+        return int(text) if text.isdigit() else None
+    return setting_text(value) if text else None
+
+
+def prove_passwords(
+    current: Current,
+    wanted: Sequence[Wanted],
+    server: _smtp.Smarthost,
+    *,
+    domain_login: str,
+    connections: int,
+    warn: Callable[[str], None],
+) -> None:
+    """Log in with each wanted password whose user exists or may exist, and note in `current` what that has shown."""
+    candidates = [entry for entry in wanted if entry.password is not None and current.exists(entry.key) is not False]
+    if not candidates:
+        return
+    proofs = _smtp.prove_logins(
+        server,
+        [(entry.login(domain_login), entry.password or "") for entry in candidates],
+        connections=connections,
+    )
+    verdicts = {_smtp.Verdict.ACCEPTED: Proof.RIGHT, _smtp.Verdict.REFUSED: Proof.REFUSED}
+    for entry, proof in zip(candidates, proofs):
+        current.proofs[entry.key] = verdicts.get(proof.verdict, Proof.UNKNOWN)
+        if proof.verdict is _smtp.Verdict.UNKNOWN and not current.unreachable:
+            current.unreachable = proof.reason
+    if current.unreachable:
+        warn(f"Not every password could be proven by a login to {server.host}: {current.unreachable}")

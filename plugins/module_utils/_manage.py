@@ -1,0 +1,166 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What outgoing_user and outgoing_users do: options -> wanted -> current -> plan -> apply -> result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _smtp
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._apply import Applier
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import smarthost_from
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import prove_passwords, read_lists
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import MethodError, Methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+    IP,
+    InputError,
+    Wanted,
+    normalise_domain,
+    parse_wanted,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile import (
+    ACTIONS,
+    FAILED,
+    IGNORED,
+    ON_MISMATCH,
+    UNCHANGED,
+    UNKNOWN,
+    Change,
+    Rules,
+    check_duplicates,
+    diff,
+    plan,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import api_session, help_page
+
+
+def parse_entries(entries: Sequence[Mapping[str, Any]], update_password: str, place: str) -> list[Wanted]:
+    """Check all entries. Raises InputError that names everything that is wrong, each with its position."""
+    wanted, problems = [], []
+    for position, entry in enumerate(entries):
+        try:
+            wanted.append(parse_wanted(entry, position, update_password))
+        except InputError as problem:
+            problems.append(f"{place.format(position)}{problem}")
+    problems += check_duplicates(wanted)
+    if problems:
+        raise InputError("; ".join(problems) + ". Nothing was changed.")
+    return wanted
+
+
+def rules_from(params: Mapping[str, Any], wanted: Sequence[Wanted]) -> Rules:
+    """The options that apply to the whole plan."""
+    if not params.get("purge"):
+        domains: frozenset[str] = frozenset()
+    elif params.get("purge_domains"):
+        domains = frozenset(normalise_domain(domain) for domain in params["purge_domains"])
+        strays = sorted({entry.key.domain for entry in wanted} - domains)
+        if strays:
+            raise InputError(f"users of {', '.join(strays)} are wanted, but purge_domains does not name it; add it")
+    else:
+        raise InputError("purge needs purge_domains, the domains in which users that are not wanted are removed")
+    return Rules(
+        recreate_for_password=params["recreate_for_password"],
+        allow_domain_user_removal=params["allow_domain_user_removal"],
+        purge_domains=domains,
+        purge_protect=tuple(params.get("purge_protect") or ()),
+        purge_limit=params.get("purge_limit", 0),
+        domain_login=params["domain_login"],
+    )
+
+
+def manage(module: AnsibleModule, entries: Sequence[Mapping[str, Any]], place: str) -> tuple[dict[str, Any], str]:
+    """Bring the outgoing users to the wanted state. Ends the module with a failure where nothing could be planned.
+
+    place: how an entry is named in a message about it, with its position, such as `users[{}]: `.
+    Returns the result (changed, users, totals and, where asked for, diff), and one sentence about what failed, or "".
+    """
+    params = module.params
+    try:
+        if not 1 <= params["concurrency"] <= 16:
+            raise InputError(f"concurrency is {params['concurrency']}; it must be from 1 to 16")
+        wanted = parse_entries(entries, params["update_password"], place)
+        rules = rules_from(params, wanted)
+        with api_session(module) as client:
+            changes = _reconcile(module, client, wanted, rules)
+    except (InputError, MethodError, ApiError) as problem:
+        module.fail_json(msg=str(problem))
+    _warn(module, wanted, changes)
+    return _result(module, changes), _failure(changes)
+
+
+def _reconcile(module: AnsibleModule, client: Client, wanted: Sequence[Wanted], rules: Rules) -> list[Change]:
+    params = module.params
+    methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
+    server = smarthost_from(params)
+    active = [entry for entry in wanted if not entry.ignore]
+    domains = {entry.key.domain for entry in active} | rules.purge_domains
+    current = read_lists(client, methods, domains, params["concurrency"])
+    prove_passwords(
+        current,
+        [entry for entry in active if entry.present and entry.update_password == ON_MISMATCH],
+        server,
+        domain_login=rules.domain_login,
+        connections=min(params["concurrency"] * 2, 8),
+        warn=module.warn,
+    )
+    changes = plan(current, wanted, methods, rules)
+    hopeless = any(change.action == FAILED for change in changes) and not params["continue_on_error"]
+    if not module.check_mode and not hopeless:
+        applier = Applier(client, methods, server, module.warn)
+        applier.apply(changes, params["concurrency"], params["continue_on_error"])
+        applier.settle(changes, params["wait_timeout"], params["concurrency"])
+    elif hopeless:
+        for change in changes:
+            change.stop()
+    return changes
+
+
+def _warn(module: AnsibleModule, wanted: Sequence[Wanted], changes: Sequence[Change]) -> None:
+    risky = [entry for entry in wanted if entry.user.method == IP and entry.present and not entry.ip_risk_acknowledged]
+    if risky:
+        module.warn(
+            f"{len(risky)} senders authenticate by IP address ({_first(risky)}): whoever gets onto such a host sends "
+            "as anyone. Use a user with a password of its own, or set acknowledge_ip_risk: true."
+        )
+    unknown = [change for change in changes if change.action == UNKNOWN or change.unknown or change.password == UNKNOWN]
+    if unknown:
+        module.warn(
+            f"Not everything about {len(unknown)} outgoing users is known ({_first(unknown)}), because this server "
+            "does not show it; they are marked as unknown in the result."
+        )
+
+
+def _first(entries: Sequence[Any]) -> str:
+    names = ", ".join(str(entry.key) for entry in entries[:3])
+    return names if len(entries) <= 3 else f"{names}, ..."
+
+
+def _result(module: AnsibleModule, changes: Sequence[Change]) -> dict[str, Any]:
+    totals = Counter(change.action for change in changes)
+    quiet = () if module.params["return_unchanged"] else (UNCHANGED, IGNORED)
+    shown = [change for change in changes if change.action not in quiet or change.unknown or change.password == UNKNOWN]
+    result: dict[str, Any] = {
+        "changed": any(change.changed for change in changes),
+        "users": [change.to_result() for change in sorted(shown, key=lambda change: change.key)],
+        "totals": {action: totals[action] for action in ACTIONS},
+    }
+    if module._diff:
+        result["diff"] = diff(changes)
+    return result
+
+
+def _failure(changes: Sequence[Change]) -> str:
+    failed = [change for change in changes if change.action == FAILED]
+    if not failed:
+        return ""
+    first = f"{failed[0].key}: {failed[0].reason}"
+    if len(changes) == 1:
+        return first
+    return f"{len(failed)} of {len(changes)} outgoing users failed; the first is {first}"

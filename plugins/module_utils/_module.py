@@ -1,0 +1,26 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module base for options that hold secrets inside lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+class SecretSafeModule(AnsibleModule):  # type: ignore[misc]  # ansible-core ships no types
+    """A module whose nested secrets reach neither syslog nor its result.
+
+    ansible-core logs a module's arguments as `str()` of the list and masks by substring, so a nested password
+    with a quote or a backslash would appear in clear; and cores before 2.21 add all arguments to the result
+    and then search it for each secret. Neither has anything to work on here.
+    """
+
+    def _log_invocation(self) -> None:
+        self.log(f"Invoked with {len(self.params)} options; they are not logged, because they may hold passwords.")
+
+    def _return_formatted(self, kwargs: dict[str, Any]) -> None:
+        kwargs.setdefault("invocation", {"module_args": "not shown, because they may hold passwords"})
+        super()._return_formatted(kwargs)

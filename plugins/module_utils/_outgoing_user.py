@@ -1,0 +1,298 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The model of an outgoing user: who it is, what it may do, and when two of them are the same. Pure, no I/O."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Optional, Union
+
+try:
+    import idna  # comes with requests
+except ImportError:  # require_requests() reports both
+    idna = None  # type: ignore[assignment]  # the module fails before it needs it
+
+USER = "user"
+DOMAIN = "domain"
+IP = "ip"
+METHODS = (USER, DOMAIN, IP)
+
+#: Limits, in connections in that time; the last one in recipients.
+#: https://documentation.n-able.com/mail-assure ("Edit an outgoing user")
+LIMIT_NAMES = ("per_minute", "per_hour", "per_day", "per_week", "per_month", "recipients_per_day")
+#: Typed settings besides the limits and the lock.
+LOCK_SETTINGS = ("automatic_lock", "lock_timeout", "maximum_unlocks")
+#: The word for a limit that comes from the level above, which is neither "not given" nor 0.
+INHERIT = "inherit"
+
+#: A user's comparable state: attribute name -> value. An attribute that is not in it is not given, or not known.
+Value = Union[bool, int, str]
+State = dict[str, Value]
+
+MINIMUM_PASSWORD_LENGTH = 12
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
+_LOCAL_PART = re.compile(r"[a-z0-9!#$%&'*+=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+=?^_`{|}~-]+)*\Z")
+_SETTING_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
+
+
+class InputError(ValueError):
+    """An option's value that cannot be; the message is one sentence for the administrator."""
+
+
+class Key(NamedTuple):
+    """What identifies an outgoing user.
+
+    domain: lower case, IDNA-encoded. username: local part; empty for a domain user; network text for an IP user.
+    """
+
+    domain: str
+    username: str
+
+    def __str__(self) -> str:
+        domain = unicode_domain(self.domain)
+        if not self.username:
+            return f"domain user of {domain}"
+        if is_network(self.username):
+            return f"{self.username} of {domain}"
+        return f"{self.username}@{domain}"
+
+
+@dataclass(frozen=True)
+class OutgoingUser:
+    """One outgoing user as it is, or as somebody wants it; only what is in `state` is known, or wanted."""
+
+    key: Key
+    method: str
+    state: State = field(default_factory=dict)
+
+    def to_result(self) -> dict[str, Any]:
+        """The user as results and diffs show it: nested, never with a password."""
+        shown: dict[str, Any] = {
+            "domain": unicode_domain(self.key.domain),
+            "username": self.key.username,
+            "authentication_method": self.method,
+        }
+        shown.update(nested(self.state))
+        return shown
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One entry of the option `users`, checked and normalised."""
+
+    user: OutgoingUser
+    position: int
+    present: bool
+    update_password: str
+    password: Optional[str] = field(default=None, repr=False)
+    ignore: bool = False
+    ip_risk_acknowledged: bool = False
+
+    @property
+    def key(self) -> Key:
+        return self.user.key
+
+    def login(self, domain_login: str) -> str:
+        """The name used for AUTH; a domain user logs in as `domain` or as `@domain`."""
+        if self.user.method == DOMAIN:
+            return f"@{self.key.domain}" if domain_login == "at_domain" else self.key.domain
+        return f"{self.key.username}@{self.key.domain}"
+
+
+def nested(state: Mapping[str, Value]) -> dict[str, Any]:
+    """Attribute names such as `limits.per_hour` as nested dictionaries, inherited limits as the list `inherit`."""
+    shown: dict[str, Any] = {}
+    for name, value in sorted(state.items()):
+        group, _dot, rest = name.rpartition(".")
+        if not group:
+            shown[name] = value
+        elif group == "limits" and value == INHERIT:
+            shown.setdefault("limits", {}).setdefault("inherit", []).append(rest)
+        else:
+            shown.setdefault(group, {})[rest] = value
+    return shown
+
+
+def normalise_domain(text: object) -> str:
+    """A domain as the API wants it: lower case, without a final dot, IDNA-encoded."""
+    domain = str(text or "").strip().lower().rstrip(".")
+    if not domain:
+        raise InputError("the domain is empty; give it as in example.com")
+    if not domain.isascii():
+        try:
+            domain = idna.encode(domain, uts46=True).decode("ascii")
+        except (idna.IDNAError, UnicodeError):
+            raise InputError(f"{text!r} is not a domain name that can be written in IDNA; correct it") from None
+    labels = domain.split(".")
+    if len(labels) < 2 or len(domain) > 253 or not all(_LABEL.match(label) for label in labels):
+        raise InputError(f"{text!r} is not a domain name; give it as in example.com")
+    return domain
+
+
+def unicode_domain(domain: str) -> str:
+    """The domain as people write it."""
+    if "xn--" not in domain:
+        return domain
+    try:
+        return str(idna.decode(domain))
+    except (idna.IDNAError, UnicodeError):
+        return domain
+
+
+def normalise_network(text: object) -> str:
+    """An address or a network in its shortest form, so that 1.2.3.4 and 1.2.3.4/32 are the same text."""
+    given = str(text or "").strip()
+    try:
+        network = ipaddress.ip_network(given)
+    except ValueError:
+        try:
+            network = ipaddress.ip_network(given, strict=False)
+        except ValueError:
+            raise InputError(
+                f"{given!r} is not an IP address or network; give it as in 192.0.2.7, 192.0.2.0/28 or 2001:db8::/64"
+            ) from None
+        raise InputError(f"{given!r} is an address inside a network; write {network}, or the address alone") from None
+    if network.prefixlen == 0 or network.network_address.is_multicast or network.network_address.is_unspecified:
+        raise InputError(f"{given!r} cannot be the address of a sender; name the hosts that really send")
+    if network.prefixlen == network.max_prefixlen:
+        return str(network.network_address)
+    return str(network)
+
+
+def is_network(username: str) -> bool:
+    """Whether this username is the network text of an IP user."""
+    if not username or not (username[0].isdigit() or ":" in username):
+        return False
+    try:
+        ipaddress.ip_network(username, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def normalise_local_part(text: object, domain: str) -> str:
+    """A username as the API wants it: the local part, in lower case; `alice@example.com` is accepted for alice."""
+    name = str(text or "").strip().lower()
+    local, at, given_domain = name.rpartition("@")
+    if at:
+        if normalise_domain(given_domain) != domain:
+            raise InputError(
+                f"username {name!r} belongs to another domain than {unicode_domain(domain)!r}; "
+                "give the local part, or correct one of the two"
+            )
+        name = local
+    if not name:
+        raise InputError("username is missing; a user needs the local part of its address, as in alice")
+    if len(name) > 64:
+        raise InputError(f"username {name[:16]!r}... has {len(name)} characters; a local part has at most 64")
+    if not _LOCAL_PART.match(name):
+        raise InputError(f"username {name!r} is not the local part of an address; use letters, digits and . _ + -")
+    if is_network(name):
+        raise InputError(f"username {name!r} is an IP address; set authentication_method to ip, or correct it")
+    return name
+
+
+def normalise_username(method: str, text: object, domain: str) -> str:
+    """The username that belongs to this authentication method."""
+    if method == USER:
+        return normalise_local_part(text, domain)
+    if method == IP:
+        return normalise_network(text)
+    if str(text or "").strip().lower() not in ("", domain, f"@{domain}"):
+        raise InputError("a domain user has no username; leave it out, or set authentication_method to user")
+    return ""
+
+
+def check_password(password: str, login: str) -> None:
+    """Refuse a password that some part on its way cannot carry, that is weak, or that masking would spread.
+
+    Postfix maps cut a trailing blank, a newline ends a map line, and ansible-core masks every occurrence of a
+    secret in a result, so that a password inside a login would hide the login.
+    """
+    if len(password) < MINIMUM_PASSWORD_LENGTH:
+        raise InputError(f"the password is shorter than {MINIMUM_PASSWORD_LENGTH} characters; take a longer one")
+    if any(ord(character) < 32 or ord(character) == 127 for character in password):
+        raise InputError("the password contains a newline or another control character; take one without")
+    if password != password.strip():
+        raise InputError("the password begins or ends with a blank, which mail programs cut off; take one without")
+    try:
+        password.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError("the password is not valid UTF-8; take another one") from None
+    if password.lower() in login.lower():
+        raise InputError("the password is a part of the login; take one that nobody can guess")
+
+
+def parse_limits(limits: Mapping[str, Any]) -> State:
+    """The option `limits` as attributes; what is not given is not in the result."""
+    state: State = {}
+    if limits.get("enabled") is not None:
+        state["limits.enabled"] = bool(limits["enabled"])
+    for name in LIMIT_NAMES:
+        value = limits.get(name)
+        if value is None:
+            continue
+        if value < 0:
+            raise InputError(f"limit {name} is {value}; a limit is 0 or more, and enabled: false switches all off")
+        state[f"limits.{name}"] = int(value)
+    for name in limits.get("inherit") or ():
+        if f"limits.{name}" in state:
+            raise InputError(f"limit {name} is given as a number and in inherit; choose one")
+        state[f"limits.{name}"] = INHERIT
+    return state
+
+
+def parse_state(entry: Mapping[str, Any]) -> State:
+    """All wanted attributes of one entry of `users`."""
+    state = parse_limits(entry.get("limits") or {})
+    for name in ("locked", "automatic_lock"):
+        if entry.get(name) is not None:
+            state[name] = bool(entry[name])
+    for name, highest, unit in (("lock_timeout", 10080, " minutes"), ("maximum_unlocks", 100, "")):
+        value = entry.get(name)
+        if value is None:
+            continue
+        if not 1 <= value <= highest:
+            raise InputError(f"{name} is {value}; it must be from 1 to {highest}{unit}")
+        state[name] = int(value)
+    for name, value in (entry.get("settings") or {}).items():
+        if not _SETTING_NAME.match(str(name)):
+            raise InputError(f"setting name {name!r} is not a name of the API; use lower-case letters, digits, _ and -")
+        if name in LOCK_SETTINGS or name in LIMIT_NAMES or name == "locked":
+            raise InputError(f"setting {name} has an option of its own; use that one")
+        if not isinstance(value, (str, int)) or value == "":
+            raise InputError(f"setting {name} must be a text, a number or a boolean, and not empty")
+        state[f"settings.{name}"] = setting_text(value)
+    return state
+
+
+def setting_text(value: object) -> str:
+    """A free setting as the wire carries it, so that true, 1 and "1" compare as equal."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return str(value)
+
+
+def parse_wanted(entry: Mapping[str, Any], position: int, update_password: str) -> Wanted:
+    """One entry of the option `users`. Raises InputError with the first thing that is wrong with it."""
+    domain = normalise_domain(entry.get("domain"))
+    method = entry.get("authentication_method") or USER
+    key = Key(domain, normalise_username(method, entry.get("username"), domain))
+    wanted = Wanted(
+        user=OutgoingUser(key, method, parse_state(entry)),
+        position=position,
+        present=entry.get("state", "present") == "present",
+        update_password=entry.get("update_password") or update_password,
+        password=entry.get("password"),
+        ignore=bool(entry.get("ignore")),
+        ip_risk_acknowledged=bool(entry.get("acknowledge_ip_risk")),
+    )
+    if wanted.password is not None:
+        if method == IP:
+            raise InputError("an IP user has no password in the API; leave the password out, or use a user or a domain")
+        check_password(wanted.password, f"{key.username}@{domain}")
+    return wanted

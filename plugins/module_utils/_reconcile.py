@@ -1,0 +1,416 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Current state + desired state -> plan. The only place that decides what to do; it sends nothing."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import Current, Proof
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
+    ADD,
+    ADD_IP,
+    LIST,
+    LOCK,
+    REMOVE,
+    SET_LIMITS,
+    SET_PASSWORD,
+    SET_SETTINGS,
+    UNLOCK,
+    Method,
+    MethodError,
+    Methods,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+    DOMAIN,
+    IP,
+    InputError,
+    Key,
+    OutgoingUser,
+    State,
+    Value,
+    Wanted,
+    unicode_domain,
+)
+
+CREATED = "created"
+UPDATED = "updated"
+REMOVED = "removed"
+UNCHANGED = "unchanged"
+UNKNOWN = "unknown"
+IGNORED = "ignored"
+FAILED = "failed"
+SKIPPED = "not_attempted"
+ACTIONS = (CREATED, UPDATED, REMOVED, UNCHANGED, UNKNOWN, IGNORED, FAILED, SKIPPED)
+
+PASSWORD_PLACEHOLDER = "(hidden)"  # noqa: S105 - shown in diffs instead of one
+PASSWORD_SET = "set"  # noqa: S105 - a word of the result
+PASSWORD_KEPT = "kept"  # noqa: S105 - a word of the result
+ALWAYS = "always"
+ON_CREATE = "on_create"
+ON_MISMATCH = "on_mismatch"
+_PURPOSES = {
+    LIST: "list outgoing users",
+    ADD: "add outgoing users",
+    ADD_IP: "add IP users",
+    REMOVE: "remove outgoing users",
+    SET_PASSWORD: "set the password of an outgoing user",
+    SET_LIMITS: "set limits",
+    SET_SETTINGS: "change settings of an outgoing user",
+    LOCK: "lock an outgoing user",
+    UNLOCK: "unlock an outgoing user",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call to send. arguments may hold the password, so that they are never shown."""
+
+    method: Method
+    arguments: Mapping[str, Value] = field(repr=False)
+
+    @property
+    def operation(self) -> str:
+        return self.method.operation
+
+
+@dataclass
+class Change:
+    """What happens to one outgoing user.
+
+    steps are sent in order. Where the first one is an add that the server refuses because the user exists,
+    steps_if_exists are sent instead of the rest. unknown names what could not be compared.
+    """
+
+    key: Key
+    method: str
+    action: str
+    before: Optional[OutgoingUser] = None
+    after: Optional[OutgoingUser] = None
+    steps: list[Step] = field(default_factory=list)
+    steps_if_exists: list[Step] = field(default_factory=list)
+    error_if_exists: str = ""
+    password: str = ""  # what becomes of it: "" (not given), set, kept or unknown
+    unknown: list[str] = field(default_factory=list)
+    reason: str = ""
+    login: str = ""
+    secret: Optional[str] = field(default=None, repr=False)
+
+    @property
+    def changed(self) -> bool:
+        """Whether this changes something, or may change something that nobody can know before."""
+        return self.action in (CREATED, UPDATED, REMOVED) or (self.action == UNKNOWN and bool(self.steps))
+
+    def stop(self) -> None:
+        """Mark what was planned but is not sent, because another user's plan is impossible."""
+        if self.steps and self.action != FAILED:
+            self.action, self.reason = SKIPPED, "another user cannot be brought to the wanted state"
+
+    def to_result(self) -> dict[str, Any]:
+        """The change as results show it. No secret."""
+        shown: dict[str, Any] = {
+            "domain": unicode_domain(self.key.domain),
+            "username": self.key.username,
+            "authentication_method": self.method,
+            "action": self.action,
+        }
+        if self.login:
+            shown["login"] = self.login
+        if self.password:
+            shown["password"] = self.password
+        if self.unknown:
+            shown["unknown"] = self.unknown
+        if self.reason:
+            shown["reason"] = self.reason
+        if self.after is not None and self.after.state:
+            shown["state"] = {name: value for name, value in self.after.to_result().items() if name not in shown}
+        return shown
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The options that apply to a whole plan."""
+
+    recreate_for_password: bool = False
+    allow_domain_user_removal: bool = False
+    purge_domains: frozenset[str] = frozenset()
+    purge_protect: tuple[str, ...] = ()
+    purge_limit: int = 5
+    domain_login: str = "domain"
+
+
+def check_duplicates(wanted: Sequence[Wanted]) -> list[str]:
+    """One sentence for each user, and each address, that stands twice in the list."""
+    problems = []
+    seen: dict[Key, int] = {}
+    owners: dict[str, Wanted] = {}
+    for entry in wanted:
+        first = seen.setdefault(entry.key, entry.position)
+        if first != entry.position:
+            problems.append(f"users[{entry.position}] and users[{first}] are both the {entry.key}; keep one of them")
+        if entry.user.method == IP and entry.present:
+            owner = owners.setdefault(entry.key.username, entry)
+            if owner.key.domain != entry.key.domain:
+                problems.append(
+                    f"users[{entry.position}] and users[{owner.position}] give {entry.key.username} to two domains; "
+                    "an address belongs to one domain only"
+                )
+    return problems
+
+
+def plan(current: Current, wanted: Sequence[Wanted], methods: Methods, rules: Rules) -> list[Change]:
+    """Decide for each wanted user, and for what is to be purged, in this order: removals, then the rest.
+
+    Raises MethodError where a purge is not possible here.
+    """
+    changes = [_plan_one(current, entry, methods, rules, wanted) for entry in wanted]
+    changes += _plan_purge(current, wanted, methods, rules)
+    return sorted(changes, key=lambda change: change.action != REMOVED)
+
+
+def _plan_one(current: Current, entry: Wanted, methods: Methods, rules: Rules, wanted: Sequence[Wanted]) -> Change:
+    if entry.ignore:
+        return Change(entry.key, entry.user.method, IGNORED)
+    try:
+        if not entry.present:
+            return _plan_removal(current, entry.user, methods, rules, wanted)
+        change = _plan_present(current, entry, methods, rules)
+        change.login = "" if entry.user.method == IP else entry.login(rules.domain_login)
+        change.secret = entry.password
+    except (MethodError, InputError) as problem:
+        change = Change(entry.key, entry.user.method, FAILED, reason=str(problem))
+    return change
+
+
+def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rules) -> Change:
+    exists = current.exists(entry.key)
+    if exists:
+        return _plan_existing(current, entry, methods, rules)
+    add = _add_step(entry, methods)
+    if exists is False and add is None:
+        raise InputError(f"the {entry.key} does not exist, and creating it needs a password; give one")
+    overwriting_is_right = entry.user.method == IP or entry.update_password != ON_CREATE
+    if add is None or (exists is None and not overwriting_is_right):
+        return _plan_unknowable(entry, methods, add)
+    change = Change(entry.key, entry.user.method, UNKNOWN if exists is None else CREATED, after=entry.user)
+    change.unknown = ["existence"] if exists is None else []
+    settle = _attribute_steps(entry.user, _without_defaults(entry.user.state), methods)
+    change.steps = [add, *settle]
+    change.steps_if_exists = _attribute_steps(entry.user, entry.user.state, methods)
+    if entry.password is None:
+        return change
+    change.password = PASSWORD_SET
+    if methods.find(SET_PASSWORD):
+        change.steps_if_exists.insert(0, _password_step(entry, methods))
+    elif rules.recreate_for_password:
+        change.steps_if_exists = [_removal_step(entry.user, methods), add, *settle]
+    elif entry.update_password == ALWAYS or current.proofs.get(entry.key) is not Proof.UNKNOWN:
+        change.error_if_exists = _no_password_call(entry, methods)
+    return change
+
+
+def _plan_unknowable(entry: Wanted, methods: Methods, add: Optional[Step]) -> Change:
+    """Nobody knows whether the user exists, and no add may be sent, since it might overwrite a password."""
+    change = Change(entry.key, entry.user.method, UNKNOWN, after=entry.user, unknown=["existence"])
+    change.reason = (
+        "this server does not list its users, so that nobody knows whether this one exists; "
+        + ("give its password" if add is None else "use update_password: on_mismatch")
+        + ", or name the list under api_methods"
+    )
+    change.steps = _attribute_steps(entry.user, entry.user.state, methods)
+    return change
+
+
+def _plan_existing(current: Current, entry: Wanted, methods: Methods, rules: Rules) -> Change:
+    before = current.user(entry.user)
+    missing = {name: value for name, value in entry.user.state.items() if before.state.get(name) != value}
+    after = OutgoingUser(entry.key, entry.user.method, {**before.state, **entry.user.state})
+    change = Change(entry.key, entry.user.method, UNCHANGED, before=before, after=after)
+    change.unknown = sorted(name for name in missing if name not in before.state)
+    change.password, change.steps = _plan_password(current, entry, methods, rules)
+    if any(step.operation == REMOVE for step in change.steps):  # the user is made anew, with what it had
+        kept = _offered(entry.user, {name: v for name, v in before.state.items() if name not in missing}, methods)
+        missing = _without_defaults({**kept, **missing})
+    change.steps += _attribute_steps(entry.user, missing, methods)
+    if change.password == UNKNOWN:
+        change.reason = _password_unknown(current)
+    if change.steps:
+        change.action = UPDATED
+    return change
+
+
+def _plan_password(current: Current, entry: Wanted, methods: Methods, rules: Rules) -> tuple[str, list[Step]]:
+    """What becomes of the password of a user that exists, and the steps for it."""
+    if entry.password is None:
+        return "", []
+    proof = current.proofs.get(entry.key, Proof.UNKNOWN)
+    if entry.update_password == ON_CREATE or (entry.update_password == ON_MISMATCH and proof is Proof.RIGHT):
+        return PASSWORD_KEPT, []
+    if methods.find(SET_PASSWORD):
+        return PASSWORD_SET, [_password_step(entry, methods)]
+    if entry.update_password == ON_MISMATCH and proof is Proof.UNKNOWN:
+        return UNKNOWN, []
+    if not rules.recreate_for_password:
+        raise MethodError(_no_password_call(entry, methods))
+    steps = [_removal_step(entry.user, methods), _add_step(entry, methods)]
+    return PASSWORD_SET, [step for step in steps if step]
+
+
+def _no_password_call(entry: Wanted, methods: Methods) -> str:
+    return (
+        f"The {entry.key} exists with another password. {methods.missing(SET_PASSWORD, _PURPOSES[SET_PASSWORD])} "
+        "Or set recreate_for_password: true, which removes the user and adds it again: "
+        "its lock, its limits and its settings are lost where they are not given here or not listed."
+    )
+
+
+def _password_unknown(current: Current) -> str:
+    why = current.unreachable or "no login was tried"
+    return f"whether the password is the wanted one is not known ({why}), and this server offers no call to set it"
+
+
+def _plan_removal(
+    current: Current, user: OutgoingUser, methods: Methods, rules: Rules, wanted: Sequence[Wanted]
+) -> Change:
+    exists = current.exists(user.key)
+    if exists is False:
+        return Change(user.key, user.method, UNCHANGED)
+    if user.method == DOMAIN and not rules.allow_domain_user_removal:
+        others = {key for key in current.users if key.domain == user.key.domain and key != user.key}
+        others |= {entry.key for entry in wanted if entry.key.domain == user.key.domain and entry.present}
+        if others:
+            raise MethodError(
+                f"Removing the {user.key} was asked for. It is not known whether the vendor's call, which names only "
+                "the domain, also removes its other outgoing users; try it on a domain without others, or set "
+                "allow_domain_user_removal: true."
+            )
+    change = Change(user.key, user.method, REMOVED if exists else UNKNOWN, before=current.users.get(user.key))
+    change.steps = [_removal_step(user, methods)]
+    change.unknown = [] if exists else ["existence"]
+    return change
+
+
+def _plan_purge(current: Current, wanted: Sequence[Wanted], methods: Methods, rules: Rules) -> list[Change]:
+    if not rules.purge_domains:
+        return []
+    if methods.find(LIST) is None:
+        raise MethodError(f"Purging was asked for. {methods.missing(LIST, _PURPOSES[LIST])}")
+    named = {entry.key for entry in wanted}
+    surplus = [
+        user
+        for key, user in sorted(current.users.items())
+        if key.domain in rules.purge_domains and key not in named and not _protected(key, rules.purge_protect)
+    ]
+    if len(surplus) > rules.purge_limit:
+        shown = ", ".join(str(user.key) for user in surplus[:3])
+        raise MethodError(
+            f"Purging would remove {len(surplus)} outgoing users ({shown}, ...), more than purge_limit: "
+            f"{rules.purge_limit}; nothing was changed. Check the list, then raise purge_limit."
+        )
+    changes = []
+    for user in surplus:
+        try:
+            changes.append(_plan_removal(current, user, methods, rules, wanted))
+        except MethodError as problem:
+            changes.append(Change(user.key, user.method, FAILED, reason=str(problem)))
+    return changes
+
+
+def _protected(key: Key, patterns: Iterable[str]) -> bool:
+    names = (f"{key.username}@{key.domain}", f"{key.username}@{unicode_domain(key.domain)}", key.username or "@")
+    return any(fnmatch.fnmatchcase(name, pattern.lower()) for name in names for pattern in patterns)
+
+
+def _address(user: OutgoingUser) -> dict[str, Value]:
+    address: dict[str, Value] = {"domain": user.key.domain}
+    if user.key.username:
+        address["username"] = user.key.username
+    return address
+
+
+def _add_step(entry: Wanted, methods: Methods) -> Optional[Step]:
+    """The call that creates the user; None where it needs a password and none is given."""
+    if entry.user.method == IP:
+        network, _slash, prefix = entry.key.username.partition("/")
+        arguments: dict[str, Value] = {"domain": entry.key.domain, "ip": network}
+        if prefix:
+            arguments["mask"] = prefix
+        return Step(methods.require(ADD_IP, _PURPOSES[ADD_IP]), arguments)
+    if entry.password is None:
+        return None
+    return Step(methods.require(ADD, _PURPOSES[ADD]), {**_address(entry.user), "password": entry.password})
+
+
+def _password_step(entry: Wanted, methods: Methods) -> Step:
+    method = methods.require(SET_PASSWORD, _PURPOSES[SET_PASSWORD])
+    return Step(method, {**_address(entry.user), "password": entry.password or ""})
+
+
+def _removal_step(user: OutgoingUser, methods: Methods) -> Step:
+    return Step(methods.require(REMOVE, _PURPOSES[REMOVE]), _address(user))
+
+
+def _without_defaults(state: State) -> State:
+    """What a new user has anyway is not sent: nobody is created locked."""
+    return {name: value for name, value in state.items() if (name, value) != ("locked", False)}
+
+
+def _groups(state: Mapping[str, Value]) -> dict[str, dict[str, Value]]:
+    """The operations that set these attributes, and their arguments, in the order in which they are sent."""
+    groups: dict[str, dict[str, Value]] = {}
+    if state.get("locked") is True:
+        groups[LOCK] = {}
+    for name, value in state.items():
+        if name.startswith("limits."):
+            groups.setdefault(SET_LIMITS, {})[name.rpartition(".")[2]] = value
+        elif name != "locked":
+            groups.setdefault(SET_SETTINGS, {})[name.rpartition(".")[2]] = value
+    if state.get("locked") is False:
+        groups[UNLOCK] = {}
+    return groups
+
+
+def _attribute_steps(user: OutgoingUser, state: Mapping[str, Value], methods: Methods) -> list[Step]:
+    """The calls that give a user these attributes. Raises MethodError for what is not offered or cannot be told."""
+    steps = []
+    for operation, arguments in _groups(state).items():
+        method = methods.require(operation, _PURPOSES[operation])
+        step = Step(method, {**_address(user), **arguments})
+        method.encode(step.arguments)  # an attribute without a name on the wire fails now, before anything is written
+        steps.append(step)
+    return steps
+
+
+def _offered(user: OutgoingUser, state: State, methods: Methods) -> State:
+    """The part of this state that the server has calls for."""
+    kept: State = {}
+    for name, value in state.items():
+        try:
+            _attribute_steps(user, {name: value}, methods)
+        except MethodError:
+            continue
+        kept[name] = value
+    return kept
+
+
+def diff(changes: Sequence[Change]) -> dict[str, Any]:
+    """What has changed, or would change, before and after; passwords only as a placeholder."""
+    sides: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
+    for change in changes:
+        if not change.changed:
+            continue
+        name = str(change.key)
+        if change.action != CREATED:
+            known = change.before.to_result() if change.before else {"state": UNKNOWN}
+            sides["before"][name] = known
+        if change.action != REMOVED and change.after is not None:
+            sides["after"][name] = change.after.to_result()
+            if change.password == PASSWORD_SET:
+                sides["after"][name]["password"] = f"{PASSWORD_PLACEHOLDER}, new"
+                if name in sides["before"]:
+                    sides["before"][name]["password"] = f"{PASSWORD_PLACEHOLDER}, old"
+    return dict(sides)

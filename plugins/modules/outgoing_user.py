@@ -1,0 +1,171 @@
+#!/usr/bin/python
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Manage one outgoing user: the bulk module with one user."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: outgoing_user
+short_description: Manage one outgoing user and its limits
+version_added: 1.0.0
+description:
+  - Brings one outgoing user to the wanted state.
+  - For several users use M(smarthost.spamexperts.outgoing_users), which is much faster than a loop.
+author:
+  - smarthost.spamexperts maintainers (@smarthost)
+extends_documentation_fragment:
+  - smarthost.spamexperts._attributes
+  - smarthost.spamexperts._attributes.API
+  - smarthost.spamexperts._api
+  - smarthost.spamexperts._smarthost
+  - smarthost.spamexperts._smarthost.ENVIRONMENT
+  - smarthost.spamexperts._outgoing_user
+  - smarthost.spamexperts._outgoing_user.MANAGE
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - With O(update_password=always), and for settings that the server can change but not show, a second run
+        reports a change again.
+options:
+  update_password:
+    default: on_mismatch
+seealso:
+  - module: smarthost.spamexperts.outgoing_users
+  - module: smarthost.spamexperts.outgoing_user_info
+"""
+
+EXAMPLES = r"""
+- name: Alice sends with a password of her own
+  smarthost.spamexperts.outgoing_user:
+    domain: example.com
+    username: alice
+    password: "{{ alice_password }}"
+
+- name: All addresses of example.org share one password
+  smarthost.spamexperts.outgoing_user:
+    domain: example.org
+    authentication_method: domain
+    password: "{{ example_org_password }}"
+
+- name: An old machine that cannot log in sends by its address, although that is discouraged
+  smarthost.spamexperts.outgoing_user:
+    domain: example.com
+    username: 192.0.2.25
+    authentication_method: ip
+    acknowledge_ip_risk: true
+
+- name: The shared address info@ may send more
+  smarthost.spamexperts.outgoing_user:
+    domain: example.com
+    username: info
+    password: "{{ info_password }}"
+    limits:
+      enabled: true
+      per_hour: 500
+      per_day: 2000
+
+- name: Alice has left
+  smarthost.spamexperts.outgoing_user:
+    domain: example.com
+    username: alice
+    state: absent
+"""
+
+RETURN = r"""
+user:
+  description: What was done with the user, or would be done in check mode. Never a password.
+  returned: always
+  type: dict
+  sample:
+    domain: example.com
+    username: alice
+    authentication_method: user
+    action: created
+    login: alice@example.com
+    password: set
+  contains:
+    domain:
+      description: The domain, as people write it.
+      type: str
+      returned: always
+      sample: example.com
+    username:
+      description: Local part, network, or nothing for a domain user.
+      type: str
+      returned: always
+      sample: alice
+    authentication_method:
+      description: How the sender proves who it is.
+      type: str
+      returned: always
+      sample: user
+    action:
+      description: One of V(created), V(updated), V(removed), V(unchanged), V(unknown) and V(failed).
+      type: str
+      returned: always
+      sample: created
+    login:
+      description: The name that a mail program uses to log in to the smarthost.
+      type: str
+      returned: for users and domain users that shall exist
+      sample: alice@example.com
+    password:
+      description: What became of the password, V(set), V(kept) or V(unknown).
+      type: str
+      returned: when a password is given
+      sample: set
+    state:
+      description: Limits, lock and settings after the change, as far as they are known.
+      type: dict
+      returned: when there are any
+      sample: {"limits": {"per_hour": 500}}
+    unknown:
+      description: What could not be compared, because the server does not show it.
+      type: list
+      elements: str
+      returned: when something is not known
+      sample: ["limits.per_hour"]
+    reason:
+      description: Why the user failed or is not known.
+      type: str
+      returned: when there is one
+      sample: the list does not show it
+"""
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
+    API_OPTIONS,
+    MANAGE_OPTIONS,
+    OUTGOING_USER_OPTIONS,
+    SMARTHOST_OPTIONS,
+    UPDATE_PASSWORD,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._manage import manage
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
+
+
+def main() -> None:
+    """Run the module."""
+    module = SecretSafeModule(
+        argument_spec={
+            **API_OPTIONS,
+            **SMARTHOST_OPTIONS,
+            **MANAGE_OPTIONS,
+            **OUTGOING_USER_OPTIONS,
+            "update_password": {**UPDATE_PASSWORD, "default": "on_mismatch"},
+        },
+        supports_check_mode=True,
+    )
+    module.params.update(continue_on_error=True, return_unchanged=True)
+    result, failure = manage(module, [module.params], "")
+    result["user"] = result.pop("users")[0]
+    del result["totals"]
+    if failure:
+        module.fail_json(msg=failure, **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

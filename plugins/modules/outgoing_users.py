@@ -1,0 +1,324 @@
+#!/usr/bin/python
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Manage any number of outgoing users in one call."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: outgoing_users
+short_description: Manage any number of outgoing users and their limits
+version_added: 1.0.0
+description:
+  - Brings any number of outgoing users, over any number of domains, to the wanted state with one plan.
+  - Reads each domain once, changes only what differs, several users at a time, and names each user that failed.
+  - Where the server does not list its users, their state is learnt from logins to the smarthost and from the answers
+    of the API; what nobody can know is called V(unknown).
+author:
+  - smarthost.spamexperts maintainers (@smarthost)
+extends_documentation_fragment:
+  - smarthost.spamexperts._attributes
+  - smarthost.spamexperts._attributes.API
+  - smarthost.spamexperts._api
+  - smarthost.spamexperts._smarthost
+  - smarthost.spamexperts._smarthost.ENVIRONMENT
+  - smarthost.spamexperts._outgoing_user.MANAGE
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - With O(update_password=always), and for settings that the server can change but not show, a second run
+        reports a change again.
+options:
+  users:
+    description: The wanted outgoing users.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      domain:
+        description: The domain that the user belongs to, in Unicode or in its C(xn--) form.
+        type: str
+        required: true
+      username:
+        description: Local part, address or network, as O(users[].authentication_method) wants it.
+        type: str
+      authentication_method:
+        description: See M(smarthost.spamexperts.outgoing_user#module).
+        type: str
+        choices: [user, domain, ip]
+        default: user
+      state:
+        description: Whether the user shall exist.
+        type: str
+        choices: [present, absent]
+        default: present
+      password:
+        description: The wanted password; see M(smarthost.spamexperts.outgoing_user#module).
+        type: str
+      update_password:
+        description: When the password is set; O(update_password) by default.
+        type: str
+        choices: [on_mismatch, on_create, always]
+      limits:
+        description: How much the user may send. What is not given stays as it is.
+        type: dict
+        suboptions:
+          enabled:
+            description: Whether the limits apply.
+            type: bool
+          per_minute:
+            description: Connections per minute.
+            type: int
+          per_hour:
+            description: Connections per hour.
+            type: int
+          per_day:
+            description: Connections per day.
+            type: int
+          per_week:
+            description: Connections per week.
+            type: int
+          per_month:
+            description: Connections per month.
+            type: int
+          recipients_per_day:
+            description: Recipients per day.
+            type: int
+          inherit:
+            description: Names of limits that shall come from the level above.
+            type: list
+            elements: str
+            choices: [per_minute, per_hour, per_day, per_week, per_month, recipients_per_day]
+      locked:
+        description: Whether the user is locked by hand.
+        type: bool
+      automatic_lock:
+        description: Whether the filter locks the user by itself when it sends spam.
+        type: bool
+      lock_timeout:
+        description: How many minutes an automatic lock lasts, from 1 to 10080.
+        type: int
+      maximum_unlocks:
+        description: How many times an automatic lock ends by itself, from 1 to 100.
+        type: int
+      settings:
+        description: Other settings of the vendor; see M(smarthost.spamexperts.outgoing_user#module).
+        type: dict
+      acknowledge_ip_risk:
+        description: Set to V(true) to have no warning about an IP user.
+        type: bool
+        default: false
+      ignore:
+        description: Leave this user as it is, and do not purge it.
+        type: bool
+        default: false
+  update_password:
+    description: When the password of a user that exists is set; see M(smarthost.spamexperts.outgoing_user#module).
+    type: str
+    choices: [on_mismatch, on_create, always]
+    default: on_mismatch
+  continue_on_error:
+    description:
+      - Go on with the other users when one of them cannot be brought to the wanted state.
+      - With V(false), nothing is written when a part of the plan is impossible, and nothing more after a failure.
+      - The task fails in both cases, and names every user that failed.
+    type: bool
+    default: true
+  purge:
+    description:
+      - Remove the outgoing users of O(purge_domains) that O(users) does not name.
+      - Never done where the server does not list its users.
+    type: bool
+    default: false
+  purge_domains:
+    description: The domains in which O(purge) removes users. Required with O(purge=true).
+    type: list
+    elements: str
+  purge_protect:
+    description:
+      - Users that O(purge) keeps, as shell patterns of C(username@domain), such as V(backup-*@*).
+      - V(@) stands for domain users.
+    type: list
+    elements: str
+    default: []
+  purge_limit:
+    description: The highest number of users that O(purge) may remove. A plan with more changes nothing.
+    type: int
+    default: 5
+  return_unchanged:
+    description: Return unchanged users as well. Without it a run over thousands of users has a short result.
+    type: bool
+    default: false
+seealso:
+  - module: smarthost.spamexperts.outgoing_user
+  - module: smarthost.spamexperts.outgoing_user_info
+  - module: smarthost.spamexperts.api_info
+"""
+
+EXAMPLES = r"""
+- name: The senders of example.com
+  smarthost.spamexperts.outgoing_users:
+    users:
+      - domain: example.com
+        username: alice
+        password: "{{ alice_password }}"
+      - domain: example.com
+        username: scanner
+        password: "{{ scanner_password }}"
+        update_password: on_create
+
+- name: An address that several people share has no limits
+  smarthost.spamexperts.outgoing_users:
+    users:
+      - domain: example.com
+        username: info
+        password: "{{ info_password }}"
+        limits:
+          enabled: false
+
+- name: Alice has left
+  smarthost.spamexperts.outgoing_users:
+    users:
+      - domain: example.com
+        username: alice
+        state: absent
+
+- name: Remove whoever is not in this list, except the backup servers
+  smarthost.spamexperts.outgoing_users:
+    users:
+      - domain: example.com
+        username: alice
+        password: "{{ alice_password }}"
+      - domain: example.com
+        username: legacy
+        ignore: true
+    purge: true
+    purge_domains:
+      - example.com
+    purge_protect:
+      - backup-*@*
+"""
+
+RETURN = r"""
+users:
+  description:
+    - The users that changed, failed or are not known, in the order of their domain and username; all users with
+      O(return_unchanged=true).
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - domain: example.com
+      username: alice
+      authentication_method: user
+      action: created
+      login: alice@example.com
+      password: set
+  contains:
+    domain:
+      description: The domain, as people write it.
+      type: str
+      returned: always
+      sample: example.com
+    username:
+      description: Local part, network, or nothing for a domain user.
+      type: str
+      returned: always
+      sample: alice
+    authentication_method:
+      description: How the sender proves who it is.
+      type: str
+      returned: always
+      sample: user
+    action:
+      description:
+        - What was done, or would be done in check mode. One of V(created), V(updated), V(removed), V(unchanged),
+          V(unknown), V(ignored), V(failed) and V(not_attempted).
+      type: str
+      returned: always
+      sample: created
+    login:
+      description: The name that a mail program uses to log in to the smarthost.
+      type: str
+      returned: for users and domain users that shall exist
+      sample: alice@example.com
+    password:
+      description: What became of the password, V(set), V(kept) or V(unknown). Never the password.
+      type: str
+      returned: when a password is given
+      sample: set
+    state:
+      description: Limits, lock and settings after the change, as far as they are known.
+      type: dict
+      returned: when there are any
+      sample: {"limits": {"enabled": false}}
+    unknown:
+      description: What could not be compared, because the server does not show it.
+      type: list
+      elements: str
+      returned: when something is not known
+      sample: ["limits.per_hour"]
+    reason:
+      description: Why a user failed, was not attempted, or is not known.
+      type: str
+      returned: when there is one
+      sample: another user failed before
+totals:
+  description: The number of users for each action.
+  returned: always
+  type: dict
+  sample:
+    created: 1
+    updated: 0
+    removed: 0
+    unchanged: 41
+    unknown: 0
+    ignored: 0
+    failed: 0
+    not_attempted: 0
+"""
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
+    API_OPTIONS,
+    MANAGE_OPTIONS,
+    OUTGOING_USER_OPTIONS,
+    SMARTHOST_OPTIONS,
+    UPDATE_PASSWORD,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._manage import manage
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
+
+
+def main() -> None:
+    """Run the module."""
+    module = SecretSafeModule(
+        argument_spec={
+            **API_OPTIONS,
+            **SMARTHOST_OPTIONS,
+            **MANAGE_OPTIONS,
+            "users": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {**OUTGOING_USER_OPTIONS, "ignore": {"type": "bool", "default": False}},
+            },
+            "update_password": {**UPDATE_PASSWORD, "default": "on_mismatch"},
+            "continue_on_error": {"type": "bool", "default": True},
+            "purge": {"type": "bool", "default": False},
+            "purge_domains": {"type": "list", "elements": "str"},
+            "purge_protect": {"type": "list", "elements": "str", "default": []},
+            "purge_limit": {"type": "int", "default": 5},
+            "return_unchanged": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    result, failure = manage(module, module.params["users"], "users[{}]: ")
+    if failure:
+        module.fail_json(msg=failure, **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The model of an outgoing user: normalising, comparing, refusing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _outgoing_user as model
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("example.com", "example.com"),
+        ("Example.COM.", "example.com"),
+        (" example.com ", "example.com"),
+        ("müller.example", "xn--mller-kva.example"),
+        ("straße.example", "xn--strae-oqa.example"),
+        ("xn--mller-kva.example", "xn--mller-kva.example"),
+        ("a-b.c1.example", "a-b.c1.example"),
+    ],
+)
+def test_domains_are_normalised(text: str, expected: str) -> None:
+    assert model.normalise_domain(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        None,
+        ".",
+        "com",
+        "-a.example",
+        "a-.example",
+        "a..b",
+        "a b.example",
+        "a/b.example",
+        "a_b.example",
+        "x" * 64 + ".example",
+        ".".join(["abcdefgh"] * 30),
+        "ä\u200d.example",
+        "a@b.example",
+    ],
+)
+def test_bad_domains_are_refused(text: object) -> None:
+    with pytest.raises(model.InputError):
+        model.normalise_domain(text)
+
+
+def test_internationalised_domains_are_shown_as_people_write_them() -> None:
+    assert model.unicode_domain("xn--mller-kva.example") == "müller.example"
+    assert model.unicode_domain("example.com") == "example.com"
+    assert model.unicode_domain("xn--\u00e4") == "xn--\u00e4"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1.2.3.4", "1.2.3.4"),
+        ("1.2.3.4/32", "1.2.3.4"),
+        (" 192.0.2.0/28", "192.0.2.0/28"),
+        ("192.0.2.0/255.255.255.240", "192.0.2.0/28"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("2001:db8::1/128", "2001:db8::1"),
+        ("2001:db8::/64", "2001:db8::/64"),
+    ],
+)
+def test_networks_are_normalised(text: str, expected: str) -> None:
+    assert model.normalise_network(text) == expected
+    assert model.is_network(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        None,
+        "host",
+        "1.2.3",
+        "1.2.3.4.5",
+        "300.1.1.1",
+        "0.0.0.0/0",
+        "::/0",
+        "0.0.0.0",
+        "::",
+        "224.0.0.1",
+        "ff02::1",
+        "1.2.3.4/33",
+        "1.2.3.4/x",
+        "1.2.3.4 5",
+    ],
+)
+def test_bad_networks_are_refused(text: object) -> None:
+    with pytest.raises(model.InputError):
+        model.normalise_network(text)
+
+
+def test_an_address_inside_a_network_names_the_network() -> None:
+    with pytest.raises(model.InputError, match=r"192\.0\.2\.0/24"):
+        model.normalise_network("192.0.2.5/24")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("alice", "alice"),
+        ("Alice@Example.com", "alice"),
+        ("a.b+c", "a.b+c"),
+        ("o'neil", "o'neil"),
+        ("x" * 64, "x" * 64),
+    ],
+)
+def test_local_parts_are_normalised(text: str, expected: str) -> None:
+    assert model.normalise_username(model.USER, text, "example.com") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        None,
+        "a b",
+        "a/b",
+        "a\\b",
+        ".a",
+        "a.",
+        "a..b",
+        "x" * 65,
+        "alice@example.org",
+        "a\nb",
+        "ä",
+        "1.2.3.4",
+        "2001:db8::1",
+        "a@b@example.com",
+        "@example.com",
+        "a%00\x00",
+    ],
+)
+def test_bad_local_parts_are_refused(text: object) -> None:
+    with pytest.raises(model.InputError):
+        model.normalise_username(model.USER, text, "example.com")
+
+
+@pytest.mark.parametrize("text", [None, "", "example.com", "@example.com", "@Example.com"])
+def test_a_domain_user_has_no_username(text: object) -> None:
+    assert model.normalise_username(model.DOMAIN, text, "example.com") == ""
+
+
+def test_a_domain_user_with_a_username_is_refused() -> None:
+    with pytest.raises(model.InputError, match="no username"):
+        model.normalise_username(model.DOMAIN, "alice", "example.com")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "tiny",
+        "x" * 11,
+        "newline\nnewline",
+        "null\x00nullnull",
+        "tabulator\tinside",
+        " leading blank",
+        "trailing blank ",
+        "delete\x7fdelete",
+        "surrogate\ud800xx",
+        "ice@example.com",
+        "example.com",
+        "nbsp at the end\u00a0",
+    ],
+)
+def test_bad_passwords_are_refused(password: str) -> None:
+    with pytest.raises(model.InputError) as problem:
+        model.check_password(password, "alice@example.com")
+    assert password not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    "password", ["Twelve-chars", "with space inside", "q\"uo'te\\back/slash", "pä€😀ßwörd12345", "%2F?#&+=;:@,"]
+)
+def test_good_passwords_pass(password: str) -> None:
+    model.check_password(password, "alice@example.com")
+
+
+def parse(**entry: Any) -> model.Wanted:
+    return model.parse_wanted({"domain": "example.com", "username": "alice", **entry}, 0, "on_mismatch")
+
+
+def test_not_given_zero_and_inherit_are_three_things() -> None:
+    wanted = parse(limits={"per_minute": 0, "per_hour": None, "inherit": ["per_day"], "enabled": False})
+    assert wanted.user.state == {"limits.per_minute": 0, "limits.per_day": "inherit", "limits.enabled": False}
+
+
+def test_everything_that_is_given_becomes_state() -> None:
+    wanted = parse(
+        locked=False,
+        automatic_lock=True,
+        lock_timeout=30,
+        maximum_unlocks=100,
+        settings={"dkim_selector": "mail", "sender_check": True, "retries": 3},
+    )
+    assert wanted.user.state == {
+        "locked": False,
+        "automatic_lock": True,
+        "lock_timeout": 30,
+        "maximum_unlocks": 100,
+        "settings.dkim_selector": "mail",
+        "settings.sender_check": "1",
+        "settings.retries": "3",
+    }
+    assert model.nested(wanted.user.state)["settings"] == {"dkim_selector": "mail", "retries": "3", "sender_check": "1"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "word"),
+    [
+        ({"limits": {"per_hour": -1}}, "per_hour"),
+        ({"limits": {"per_hour": 5, "inherit": ["per_hour"]}}, "choose one"),
+        ({"lock_timeout": 0}, "10080 minutes"),
+        ({"lock_timeout": 10081}, "10080 minutes"),
+        ({"maximum_unlocks": 0}, "1 to 100"),
+        ({"maximum_unlocks": 101}, "1 to 100"),
+        ({"settings": {"Bad Name": 1}}, "Bad Name"),
+        ({"settings": {"lock_timeout": 1}}, "option of its own"),
+        ({"settings": {"per_hour": 1}}, "option of its own"),
+        ({"settings": {"selector": None}}, "not empty"),
+        ({"settings": {"selector": ""}}, "not empty"),
+        ({"settings": {"selector": [1]}}, "not empty"),
+        ({"authentication_method": "ip", "username": "192.0.2.1", "password": "x" * 12}, "no password"),
+    ],
+)
+def test_bad_entries_are_refused_with_what_is_wrong(entry: dict[str, Any], word: str) -> None:
+    with pytest.raises(model.InputError, match=word):
+        parse(**entry)
+
+
+def test_a_password_is_in_no_representation() -> None:
+    assert "Correct-Horse-42" not in repr(parse(password="Correct-Horse-42"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "form", "login"),
+    [
+        ({}, "domain", "alice@example.com"),
+        ({"authentication_method": "domain", "username": None}, "domain", "example.com"),
+        ({"authentication_method": "domain", "username": None}, "at_domain", "@example.com"),
+    ],
+)
+def test_logins(entry: dict[str, Any], form: str, login: str) -> None:
+    assert parse(**entry).login(form) == login
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (model.Key("example.com", "alice"), "alice@example.com"),
+        (model.Key("example.com", ""), "domain user of example.com"),
+        (model.Key("example.com", "192.0.2.1"), "192.0.2.1 of example.com"),
+        (model.Key("xn--mller-kva.example", "alice"), "alice@müller.example"),
+    ],
+)
+def test_keys_are_shown_as_people_name_them(key: model.Key, text: str) -> None:
+    assert str(key) == text
+
+
+@given(st.ip_addresses(v=4) | st.ip_addresses(v=6))
+def test_an_address_and_its_longest_network_are_the_same(address: Any) -> None:
+    if address.is_multicast or address.is_unspecified:
+        return
+    assert model.normalise_network(f"{address}/{address.max_prefixlen}") == model.normalise_network(address)
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_a_local_part_or_refused(text: str) -> None:
+    try:
+        name = model.normalise_local_part(text, "example.com")
+    except model.InputError:
+        return
+    assert model.normalise_local_part(name, "example.com") == name
+    assert 0 < len(name) <= 64
+    assert not set(name) & set("/\\ \n\x00@")

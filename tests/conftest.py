@@ -1,0 +1,57 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures that every kind of test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, Callable
+
+import pytest
+
+from tests.support.emulator import Emulator
+
+
+@pytest.fixture(scope="session")
+def _full_process() -> Iterator[Emulator]:
+    with Emulator("full") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _documented_process() -> Iterator[Emulator]:
+    with Emulator("documented") as running:
+        yield running
+
+
+def _fresh(emulator: Emulator) -> Emulator:
+    if emulator.running:
+        emulator.reset()
+    else:
+        emulator.start()
+    return emulator
+
+
+@pytest.fixture
+def emulator(_full_process: Emulator) -> Emulator:
+    """An empty server that offers every call."""
+    return _fresh(_full_process)
+
+
+@pytest.fixture
+def documented_emulator(_documented_process: Emulator) -> Emulator:
+    """An empty server that offers the public calls only."""
+    return _fresh(_documented_process)
+
+
+@pytest.fixture
+def emulator_factory() -> Iterator[Callable[..., Emulator]]:
+    """Starts further emulators, with the options of Emulator; they end with the test."""
+    with ExitStack() as stack:
+
+        def start(*arguments: Any, **options: Any) -> Emulator:
+            return stack.enter_context(Emulator(*arguments, **options))
+
+        yield start

@@ -1,0 +1,231 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The smarthost: STARTTLS, AUTH, locks, limits and ten connections for each address."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+from collections import defaultdict
+from email.parser import BytesHeaderParser
+from email.policy import SMTPUTF8
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from .api import reset_connection
+from .faults import Fault
+from .names import ascii_domain
+from .replies import RefusedError
+from .server import Server
+from .state import User
+
+CONNECTIONS_PER_ADDRESS = 10
+_LINE_LIMIT = 65536  # passwords may be long; aiosmtpd's 512 would refuse their AUTH line
+_TOO_MANY_CONNECTIONS = "421 Too many concurrent SMTP connections from this IP address; please try again later."
+_TOO_MANY_MESSAGES = "451 Too many messages. Please wait for a while and try again."
+_NOT_AUTHORISED = "530 5.7.0 Message submission is for authorised users only!"
+_WRONG_PASSWORD = "535 Incorrect authentication data"
+
+
+class SmtpProtocol(SMTP):
+    """One SMTP connection. TLS is needed for AUTH only, so that a test can see whether a client insists on it."""
+
+    line_length_limit = _LINE_LIMIT
+
+    def __init__(self, server: Server, tls_context: ssl.SSLContext, loop: asyncio.AbstractEventLoop) -> None:
+        self.server = server
+        self.metered = False
+        self._counted_address: str | None = None
+        self._auth_reply: str | None = None
+        super().__init__(
+            _Handler(),
+            hostname="smarthost.test",
+            ident="ESMTP Exim",
+            enable_SMTPUTF8=True,
+            tls_context=tls_context,
+            auth_require_tls=True,
+            authenticator=self._authenticated,
+            loop=loop,
+        )
+        self.command_size_limits = defaultdict(lambda: _LINE_LIMIT)
+
+    async def _handle_client(self) -> None:
+        address, record = self.client_address(), self.server.record
+        # Counted before anything is awaited, so that the tenth and the eleventh cannot be confused.
+        if record.open_connections[address] >= CONNECTIONS_PER_ADDRESS:
+            record.numbers["connections_refused"] += 1
+            await self.push(self.closing(_TOO_MANY_CONNECTIONS))
+            return
+        record.connected(address)
+        self._counted_address = address
+        fault = await self.fault_at("smtp:connect")
+        if fault:
+            await self.push(str(fault.values["text"]))
+            self._close()
+            return
+        await super()._handle_client()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Called twice after a failed TLS handshake, hence the mark."""
+        if self._counted_address:
+            self.server.record.disconnected(self._counted_address)
+            self._counted_address = None
+        super().connection_lost(error)
+
+    def client_address(self) -> str:
+        assert self.session is not None
+        assert self.session.peer is not None
+        return str(self.session.peer[0])
+
+    async def fault_at(self, step: str) -> Fault | None:
+        """Wait or reset the connection as told; gives a fault that the caller has to apply.
+
+        That is `smtp_reply`, and at smtp:data also `reset_after`.
+        """
+        seconds, fault = self.server.faults.take(step)
+        if seconds:
+            await asyncio.sleep(seconds)
+        if fault is None or fault.kind == "smtp_reply" or (step == "smtp:data" and fault.kind == "reset_after"):
+            return fault
+        await self.reset()
+        return None
+
+    async def reset(self) -> None:
+        """End with a TCP reset; `connection_lost` then cancels this very task."""
+        reset_connection(self.transport)
+        await self.loop.create_future()
+
+    def closing(self, reply: str) -> str:
+        """The reply; after a 421 the connection ends."""
+        if reply.startswith("421"):
+            self.loop.call_soon(self._close)
+        return reply
+
+    def _close(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
+    async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+        """Take the mechanism in any case, as RFC 4954 has it; aiosmtpd would not."""
+        fault = await self.fault_at("smtp:auth")
+        self._auth_reply = self.closing(str(fault.values["text"])) if fault else None
+        mechanism, space, rest = (arg or "").partition(" ")
+        await super().smtp_AUTH(mechanism.upper() + space + rest)
+
+    def _authenticated(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: LoginPassword
+    ) -> AuthResult:
+        login, password = (value.decode("utf-8", "surrogateescape") for value in (data.login, data.password))
+        state = self.server.panel.state
+        user = self._user_of_login(login)
+        known = bool(user and user.password_hash and user.password_hash == state.hashed(password))
+        ok = known and self._auth_reply is None
+        shown = login.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        self.server.record.auth(shown, mechanism, self.client_address(), ok=ok, tls=session.ssl is not None)
+        if ok and user:
+            # `handled` would suppress the reply, and the client would wait for ever.
+            return AuthResult(success=True, handled=False, message="235 Authentication succeeded", auth_data=user.key)
+        return AuthResult(success=False, handled=False, message=self._auth_reply or _WRONG_PASSWORD)
+
+    def _user_of_login(self, login: str) -> User | None:
+        """`user@domain`; the domain's own user logs in as `domain` or `@domain`."""
+        local, _, domain = login.rpartition("@")
+        try:
+            return self.server.panel.state.user(ascii_domain(domain), local.lower())
+        except RefusedError:
+            return None
+
+    def sender(self) -> User | None:
+        """The outgoing user of this session: by login, or by an address that needs no password."""
+        assert self.session is not None
+        state = self.server.panel.state
+        if self.session.authenticated:
+            logged_in: Any = self.session.auth_data  # the key that _authenticated gave
+            return state.user(*logged_in)
+        key = state.networks.containing(ipaddress.ip_network(self.client_address()))
+        user = state.user(*key) if key else None
+        return None if user is None or user.password_hash else user
+
+    def too_many(self, user: User) -> str:
+        """The answer to a reached limit; the quirk decides whether it also locks the user."""
+        if self.server.panel.quirks.limit_reaction == "lock":
+            self.server.panel.state.change_user(user, {"locked": 1})
+            self.server.state_file.save()
+        return _TOO_MANY_MESSAGES
+
+
+class _Handler:
+    """aiosmtpd's hooks for the steps of a message."""
+
+    async def handle_MAIL(  # noqa: N802
+        self, server: SmtpProtocol, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        fault = await server.fault_at("smtp:mail")
+        if fault:
+            return server.closing(str(fault.values["text"]))
+        user = server.sender()
+        if user is None:
+            return _NOT_AUTHORISED
+        if not server.metered:
+            if not server.server.meter.connection(user):
+                return server.too_many(user)
+            server.metered = True
+        # aiosmtpd takes an empty sender for "no MAIL yet", so the brackets stay until the mail is recorded.
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SmtpProtocol, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        user = server.sender()
+        if user is None:
+            return _NOT_AUTHORISED
+        if not server.server.meter.recipient(user):
+            return server.too_many(user)
+        envelope.rcpt_tos.append(address)
+        return "250 Accepted"
+
+    async def handle_DATA(  # noqa: N802
+        self, server: SmtpProtocol, session: Session, envelope: Envelope
+    ) -> str:
+        fault = await server.fault_at("smtp:data")
+        if fault and fault.kind == "smtp_reply":
+            return server.closing(str(fault.values["text"]))
+        user = server.sender()
+        if user is None:
+            return _NOT_AUTHORISED
+        panel = server.server.panel
+        contact = panel.state.domains[user.domain].administrator_contact or panel.state.administrator
+        # Mail to the administrator is always accepted, so that a locked customer can ask for help.
+        if user.values["locked"] and set(envelope.rcpt_tos) != {contact}:
+            return f"451 Your account is locked. Please contact the administrator: {contact}"
+        identity = _record(server, session, envelope)
+        if fault:
+            await server.reset()
+        return f"250 OK id={identity}"
+
+
+def _record(server: SmtpProtocol, session: Session, envelope: Envelope) -> str:
+    content = envelope.content or b""
+    content = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    ssl_object: Any = (session.ssl or {}).get("ssl_object")
+    subject = BytesHeaderParser(policy=SMTPUTF8).parsebytes(content)["subject"]
+    user = server.sender()
+    login = None
+    if session.authenticated and user:
+        login = f"{user.username}@{user.domain}" if user.username else user.domain
+    return server.server.record.mail(
+        login=login,
+        client_ip=server.client_address(),
+        tls=session.ssl is not None,
+        tls_version=ssl_object.version() if ssl_object else None,
+        mail_from="" if envelope.mail_from == "<>" else envelope.mail_from,
+        recipients=list(envelope.rcpt_tos),
+        size=len(content),
+        subject=None if subject is None else str(subject),
+        content=content.decode("utf-8", "replace"),
+    )

@@ -10,6 +10,8 @@ LINK := collections/ansible_collections/smarthost/spamexperts
 ARGS ?=
 # Some cores only, as in: make test-matrix CORES="2.16 2.22"
 CORES ?=
+# The version to release; the one in galaxy.yml unless given.
+VERSION ?= $(shell sed -n 's/^version: //p' galaxy.yml)
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Nothing here reads or writes the caller's own Ansible files.
@@ -23,13 +25,13 @@ export COVERAGE_FILE = $(CURDIR)/$(BUILD)/coverage/$@
 STAGE := tests/tools/stage
 PYTEST := python -m pytest $(ARGS)
 COVERED := --cov --cov-report= --cov-fail-under=0
-SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment stage)
+SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment release_check stage)
 PYTHON_SOURCES := plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: help environment packages-demo packages-test demo \
 	test tests test-unit test-component test-integration test-slow test-matrix coverage lint sanity units build \
-	changelog bench clean
+	changelog release-check publish bench clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-17s %s\n' "$$name" "$$text"; done
@@ -107,6 +109,12 @@ test-matrix: packages-test $(LINK)  ## Unit, component and sanity tests on every
 
 changelog: environment  ## Turn the fragments into CHANGELOG.md for the version in galaxy.yml
 	@antsibull-changelog release
+
+release-check: build  ## The version, its changelog and its artefact agree: make release-check VERSION=1.2.0
+	@$(STAGE) release-check tests/tools/release_check "$(VERSION)"
+
+publish: release-check  ## Send the artefact to Galaxy (ANSIBLE_GALAXY_TOKEN)
+	@ansible-galaxy collection publish $(BUILD)/artefact/smarthost-spamexperts-$(VERSION).tar.gz
 
 bench: environment  ## Ratios against what a user would do instead
 	@python -m benchmarks

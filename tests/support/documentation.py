@@ -122,6 +122,11 @@ def mappings(data: Any) -> Iterator[dict[Any, Any]]:
             yield from mappings(value)
 
 
+def _from_environment(option: dict[str, Any]) -> bool:
+    """Tell whether the option's description names an environment variable that stands in for it."""
+    return "E(" in str(option["description"])
+
+
 def _templated(value: Any) -> bool:
     return isinstance(value, str) and "{{" in value
 
@@ -162,9 +167,6 @@ def problems(given: dict[str, Any], options: dict[str, Any], where: str, *, comp
                 found += problems(one, suboptions, inner)
     if complete:
         present = {by_name.get(key) for key in given}
-        found += [
-            f"{where}: {name} is required"
-            for name, option in options.items()
-            if option.get("required") and name not in present
-        ]
+        needed = [name for name, option in options.items() if option.get("required") and not _from_environment(option)]
+        found += [f"{where}: {name} is required" for name in needed if name not in present]
     return found

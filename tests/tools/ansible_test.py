@@ -23,12 +23,16 @@ from tests.tools.pythons import find_pythons
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
+PACKAGE = Path(ansible_test.__file__).parent
 
 # ansible-test calls this file as pip's `get-pip.py`, with options that ensurepip does not need.
 BOOTSTRAP = """\
 import ensurepip
 ensurepip.bootstrap()
 """
+
+# ansible-core 2.22 takes these from a source archive outside the package index; here their release does.
+RELEASED = {"dill": "0.4.1"}
 
 
 def copy_collection(target: Path) -> None:
@@ -50,9 +54,19 @@ def copy_collection(target: Path) -> None:
     subprocess.run(["git", "init", "--quiet", target], check=True)
 
 
+def prefer_releases() -> None:
+    """Let the requirements of ansible-test, in our own environment, name releases instead of source archives."""
+    for path in PACKAGE.glob("_data/requirements/*.txt"):
+        lines = path.read_text().splitlines(keepends=True)
+        names = [line.partition(" @ ")[0] for line in lines]
+        better = [f"{name}=={RELEASED[name]}\n" if name in RELEASED else line for name, line in zip(names, lines)]
+        if better != lines:
+            path.write_text("".join(better))
+
+
 def pip_versions() -> set[str]:
     """Return the versions of pip that this ansible-core names for its environments."""
-    source = Path(ansible_test.__file__).parent / "_internal" / "python_requirements.py"
+    source = PACKAGE / "_internal" / "python_requirements.py"
     return {line.split("'")[1] for line in source.read_text().splitlines() if line.strip().startswith("pip='")}
 
 
@@ -89,6 +103,7 @@ def main() -> int:
     home = BUILD / "home"
     copy_collection(collection)
     prepare_home(home)
+    prefer_releases()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment |= {"HOME": str(home), "PATH": offer_pythons(BUILD / "pythons")}
     print(f"ansible-core {core_version}", flush=True)

@@ -66,11 +66,19 @@ def test_the_project_stands_alone() -> None:
     assert [str(path) for path in others if outside.search(path.read_bytes())] == []
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("tests/requirements*.txt")), ids=lambda path: str(path.name))
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("tests/**/requirements*.txt")), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_every_requirement_is_pinned(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith(("#", "-r "))]
     assert lines
     assert [line for line in lines if not re.match(r"^[A-Za-z0-9._-]+==[0-9][0-9a-z.]*(; .+)?$", line)] == []
+
+
+def test_ansible_test_units_uses_the_same_versions() -> None:
+    ours = (ROOT / "tests" / "requirements-test.txt").read_text().splitlines()
+    theirs = [line for line in (ROOT / "tests" / "unit" / "requirements.txt").read_text().splitlines() if "==" in line]
+    assert set(theirs) <= set(ours)
 
 
 def test_no_sanity_test_is_ignored() -> None:

@@ -29,7 +29,7 @@ from .server import Server, StateFile
 from .smtp import SmtpProtocol
 from .state import State
 
-_LOOPBACK = {"127.0.0.1", "0.0.0.0"}  # noqa: S104 - compared, not bound
+_LOOPBACK = {"127.0.0.1", "0.0.0.0"}
 
 
 def _arguments() -> argparse.Namespace:
@@ -57,8 +57,11 @@ def _listen(hosts: list[str], port: int) -> list[socket.socket]:
         try:
             for host in hosts:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
-                listening = socket.create_server((host, chosen), family=family, backlog=1024)
+                # asyncio switches Nagle's delays off only for sockets that name their protocol.
+                listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
                 sockets.append(listening)
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listening.bind((host, chosen))
                 chosen = listening.getsockname()[1]
         except OSError:
             for listening in sockets:

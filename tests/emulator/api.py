@@ -83,7 +83,7 @@ class Api:
             return web.Response()
         response = None
         if fault and fault.kind not in ("reset_after", "half_reply"):
-            response = self._faulty(fault, raw)
+            response = self._faulty(fault, raw, request.remote)
         if response is None:
             response, shown = self._answer(request, raw, name, call)
         if fault and fault.kind == "reset_after":
@@ -130,7 +130,7 @@ class Api:
             self._server.state_file.save()
         return _response(reply, raw), shown
 
-    def _faulty(self, fault: Fault, raw: str) -> web.Response:
+    def _faulty(self, fault: Fault, raw: str, address: str | None) -> web.Response:
         values = fault.values
         if fault.kind == "status":
             code = int(values["code"])
@@ -150,7 +150,7 @@ class Api:
         administrator = self._server.panel.state.administrator
         line = {
             "inactive": f"The user '{administrator}' has status 'inactive'",
-            "ip_not_allowed": "You have no access to this API, current IP address '127.0.0.1' is not allowed",
+            "ip_not_allowed": f"You have no access to this API, current IP address '{address}' is not allowed",
             "api_not_allowed": "You don't have permissions to access the API.",
             "bad_credentials": "Supplied credential is invalid.",
         }[fault.kind]

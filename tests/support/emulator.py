@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Optional
+from urllib.parse import quote
 
 import requests
 
@@ -81,6 +82,7 @@ class Emulator:
 
     def start(self) -> None:
         """Start the process and wait until it listens; a later start keeps the ports of the first."""
+        self.stop()
         api_port = self.api_url.rpartition(":")[2] or "0"
         command = [sys.executable, "-m", "tests.emulator", *self._options]
         command += [f"--api-port={api_port}", f"--smtp-port={self.smtp_port}"]
@@ -160,6 +162,15 @@ class Emulator:
     def smarthost_options(self) -> dict[str, Any]:
         """The options of modules that log in to the smarthost."""
         return {"smarthost": self.smtp_host, "smarthost_port": self.smtp_port, "smarthost_ca_path": self.ca_file}
+
+    def call(self, name: str, **parameters: str) -> dict[str, Any]:
+        """Make a call of the API as the administrator; gives the decoded JSON reply."""
+        pairs = "".join(f"/{key}/{quote(value, safe='')}" for key, value in parameters.items())
+        login = (self.api_username, self.api_password)
+        reply = self._session.get(f"{self.api_url}/api/{name}{pairs}/format/json/", auth=login, timeout=60)
+        reply.raise_for_status()
+        decoded: dict[str, Any] = reply.json()
+        return decoded
 
     # The control interface
 

@@ -25,13 +25,13 @@ export COVERAGE_FILE = $(CURDIR)/$(BUILD)/coverage/$@
 STAGE := tests/tools/stage
 PYTEST := python -m pytest $(ARGS)
 COVERED := --cov --cov-report= --cov-fail-under=0
-SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment release_check stage)
+SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment importer release_check stage)
 # By the names under which they import each other, so that mypy reads each once.
 PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: help environment packages-demo packages-test demo \
-	test tests test-unit test-component test-integration test-slow test-matrix coverage lint sanity units build \
+	test tests test-unit test-component test-integration test-slow test-matrix coverage lint sanity units build importer audit \
 	changelog release-check publish bench clean
 
 help:  ## This list
@@ -107,6 +107,14 @@ units: environment  ## ansible-test units, without a container
 
 build: environment  ## Build the artefact, check what is in it, install it and read its documentation
 	@$(STAGE) build python -m tests.tools.artefact
+
+importer: build  ## What Galaxy says to the artefact, by its own importer
+	@tests/tools/environment $(VENV)/bin/python $(BUILD)/importer tests/requirements-importer.txt
+	@$(STAGE) galaxy-importer tests/tools/importer $(BUILD)/importer
+
+audit: environment  ## Known holes in what is pinned (asks the package index)
+	@tests/tools/environment $(VENV)/bin/python $(BUILD)/audit tests/requirements-audit.txt
+	@$(STAGE) pip-audit $(BUILD)/audit/bin/pip-audit --strict --progress-spinner off --requirement tests/requirements-test.txt
 
 test-matrix: packages-test $(LINK)  ## Unit, component and sanity tests on every ansible-core that a Python is here for
 	@$(PYTHON) -m tests.tools.matrix $(CORES)

@@ -88,6 +88,7 @@ def documented(kind: str, names: list[str], folder: Path) -> None:
 
 
 def main() -> int:
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     artefact = build(ROOT / "build" / "artefact")
     files = contents(artefact)
     if foreign := strangers(files):

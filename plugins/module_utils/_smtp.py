@@ -1,0 +1,267 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does a login work at the smarthost, from this host? STARTTLS and AUTH, and no mail."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import enum
+import random
+import smtplib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Optional, Union
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._redaction import Redactor
+
+#: The vendor's limit of connections from one address at a time.
+#: https://github.com/SpamExperts/sekb/blob/master/docs/5-Outgoing_Filtering_Service/15-Classifications.rst
+MOST_CONNECTIONS = 10
+#: The vendor delays and then blocks an address whose logins fail often.
+#: https://documentation.n-able.com/spamexperts/userguide/Content/smtp-auth-blocklist.htm
+MOST_REFUSALS = 3
+_CONNECTION_FAILURES = 3  # in a row; then the others are not tried
+_BUSY_PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds, after a 421
+
+
+class Verdict(enum.Enum):
+    """What an attempt to log in has shown."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"  # no such login, or another password
+    UNKNOWN = "unknown"  # the smarthost could not be asked, or did not decide
+
+
+@dataclass(frozen=True)
+class Smarthost:
+    """Where to log in. ca_path: a file (PEM) with authorities; None: the system's."""
+
+    host: str
+    port: int = 587
+    ca_path: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class LoginProof:
+    """The outcome for one login. reason: why it is not accepted, without the password; empty when accepted."""
+
+    login: str
+    verdict: Verdict
+    reason: str = ""
+
+
+class _UnreachableError(Exception):
+    """No login could be tried; the message says why."""
+
+
+class _BusyError(Exception):
+    """The smarthost answered 421: later."""
+
+
+def prove_login(server: Smarthost, login: str, password: str, timeout: float = 15) -> LoginProof:
+    """Log in once, over verified TLS. timeout: seconds for the connection, and for each reply."""
+    return prove_logins(server, [(login, password)], connections=1, timeout=timeout)[0]
+
+
+def prove_logins(
+    server: Smarthost,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    connections: int = 6,
+    timeout: float = 15,
+    most_refusals: int = MOST_REFUSALS,
+) -> list[LoginProof]:
+    """Try these (login, password), several at a time, and give the proofs in their order.
+
+    After most_refusals refused logins no other is tried: they are unknown. It is never exceeded, since an AUTH
+    waits until those under way cannot exceed it. Never raises for what the server does.
+    """
+    different = list(dict.fromkeys(pairs))
+    if not different:
+        return []
+    attempt = _Attempts(server, timeout, most_refusals)
+    workers = max(1, min(connections, MOST_CONNECTIONS, len(different)))
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        proofs = dict(zip(different, pool.map(lambda pair: attempt.prove(*pair), different)))
+    return [proofs[pair] for pair in pairs]
+
+
+class _Attempts:
+    """What the threads share: the TLS context, and when to stop."""
+
+    def __init__(self, server: Smarthost, timeout: float, most_refusals: int) -> None:
+        self._server = server
+        self._timeout = timeout
+        self._most_refusals = most_refusals
+        self._changed = threading.Condition()
+        self._under_way = 0
+        self._refusals = 0
+        self._failures = 0
+        self._stopped = ""  # why no more logins are tried
+        self._random = random.SystemRandom()
+        try:
+            self._context = ssl.create_default_context(cafile=server.ca_path)
+            self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        except OSError as error:
+            detail = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+            self._stopped = f"the authorities in {server.ca_path} cannot be used ({detail}); check smarthost_ca_path"
+
+    def prove(self, login: str, password: str) -> LoginProof:
+        """Log in, again after a pause when the smarthost is busy."""
+        busy = ""
+        for pause in (0.0, *_BUSY_PAUSES):
+            time.sleep(pause * self._random.uniform(0.5, 1.5))
+            if self._stopped:
+                return LoginProof(login, Verdict.UNKNOWN, self._stopped)
+            try:
+                return self._prove_once(login, password)
+            except _BusyError as error:
+                busy = str(error)
+            except _UnreachableError as error:
+                self._count_failure(str(error))
+                return LoginProof(login, Verdict.UNKNOWN, str(error))
+        return LoginProof(login, Verdict.UNKNOWN, busy)
+
+    def _count_failure(self, reason: str) -> None:
+        with self._changed:
+            self._failures += 1
+            if self._failures >= _CONNECTION_FAILURES:
+                self._stop(reason)
+
+    def _stop(self, reason: str) -> None:
+        self._stopped = self._stopped or reason
+        self._changed.notify_all()
+
+    def _prove_once(self, login: str, password: str) -> LoginProof:
+        with contextlib.ExitStack() as stack:
+            client = self._connect(stack)
+            with self._changed:
+                self._failures = 0
+                while not self._stopped and self._refusals + self._under_way >= self._most_refusals:
+                    self._changed.wait()
+                if self._stopped:
+                    return LoginProof(login, Verdict.UNKNOWN, self._stopped)
+                self._under_way += 1
+            verdict, reason = Verdict.UNKNOWN, ""
+            try:
+                verdict, reason = self._authenticate(client, login, password)
+            finally:
+                with self._changed:
+                    self._under_way -= 1
+                    self._refusals += verdict is Verdict.REFUSED
+                    if self._refusals >= self._most_refusals:
+                        self._stop(
+                            f"not tried, because {self._server.host} has refused {self._refusals} logins, "
+                            "and blocks an address that fails often"
+                        )
+                    self._changed.notify_all()
+        return LoginProof(login, verdict, reason)
+
+    def _connect(self, stack: contextlib.ExitStack) -> smtplib.SMTP:
+        """A connection with TLS, which ends with the stack. Raises _UnreachableError or _BusyError."""
+        host, port = self._server.host, self._server.port
+        text: Union[bytes, str] = b""
+        try:
+            # With a name given, smtplib asks no name server for the one of this host.
+            client = smtplib.SMTP(host, port, local_hostname="localhost", timeout=self._timeout)
+            stack.callback(_quit, client)
+            assert client.sock is not None  # noqa: S101 - for the type checker
+            client.local_hostname = _address_literal(client.sock)
+            code, text = client.ehlo()
+            if code == 250 and not client.has_extn("starttls"):
+                raise _UnreachableError(f"{host} offers no TLS on port {port}, so no password was sent")
+            if code == 250:
+                code, text = client.starttls(context=self._context)
+            if code == 220:
+                code, text = client.ehlo()
+        except smtplib.SMTPConnectError as error:
+            code, text = error.smtp_code, error.smtp_error
+        except (OSError, UnicodeError, smtplib.SMTPException) as error:
+            raise _UnreachableError(self._connection_problem(error)) from None
+        if code == 421:
+            raise _BusyError(f"{host} answered: {_shown(code, text)}")
+        if code != 250:
+            raise _UnreachableError(f"{host} answered: {_shown(code, text)}")
+        return client
+
+    def _connection_problem(self, error: Exception) -> str:
+        host, port = self._server.host, self._server.port
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return (
+                f"the certificate of {host} could not be verified ({error.verify_message}); set smarthost_ca_path to "
+                "the file with the right authority, or smarthost to the name in the certificate"
+            )
+        if isinstance(error, ssl.SSLError):
+            return f"{host} and this host could not agree on TLS ({error.reason or 'it ended early'})"
+        if isinstance(error, (socket.gaierror, UnicodeError)):
+            return f"the host name {host} is not known"
+        if isinstance(error, (socket.timeout, TimeoutError)):
+            return f"{host} did not answer on port {port} within {self._timeout:.0f} seconds"
+        if isinstance(error, OSError) and error.strerror:
+            return f"{host} could not be reached on port {port} ({error.strerror.lower()})"
+        return f"{host} ended the connection on port {port}"
+
+    def _authenticate(self, client: smtplib.SMTP, login: str, password: str) -> tuple[Verdict, str]:
+        """AUTH PLAIN, or LOGIN where the server has no PLAIN. Raises _BusyError."""
+        host = self._server.host
+        try:
+            name, secret = (value.encode("utf-8", "surrogateescape") for value in (login, password))
+        except UnicodeEncodeError:
+            return Verdict.UNKNOWN, "the login or its password has a character that cannot be sent"
+        tokens = [_base64(b"\0" + name + b"\0" + secret), _base64(name), _base64(secret)]
+        mechanisms = client.esmtp_features.get("auth", "").upper().split()
+        code, text = 0, b""
+        try:
+            if "PLAIN" in mechanisms:
+                code, text = client.docmd("AUTH", f"PLAIN {tokens[0]}")
+            if "LOGIN" in mechanisms and code in (0, 504):
+                code, text = client.docmd("AUTH", "LOGIN")
+                for token in tokens[1:]:
+                    if code == 334:
+                        code, text = client.docmd(token)
+        except (OSError, smtplib.SMTPException):
+            return Verdict.UNKNOWN, f"{host} ended the connection, or did not answer, during the login"
+        if code == 0:
+            return Verdict.UNKNOWN, f"{host} offers neither AUTH PLAIN nor AUTH LOGIN"
+        if code == 235:
+            return Verdict.ACCEPTED, ""
+        reason = f"{host} answered: {_shown(code, text, [password, *tokens])}"
+        if b"denied authentication" in text.lower():  # the address is blocked; the password was not looked at
+            with self._changed:
+                self._stop(reason)
+            return Verdict.UNKNOWN, reason
+        if code == 421:
+            raise _BusyError(reason)
+        return (Verdict.REFUSED if code == 535 else Verdict.UNKNOWN), reason
+
+
+def _quit(client: smtplib.SMTP) -> None:
+    """Say goodbye and wait for the answer, so that the server does not count this connection any more."""
+    with contextlib.suppress(OSError, smtplib.SMTPException):
+        client.quit()
+    client.close()
+
+
+def _address_literal(connection: socket.socket) -> str:
+    """This end of the connection, as RFC 5321 4.1.3 wants it from a host without a public name."""
+    address = str(connection.getsockname()[0]).partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+def _shown(code: int, text: Union[bytes, str], secrets: Sequence[str] = ()) -> str:
+    """A reply, as one short printable line without secrets."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    words = " ".join(Redactor(secrets).clean(text).split())
+    return f"{code} {''.join(filter(str.isprintable, words))[:300]}".strip()

@@ -80,7 +80,7 @@ def documented(kind: str, names: list[str], folder: Path) -> None:
     if not full_names:
         return
     command = ["ansible-doc", "--json", "--type", kind, *full_names]
-    printed = subprocess.run(command, cwd=folder, env=environment(folder), check=True, capture_output=True).stdout
+    printed = subprocess.run(command, cwd=folder, env=environment(folder), check=True, stdout=subprocess.PIPE).stdout
     missing = set(full_names) - set(json.loads(printed))
     if missing:
         raise SystemExit(f"ansible-doc prints nothing for: {', '.join(sorted(missing))}")

@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 
-class ModuleDocFragment:
-    """Options of every module that speaks SMTP to the smarthost, or configures a program that does."""
-
-    DOCUMENTATION = r"""
+_ADDRESS = r"""
 options:
   smarthost:
     description:
@@ -23,12 +20,25 @@ options:
       - Port for mail submission with STARTTLS.
     type: int
     default: 587
+"""
+
+
+class ModuleDocFragment:
+    """Options of every module that speaks SMTP to the smarthost, or configures a program that does."""
+
+    # For a program that verifies certificates in its own way.
+    ADDRESS = _ADDRESS
+
+    DOCUMENTATION = (
+        _ADDRESS
+        + r"""
   smarthost_ca_path:
     description:
       - File with the certificates (PEM) of the authorities that may have signed the smarthost's certificate.
       - If not given, the bundle of the operating system is used. Give it for a smarthost with a private authority.
     type: path
 """
+    )
 
     # For modules that run on the controller: there the environment belongs to the person who runs the playbook.
     ENVIRONMENT = r"""

@@ -1,0 +1,23 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one exception of this package."""
+
+from __future__ import annotations
+
+
+class ThunderbirdError(Exception):
+    """A profile cannot be read or changed; the text is one sentence for the administrator and holds no secret."""
+
+
+def sentence(error: Exception) -> str:
+    """One sentence for the administrator; of an unforeseen one its kind and place, as its text may hold a secret."""
+    if isinstance(error, ThunderbirdError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'} cannot be read or written: {error.strerror or type(error).__name__}"
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_name}, line {place.tb_lineno}" if place else "an unknown place"
+    return f"unexpected {type(error).__name__} in {where}; please report it"

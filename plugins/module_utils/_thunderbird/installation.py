@@ -1,0 +1,98 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where Thunderbird is installed, where it keeps profiles, and which NSS library belongs to a profile."""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+from typing import NamedTuple
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.install_hash import install_hash
+
+SYSTEM_LIBRARY = "libnss3.so"
+
+
+class Kind(NamedTuple):
+    """One way of installing Thunderbird.
+
+    `root` is relative to the home directory. `own_path` is the path under which the program sees itself where that
+    differs from the host's. A snap has no fixed path, so it goes by `Default=1` in profiles.ini and reads no
+    `[Install...]` section (measured with SNAP_INSTANCE_NAME set; nsToolkitProfileService.cpp).
+    """
+
+    name: str
+    root: str
+    directories: tuple[str, ...]
+    own_path: str = ""
+
+
+PACKAGE = Kind(
+    "package",
+    ".thunderbird",
+    ("/usr/lib/thunderbird", "/usr/lib64/thunderbird", "/usr/local/lib/thunderbird", "/opt/thunderbird"),
+)
+SNAP = Kind("snap", "snap/thunderbird/common/.thunderbird", ("/snap/thunderbird/current/usr/lib/thunderbird",))
+FLATPAK = Kind(
+    "flatpak",
+    ".var/app/org.mozilla.Thunderbird/.thunderbird",
+    (
+        "/var/lib/flatpak/app/org.mozilla.Thunderbird/current/active/files/lib/thunderbird",
+        "~/.local/share/flatpak/app/org.mozilla.Thunderbird/current/active/files/lib/thunderbird",
+    ),
+    "/app/lib/thunderbird",
+)
+KINDS = (PACKAGE, SNAP, FLATPAK)
+
+
+class Installation(NamedTuple):
+    """One installed Thunderbird."""
+
+    kind: Kind
+    directory: Path
+
+    @property
+    def section(self) -> str:
+        """The name of its section in profiles.ini; empty where it has none."""
+        if self.kind is SNAP:
+            return ""
+        return "Install" + install_hash(self.kind.own_path or str(self.directory.resolve()))
+
+
+def installations(program_directory: str, home: Path) -> list[Installation]:
+    """The given one, or those in the usual places."""
+    if program_directory:
+        return [Installation(PACKAGE, Path(program_directory))]
+    return [
+        Installation(kind, path)
+        for kind in KINDS
+        for path in (Path(directory.replace("~", str(home), 1)) for directory in kind.directories)
+        if (path / "application.ini").exists()
+    ]
+
+
+def libraries(profile: Path, nss_library: str, installed: list[Installation]) -> list[str]:
+    """NSS libraries to try for `profile`, the best first.
+
+    The program that used the profile last knows every key in it, so its library comes first. Distributions whose
+    Thunderbird brings no NSS of its own use the system's.
+    """
+    if nss_library:
+        return [nss_library]
+    directories = [_last_program(profile), *(item.directory for item in installed)]
+    found = [
+        str(directory / SYSTEM_LIBRARY) if (directory / SYSTEM_LIBRARY).exists() else SYSTEM_LIBRARY
+        for directory in directories
+        if directory and directory.is_dir()
+    ]
+    return list(dict.fromkeys([*found, SYSTEM_LIBRARY]))
+
+
+def _last_program(profile: Path) -> Path | None:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read(profile / "compatibility.ini", encoding="utf-8")
+        return Path(parser["Compatibility"]["LastPlatformDir"])
+    except (configparser.Error, KeyError, ValueError, OSError):
+        return None

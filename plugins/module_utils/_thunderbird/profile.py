@@ -1,0 +1,212 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring one profile into the wanted state: read, plan, and write all of it or nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import files, lock, nss
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.logins import (
+    EMPTY,
+    LoginsFile,
+    milliseconds,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.preferences import Preferences
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.saved_login import (
+    LoginChange,
+    LoginPlan,
+    plan_gone,
+    plan_saved,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import (
+    OutgoingServer,
+    ServerEntry,
+)
+
+PREFERENCES = "prefs.js"
+LOGINS = "logins.json"
+BACKUP = "logins-backup.json"
+
+
+class Wanted(NamedTuple):
+    """What one profile shall have; None: `server` be gone, the others stay as they are."""
+
+    entry: str
+    server: OutgoingServer | None
+    password: str | None = None
+    default_server: bool | None = None
+    identities: list[str] | None = None
+
+
+class Outcome(NamedTuple):
+    """What was done, or would be: `action` is added, changed, removed or unchanged."""
+
+    action: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    warnings: list[str]
+
+
+def require(profile: Path) -> None:
+    """ThunderbirdError where this is not the directory of a profile."""
+    if not profile.is_dir():
+        raise ThunderbirdError(f"there is no profile directory {profile}")
+    if not any((profile / name).exists() for name in (PREFERENCES, "times.json")):
+        raise ThunderbirdError(f"{profile} is not a Thunderbird profile: it has neither prefs.js nor times.json")
+
+
+def edit(profile: Path, wanted: Wanted, keys: nss.Keys, *, wait_for_close: int, check: bool) -> Outcome:
+    """Plan and, unless `check`, write; a profile that is already as wanted may be in use.
+
+    Raises ThunderbirdError or OSError; nothing is written then.
+    """
+    plan = _Plan(profile, wanted, keys)
+    if not plan.changed:
+        return plan.outcome()
+    if check:
+        holder = lock.user_of(profile)
+        in_use = [f"{profile} is in use by {holder}: a real run waits {wait_for_close} s for it to close"]
+        return plan.outcome(in_use if holder else [])
+    with lock.held(profile, wait_for_close):
+        # A Thunderbird that closed meanwhile has written its files once more.
+        plan = _Plan(profile, wanted, keys)
+        if plan.changed:
+            plan.write()
+    return plan.outcome()
+
+
+class _Plan:
+    """The wanted content of the profile's files, from their present content."""
+
+    def __init__(self, profile: Path, wanted: Wanted, keys: nss.Keys) -> None:
+        self._profile = profile
+        self._keys = keys
+        self._original = files.read(profile / PREFERENCES) or b""
+        self._preferences = Preferences(self._original)
+        self._logins = LoginsFile(files.read(profile / LOGINS) or EMPTY)
+        self._warnings: list[str] = []
+        entry = ServerEntry(self._preferences, wanted.entry)
+        old = entry.current()
+        self._before = entry.describe()
+        self._login = self._plan_login(entry, old, wanted)
+        if wanted.server:
+            entry.put(wanted.server)
+            if wanted.default_server is not None:
+                entry.set_default(wanted.default_server)
+            if wanted.identities is not None:
+                unknown = entry.set_identities(wanted.identities)
+                self._warnings += [f"{profile} has no identity with the address {address}" for address in unknown]
+            entry.saved_login = self._login.ours
+        else:
+            entry.remove()
+        self._after = entry.describe()
+        self._before["saved_password"] = self._login.before
+        self._after["saved_password"] = self._login.after
+
+    def _plan_login(self, entry: ServerEntry, old: OutgoingServer | None, wanted: Wanted) -> LoginPlan:
+        # A login that one of the person's own servers uses as well is left to it.
+        own = old if old and old.login and not entry.shares_login(old) else None
+        if wanted.server and wanted.server.login:
+            logins, password = self._logins.logins, wanted.password
+            return plan_saved(logins, self._decrypt, wanted.server, password, old=own, ours=entry.saved_login)
+        return plan_gone(self._logins.logins, self._decrypt, own, entry.saved_login)
+
+    def _decrypt(self, encrypted: Sequence[str]) -> list[str]:
+        return nss.decrypt(self._profile, self._keys, encrypted)
+
+    @property
+    def changed(self) -> bool:
+        """Is there anything to write?"""
+        return bool(self._login.changes) or self._preferences.content != self._original
+
+    def outcome(self, warnings: Sequence[str] = ()) -> Outcome:
+        """What the plan does, in words."""
+        if not self.changed:
+            action = "unchanged"
+        elif not self._after["server"]:
+            action = "removed"
+        else:
+            action = "changed" if self._before["server"] else "added"
+        return Outcome(action, self._before, self._after, [*self._warnings, *warnings])
+
+    def write(self) -> None:
+        """Write everything aside first, so that a full disk or a wrong key is met before anything is replaced."""
+        with files.stage(self._profile) as stage:
+            names = self._stage_logins(stage) if self._login.changes else []
+            if self._preferences.content != self._original:
+                files.write(stage / PREFERENCES, self._preferences.content, like=self._profile / PREFERENCES)
+                names.append(PREFERENCES)
+            files.move(names, stage, self._profile)
+
+    def _stage_logins(self, stage: Path) -> list[str]:
+        """Write logins.json and what goes with it; returns the names in the order of their replacement."""
+        names = []
+        texts = [text for change in self._login.changes for text in (change.username, change.password)]
+        plain = [text for text in texts if text is not None]
+        encrypted: list[str] = []
+        if plain:
+            (stage / "keys").mkdir()
+            for name in nss.DATABASES:
+                content = files.read(self._profile / name)
+                if content is not None:
+                    files.write(stage / "keys" / name, content, like=self._profile / name)
+            aes = any(nss.is_aes(login["encryptedPassword"]) for login in self._logins.logins)
+            encrypted = nss.encrypt(stage / "keys", self._keys, plain, aes=aes)
+            for name in nss.DATABASES:
+                if (stage / "keys" / name).read_bytes() != files.read(self._profile / name):
+                    shutil.move(str(stage / "keys" / name), str(stage / name))
+                    names.append(name)
+        self._apply(encrypted)
+        files.write(stage / LOGINS, self._logins.content, like=self._profile / LOGINS)
+        names.append(LOGINS)
+        backup = self._backup()
+        if backup is not None:
+            files.write(stage / BACKUP, backup, like=self._profile / BACKUP)
+            names.append(BACKUP)
+        return names
+
+    def _apply(self, encrypted: list[str]) -> None:
+        texts = iter(encrypted)
+        for change in self._login.changes:
+            username = next(texts) if change.username is not None else None
+            password = next(texts) if change.password is not None else None
+            if not change.origin:
+                self._logins.remove(change.guid)
+            elif change.is_new:
+                self._logins.add(change.guid, change.origin, username or "", password or "")
+            else:
+                self._logins.replace(self._changed_login(change, username, password))
+
+    def _changed_login(self, change: LoginChange, username: str | None, password: str | None) -> dict[str, Any]:
+        login = next(login for login in self._logins.logins if login["guid"] == change.guid)
+        login["hostname"] = login["httpRealm"] = change.origin
+        if username is not None:
+            login["encryptedUsername"] = username
+        if password is not None:
+            login["encryptedPassword"] = password
+            login["timePasswordChanged"] = milliseconds()
+        if "syncCounter" in login:
+            login["syncCounter"] += 1
+        return login
+
+    def _backup(self) -> bytes | None:
+        """logins-backup.json without what goes or moves away; None where it needs no change.
+
+        Thunderbird keeps its last but one logins.json there and restores it when logins.json is damaged.
+        """
+        stays = {change.guid for change in self._login.changes if change.is_new_password_only}
+        gone = {change.guid for change in self._login.changes} - stays
+        try:
+            backup = LoginsFile(files.read(self._profile / BACKUP) or EMPTY)
+        except ThunderbirdError:
+            return None
+        stale = [login["guid"] for login in backup.logins if login["guid"] in gone]
+        for guid in stale:
+            backup.remove(guid)
+        return backup.content if stale else None

@@ -1,0 +1,119 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which saved logins have to change so that an outgoing server finds its password. Decides; writes nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.logins import Login
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import OutgoingServer
+
+Decrypt = Callable[[Sequence[str]], list[str]]
+
+
+class LoginChange(NamedTuple):
+    """One login to write: `origin` empty means that it goes; `username` or `password` None stays encrypted as it is."""
+
+    guid: str
+    origin: str = ""
+    username: str | None = None
+    password: str | None = None
+    is_new: bool = False
+
+    @property
+    def is_new_password_only(self) -> bool:
+        """Does the login keep its host and name?"""
+        return bool(self.origin) and self.username is None and self.password is not None
+
+
+class LoginPlan(NamedTuple):
+    """What to write, the guid to remember as ours, and words (no secrets) for the diff."""
+
+    changes: list[LoginChange]
+    ours: str
+    before: str
+    after: str
+
+
+class _Found(NamedTuple):
+    guid: str
+    origin: str
+    username: str
+    password: str
+
+
+def plan_saved(  # noqa: PLR0911 - one return for each situation that the caller can meet
+    logins: Sequence[Login],
+    decrypt: Decrypt,
+    server: OutgoingServer,
+    password: str | None,
+    *,
+    old: OutgoingServer | None,
+    ours: str,
+) -> LoginPlan:
+    """Let `server` find `password` (None: whatever is saved stays).
+
+    `old` is what our entry was until now, None where a server of the person uses its login, too. `ours` is the guid
+    of the login that was added for it. A password that is already saved for this host and name stays the person's.
+    """
+    found = _related(logins, decrypt, [server, old], needed=password is not None)
+    mine = _mine(found, ours, old)
+    match = next((login for login in found if (login.origin, login.username) == (server.origin, server.login)), None)
+    if match is not None:
+        leftover = [LoginChange(mine.guid)] if mine and mine != match else []
+        remembered = match.guid if mine == match else ""
+        if password is None:
+            return LoginPlan(leftover, remembered, "saved", "saved")
+        if match.password == password:
+            return LoginPlan(leftover, remembered, "as wanted", "as wanted")
+        change = LoginChange(match.guid, server.origin, None, password)
+        return LoginPlan([*leftover, change], remembered, "another", "as wanted")
+    if password is None and mine and mine.username == server.login:
+        # The same login at another name of the smarthost: its password goes with it.
+        return LoginPlan([LoginChange(mine.guid, server.origin)], mine.guid, "saved for another host", "saved")
+    if password is None:
+        return LoginPlan([LoginChange(mine.guid)] if mine else [], "", "none", "none")
+    if mine:
+        change = LoginChange(mine.guid, server.origin, server.login, password)
+        return LoginPlan([change], mine.guid, "saved for another host or login", "as wanted")
+    guid = f"{{{uuid.uuid4()}}}"
+    return LoginPlan([LoginChange(guid, server.origin, server.login, password, True)], guid, "none", "as wanted")
+
+
+def plan_gone(logins: Sequence[Login], decrypt: Decrypt, old: OutgoingServer | None, ours: str) -> LoginPlan:
+    """Take away the login that was added for `old`; one that the person had before stays."""
+    if not ours or old is None:
+        return LoginPlan([], "", "none", "none")
+    if any(login["guid"] == ours for login in logins):
+        return LoginPlan([LoginChange(ours)], "", "saved", "none")
+    # Thunderbird has saved it anew, under another guid.
+    mine = _mine(_related(logins, decrypt, [old], needed=False), ours, old)
+    return LoginPlan([LoginChange(mine.guid)] if mine else [], "", "saved" if mine else "none", "none")
+
+
+def _mine(found: list[_Found], ours: str, old: OutgoingServer | None) -> _Found | None:
+    if not ours or old is None:
+        return None
+    by_name = (login for login in found if (login.origin, login.username) == (old.origin, old.login))
+    return next((login for login in found if login.guid == ours), None) or next(by_name, None)
+
+
+def _related(
+    logins: Sequence[Login], decrypt: Decrypt, servers: Sequence[OutgoingServer | None], *, needed: bool
+) -> list[_Found]:
+    """The logins of these servers, decrypted; `needed`: prove the keys also where there is nothing to decrypt."""
+    origins = {server.origin for server in servers if server}
+    of_servers = (login for login in logins if login["hostname"] in origins)
+    related = [login for login in of_servers if login.get("httpRealm") == login["hostname"]]
+    if not related and not needed:
+        return []
+    encrypted = [login[name] for login in related for name in ("encryptedUsername", "encryptedPassword")]
+    plain = decrypt(encrypted)
+    return [
+        _Found(login["guid"], login["hostname"], username, password)
+        for login, username, password in zip(related, plain[::2], plain[1::2])
+    ]

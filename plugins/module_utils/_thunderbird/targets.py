@@ -1,0 +1,126 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose profiles are meant, and the same edit in each of them, with that person's rights."""
+
+from __future__ import annotations
+
+import pwd
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import files, profile, profiles
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.child import Owner, run_as
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import (
+    ThunderbirdError,
+    sentence,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.installation import (
+    Installation,
+    installations,
+    libraries,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.nss import Keys
+
+# People, not system accounts; as login.defs of every distribution has it.
+FIRST_PERSON, NOBODY = 1000, 65534
+
+# What happened in one profile: user, path, action, and before and after or message; see the module's RETURN.
+Result = dict[str, Any]
+
+
+class Edit(NamedTuple):
+    """The edit that every profile gets."""
+
+    wanted: profile.Wanted
+    nss_library: str
+    program_directory: str
+    primary_password: str
+    wait_for_close: int
+    check: bool
+
+    def keys(self, path: Path, installed: list[Installation]) -> Keys:
+        """What opens the saved logins of the profile `path`."""
+        return Keys(libraries(path, self.nss_library, installed), self.primary_password)
+
+
+def people() -> list[str]:
+    """The login names of everybody on this host who has a home directory."""
+    return [
+        person.pw_name
+        for person in pwd.getpwall()
+        if FIRST_PERSON <= person.pw_uid != NOBODY and Path(person.pw_dir).is_dir()
+    ]
+
+
+def edit_path(path: Path, edit: Edit) -> list[Result]:
+    """Edit the profile in this directory, with the rights of its owner; raises ThunderbirdError where it is none."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ThunderbirdError(f"there is no profile directory {path} ({error.strerror})") from None
+    owner = Owner(status.st_uid, status.st_gid)
+
+    def work() -> list[Result]:
+        profile.require(path)
+        installed = installations(edit.program_directory, Path("~").expanduser())
+        return [_attempt(owner.name, path, partial(_edit, path.resolve(), installed, edit))]
+
+    return list(run_as(owner, work))
+
+
+def edit_person(name: str, edit: Edit, *, every: bool, create: bool) -> list[Result]:
+    """Edit the profiles of this person: those in use, or `every` one; with `create` also a new one where there is none.
+
+    Raises ThunderbirdError where there is no such person, or their profiles cannot be told apart.
+    """
+    try:
+        person = pwd.getpwnam(name)
+    except KeyError:
+        raise ThunderbirdError(f"there is no user {name} on this host") from None
+    home = Path(person.pw_dir)
+
+    def work() -> list[Result]:
+        installed = installations(edit.program_directory, home)
+        paths = profiles.find(home, every=every)
+        if not paths and create and edit.wanted.server:
+            return [_attempt(name, None, partial(_create, home, installed, edit))]
+        return [_attempt(name, path, partial(_edit, path, installed, edit)) for path in paths]
+
+    return list(run_as(Owner(person.pw_uid, person.pw_gid), work))
+
+
+def _edit(path: Path, installed: list[Installation], edit: Edit) -> Result:
+    keys = edit.keys(path, installed)
+    outcome = profile.edit(path, edit.wanted, keys, wait_for_close=edit.wait_for_close, check=edit.check)
+    return outcome._asdict()
+
+
+def _create(home: Path, installed: list[Installation], edit: Edit) -> Result:
+    new = profiles.new(home, installed)
+    result: Result = {"created": True}
+    if edit.check:
+        return {**_edit(new.directory, installed, edit), **result, "path": None}
+    made = [path for path in (new.directory, *new.directory.parents) if not path.exists()]
+    new.directory.mkdir(mode=0o700, parents=True)
+    try:
+        result.update(_edit(new.directory, installed, edit))
+        with files.stage(new.registry.parent) as stage:
+            files.write(stage / new.registry.name, new.registry_content, like=new.registry)
+            files.move([new.registry.name], stage, new.registry.parent)
+    except BaseException:
+        shutil.rmtree(made[-1])
+        raise
+    return {**result, "path": str(new.directory)}
+
+
+def _attempt(name: str, path: Path | None, work: Callable[[], Result]) -> Result:
+    """One profile that cannot be changed does not keep the others from it."""
+    result: Result = {"user": name, "path": str(path) if path else None, "created": False}
+    try:
+        return {**result, **work()}
+    except Exception as error:
+        return {**result, "action": "refused", "message": sentence(error)}

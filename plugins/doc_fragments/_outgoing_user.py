@@ -44,6 +44,11 @@ options:
       - Needed to create a user or a domain user. The API never shows a password; O(update_password) says how the
         present one is compared.
     type: str
+  password_file:
+    description:
+      - A file on the controller that holds the password. Where there is none, a password of 32 characters is generated
+        and written there, with mode 0600, before the API gets it. Choose this or O(password).
+    type: path
   update_password:
     description:
       - When the password of a user that exists is set.

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _smtp
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import (
     Current,
@@ -41,6 +40,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile i
     Change,
     Step,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost, Verdict, prove_login
 
 _ADDS = (ADD, ADD_IP)
 _ADDRESS = ("domain", "username")
@@ -53,7 +53,7 @@ class StepError(Exception):
 class Applier:
     """Sends the calls of a plan and notes in each change what has become of it."""
 
-    def __init__(self, client: Client, methods: Methods, server: _smtp.Smarthost, warn: Callable[[str], None]) -> None:
+    def __init__(self, client: Client, methods: Methods, server: Smarthost, warn: Callable[[str], None]) -> None:
         self._client = client
         self._methods = methods
         self._server = server
@@ -176,10 +176,10 @@ class Applier:
     def _looks_done(self, change: Change, step: Step) -> bool:
         """After a lost reply: look whether the call has done its work. Raises StepError where nobody can look."""
         if step.operation in (ADD, SET_PASSWORD) and change.secret is not None:
-            proof = _smtp.prove_logins(self._server, [(change.login, change.secret)], connections=1)[0]
-            if proof.verdict is _smtp.Verdict.ACCEPTED:
+            proof = prove_login(self._server, change.login, change.secret)
+            if proof.verdict is Verdict.ACCEPTED:
                 return True
-            if proof.verdict is _smtp.Verdict.REFUSED and step.operation == SET_PASSWORD:
+            if proof.verdict is Verdict.REFUSED and step.operation == SET_PASSWORD:
                 return False
         if self._methods.find(LIST):
             current = self._read(change)

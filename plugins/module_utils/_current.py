@@ -11,8 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _smtp
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import Client
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
     LIST,
     Method,
@@ -39,6 +38,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     normalise_network,
     setting_text,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost, Verdict, prove_logins
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
@@ -93,7 +93,12 @@ def read_lists(client: Client, methods: Methods, domains: Iterable[str], concurr
     if "domain" in method.parameters:
 
         def read(domain: str) -> list[OutgoingUser]:
-            reply = client.call(method.call, method.encode({"domain": domain}), write=False)
+            try:
+                reply = client.call(method.call, method.encode({"domain": domain}), write=False)
+            except ApiError as error:  # a domain that is to be added has no users yet
+                if error.kind not in (ErrorKind.NOT_FOUND, ErrorKind.NOT_YOURS):
+                    raise
+                return []
             return parse_rows(reply.result, method, domain)
 
         with ThreadPoolExecutor(max_workers=max(1, min(concurrency, len(wanted)))) as pool:
@@ -179,7 +184,7 @@ def _parse_value(name: str, value: object) -> Optional[Value]:
 def prove_passwords(
     current: Current,
     wanted: Sequence[Wanted],
-    server: _smtp.Smarthost,
+    server: Smarthost,
     *,
     domain_login: str,
     connections: int,
@@ -189,15 +194,15 @@ def prove_passwords(
     candidates = [entry for entry in wanted if entry.password is not None and current.exists(entry.key) is not False]
     if not candidates:
         return
-    proofs = _smtp.prove_logins(
+    proofs = prove_logins(
         server,
         [(entry.login(domain_login), entry.password or "") for entry in candidates],
         connections=connections,
     )
-    verdicts = {_smtp.Verdict.ACCEPTED: Proof.RIGHT, _smtp.Verdict.REFUSED: Proof.REFUSED}
+    verdicts = {Verdict.ACCEPTED: Proof.RIGHT, Verdict.REFUSED: Proof.REFUSED}
     for entry, proof in zip(candidates, proofs):
         current.proofs[entry.key] = verdicts.get(proof.verdict, Proof.UNKNOWN)
-        if proof.verdict is _smtp.Verdict.UNKNOWN and not current.unreachable:
+        if proof.verdict is Verdict.UNKNOWN and not current.unreachable:
             current.unreachable = proof.reason
     if current.unreachable:
         warn(f"Not every password could be proven by a login to {server.host}: {current.unreachable}")

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _smtp
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._apply import Applier
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import smarthost_from
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client
@@ -21,8 +20,13 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     IP,
     InputError,
     Wanted,
+    check_password,
     normalise_domain,
     parse_wanted,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._passwords import (
+    PasswordFileError,
+    read_or_generate,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile import (
     ACTIONS,
@@ -52,6 +56,27 @@ def parse_entries(entries: Sequence[Mapping[str, Any]], update_password: str, pl
     if problems:
         raise InputError("; ".join(problems) + ". Nothing was changed.")
     return wanted
+
+
+def with_passwords(wanted: Sequence[Wanted], place: str, *, write: bool) -> list[Wanted]:
+    """Give each user that names a password file the password in it; a missing one is generated.
+
+    Raises InputError that names every file that cannot be used.
+    """
+    complete, problems = [], []
+    for entry in wanted:
+        if not entry.password_file or not entry.present or entry.ignore:
+            complete.append(entry)
+            continue
+        try:
+            password = read_or_generate(entry.password_file, write=write)
+            check_password(password, entry.login("domain"))
+            complete.append(replace(entry, password=password))
+        except (InputError, PasswordFileError) as problem:
+            problems.append(f"{place.format(entry.position)}{problem}")
+    if problems:
+        raise InputError("; ".join(problems) + ". Nothing was changed at the API.")
+    return complete
 
 
 def rules_from(params: Mapping[str, Any], wanted: Sequence[Wanted]) -> Rules:
@@ -87,6 +112,7 @@ def manage(module: AnsibleModule, entries: Sequence[Mapping[str, Any]], place: s
             raise InputError(f"concurrency is {params['concurrency']}; it must be from 1 to 16")
         wanted = parse_entries(entries, params["update_password"], place)
         rules = rules_from(params, wanted)
+        wanted = with_passwords(wanted, place, write=not module.check_mode)
         with api_session(module) as client:
             changes = _reconcile(module, client, wanted, rules)
     except (InputError, MethodError, ApiError) as problem:

@@ -89,6 +89,7 @@ class Wanted:
     present: bool
     update_password: str
     password: Optional[str] = field(default=None, repr=False)
+    password_file: str = ""
     ignore: bool = False
     ip_risk_acknowledged: bool = False
 
@@ -288,11 +289,14 @@ def parse_wanted(entry: Mapping[str, Any], position: int, update_password: str) 
         present=entry.get("state", "present") == "present",
         update_password=entry.get("update_password") or update_password,
         password=entry.get("password"),
+        password_file=entry.get("password_file") or "",
         ignore=bool(entry.get("ignore")),
         ip_risk_acknowledged=bool(entry.get("acknowledge_ip_risk")),
     )
+    if method == IP and (wanted.password is not None or wanted.password_file):
+        raise InputError("an IP user has no password in the API; leave the password out, or use a user or a domain")
+    if wanted.password is not None and wanted.password_file:
+        raise InputError("password and password_file are both given; choose one")
     if wanted.password is not None:
-        if method == IP:
-            raise InputError("an IP user has no password in the API; leave the password out, or use a user or a domain")
-        check_password(wanted.password, f"{key.username}@{domain}")
+        check_password(wanted.password, wanted.login("domain"))
     return wanted

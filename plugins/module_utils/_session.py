@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Callable, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import connection_from
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import (
     ApiError,

@@ -85,7 +85,8 @@ methods:
       returned: always
       sample: {"domain": "domain"}
 api_methods:
-  description: What is given, discovered and proposed beyond the documented calls, in the form of the option O(api_methods).
+  description:
+    - What is given, discovered and proposed beyond the documented calls, in the form of the option O(api_methods).
   returned: always
   type: dict
   sample: {"list": {"call": "outgoingusers/list", "parameters": {"domain": "domain"}}}
@@ -105,7 +106,6 @@ works:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import API_OPTIONS
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
@@ -121,6 +121,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods imp
     MethodError,
     Methods,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import api_session, help_page
 
 #: What works -> the operations that it needs.
@@ -164,7 +165,7 @@ def main() -> None:
                 api_methods=methods.block(),
                 works={name: all(map(methods.find, needs)) for name, needs in CAPABILITIES.items()},
             )
-    except (MethodError, ApiError) as problem:
+    except (InputError, MethodError, ApiError) as problem:
         module.fail_json(msg=str(problem))
 
 

@@ -115,7 +115,6 @@ users:
 import fnmatch
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import API_OPTIONS, CONCURRENCY
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import read_lists

@@ -57,6 +57,9 @@ options:
       password:
         description: The wanted password; see M(smarthost.spamexperts.outgoing_user#module).
         type: str
+      password_file:
+        description: A file on the controller that holds the password, or gets a generated one.
+        type: path
       update_password:
         description: When the password is set; O(update_password) by default.
         type: str
@@ -166,8 +169,7 @@ EXAMPLES = r"""
         password: "{{ alice_password }}"
       - domain: example.com
         username: scanner
-        password: "{{ scanner_password }}"
-        update_password: on_create
+        password_file: ~/smarthost/scanner.example.com
 
 - name: An address that several people share has no limits
   smarthost.spamexperts.outgoing_users:

@@ -28,6 +28,12 @@ class ModuleRun:
     result: dict[str, Any]
     exit_code: int
     raw: str
+    errors: str = ""
+
+    @property
+    def warnings(self) -> str:
+        """All warnings as one text: older cores put them into the result, 2.19 prints them when run in this process."""
+        return "\n".join([*(str(text) for text in self.result.get("warnings", [])), self.errors])
 
     @property
     def changed(self) -> bool:
@@ -61,4 +67,4 @@ def run_module(name: str, arguments: dict[str, Any], *, check: bool = False, dif
     raw = out.getvalue()
     if not raw.strip():
         raise AssertionError(f"module {name} printed no result; it wrote to stderr: {err.getvalue()}")
-    return ModuleRun(json.loads(raw.strip().splitlines()[-1]), code, raw + err.getvalue())
+    return ModuleRun(json.loads(raw.strip().splitlines()[-1]), code, raw + err.getvalue(), err.getvalue())

@@ -1,0 +1,100 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `spamexperts_onboarding` may hold, and what the playbook makes of it. Pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import OUTGOING_USER_OPTIONS
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+    IP,
+    InputError,
+    Wanted,
+    normalise_domain,
+    parse_limits,
+    parse_wanted,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile import check_duplicates
+
+NAME = "spamexperts_onboarding"
+#: Limits of an address that several people share, unless the onboarding names others.
+SHARED_LIMITS = {"enabled": False}
+#: What only the onboarding knows; everything else of a sender is an option of an outgoing user.
+SENDER_OPTIONS: dict[str, Any] = {"shared": {"type": "bool"}, "relay": {"type": "bool"}}
+
+_USER_OPTIONS = {name: option for name, option in OUTGOING_USER_OPTIONS.items() if name not in ("domain", "state")}
+ONBOARDING_OPTIONS: dict[str, Any] = {
+    "domain": {"type": "str", "required": True},
+    "account": {"type": "str"},
+    "abuse_contact": {"type": "str"},
+    "destinations": {"type": "list", "elements": "str"},
+    "senders": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {**_USER_OPTIONS, **SENDER_OPTIONS},
+    },
+    "shared_limits": OUTGOING_USER_OPTIONS["limits"],
+    "spf_include": {"type": "str"},
+    "check_spf": {"type": "bool"},
+}
+
+
+def problems(onboarding: object) -> list[str]:
+    """Everything that is wrong with an onboarding, one sentence each; none of them holds a password."""
+    if not isinstance(onboarding, Mapping):
+        return [f"{NAME} is missing; give a file with it, as in: -e @example.com.yml."]
+    checked = ArgumentSpecValidator(ONBOARDING_OPTIONS).validate(dict(onboarding))
+    if checked.error_messages:
+        return [f"{NAME}: {message}." for message in checked.error_messages]
+    found = []
+    wanted: list[Wanted] = []
+    try:
+        normalise_domain(onboarding["domain"])
+        parse_limits(onboarding.get("shared_limits") or {})
+        for position, user in enumerate(users(onboarding)):
+            try:
+                wanted.append(parse_wanted(user, position, "on_mismatch"))
+            except InputError as problem:
+                found.append(f"{NAME}.senders[{position}]: {problem}.")
+    except InputError as problem:
+        found.append(f"{NAME}: {problem}.")
+    found += [f"{NAME}.senders: {problem.replace('users[', 'senders[')}." for problem in check_duplicates(wanted)]
+    marked = [sender for sender in onboarding["senders"] if sender.get("relay")]
+    if len(marked) > 1:
+        found.append(f"{NAME}.senders marks more than one sender with relay; mark one.")
+    elif not found and relay_sender(onboarding) is None:
+        found.append(
+            f"{NAME}.senders has nobody that the mail servers can log in as; give one a password or a password_file, "
+            "or mark an IP sender with relay: true."
+        )
+    return found
+
+
+def users(onboarding: Mapping[str, Any], limits_offered: bool = True) -> list[dict[str, Any]]:
+    """The option `users` of outgoing_users for these senders; without limits where the server cannot set them."""
+    shared_limits = onboarding.get("shared_limits") or SHARED_LIMITS
+    result = []
+    for sender in onboarding["senders"]:
+        user = {name: value for name, value in sender.items() if name not in SENDER_OPTIONS and value is not None}
+        if sender.get("shared"):
+            user["limits"] = {**shared_limits, **(sender.get("limits") or {})}
+        if not limits_offered:
+            user.pop("limits", None)
+        result.append({**user, "domain": onboarding["domain"]})
+    return result
+
+
+def relay_sender(onboarding: Mapping[str, Any]) -> Optional[dict[str, Any]]:
+    """The sender that the mail servers log in as, with its `login`; an empty login when they send by their address."""
+    senders = onboarding["senders"]
+    marked = [sender for sender in senders if sender.get("relay")]
+    able = marked or [sender for sender in senders if sender.get("password") or sender.get("password_file")]
+    if not able:
+        return None
+    wanted = parse_wanted({**able[0], "domain": onboarding["domain"]}, 0, "on_mismatch")
+    return {**able[0], "login": "" if wanted.user.method == IP else wanted.login("domain")}

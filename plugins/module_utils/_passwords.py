@@ -1,0 +1,71 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generated passwords, and the files that a user names for them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import string
+import tempfile
+from pathlib import Path
+
+#: Characters that survive URL paths, Postfix maps, Thunderbird and shells without quoting.
+SAFE_ALPHABET = string.ascii_letters + string.digits + "-_."
+DEFAULT_LENGTH = 32
+
+
+class PasswordFileError(ValueError):
+    """The file cannot be used; one sentence."""
+
+
+def generate(length: int = DEFAULT_LENGTH, alphabet: str = SAFE_ALPHABET) -> str:
+    """Return a password from the system's CSPRNG, with letters or digits at both ends where the alphabet has some."""
+    edges = "".join(character for character in alphabet if character.isalnum()) or alphabet
+    middle = "".join(secrets.choice(alphabet) for _ in range(length - 2))
+    return secrets.choice(edges) + middle + secrets.choice(edges)
+
+
+def read_or_generate(path: str, *, write: bool) -> str:
+    """Give the password in this file; where there is no file, a new one, which is written there first when `write`.
+
+    The file has mode 0600 and appears complete or not at all. Raises PasswordFileError.
+    """
+    file = Path(path).expanduser()
+    try:
+        return _read(file)
+    except FileNotFoundError:
+        password = generate()
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = getattr(problem, "strerror", None) or "it is not UTF-8"
+        raise PasswordFileError(f"password_file {path} cannot be read: {reason}; correct it, or name another") from None
+    if not write:
+        return password
+    try:
+        return _create(file, password)
+    except OSError as problem:
+        raise PasswordFileError(
+            f"password_file {path} cannot be written: {problem.strerror}; make its folder, or name another file"
+        ) from None
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8").rstrip("\r\n")
+
+
+def _create(file: Path, password: str) -> str:
+    """Write the file, unless another run was faster: then its password holds."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(password + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        try:
+            os.link(temporary, file)
+        except FileExistsError:
+            return _read(file)
+    finally:
+        Path(temporary).unlink()
+    return password

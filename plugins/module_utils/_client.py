@@ -303,7 +303,7 @@ class Client:
             repeat = None if cause.errno == socket.EAI_NONAME else 0
         elif isinstance(error, requests.exceptions.Timeout) or isinstance(cause, TimeoutError):
             reason, remedy = (
-                f"{host} did not answer within {timeout:.0f} seconds",
+                f"{host} did not answer within {timeout:.3g} seconds",
                 "check the network, or raise timeout",
             )
         elif isinstance(cause, OSError) and cause.errno:

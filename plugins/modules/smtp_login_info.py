@@ -1,0 +1,185 @@
+#!/usr/bin/python
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prove that logins work at the smarthost, from the host on which it runs."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtp_login_info
+short_description: Prove that logins work at the smarthost
+version_added: 1.0.0
+description:
+  - Logs in to the smarthost from the host on which the module runs, over verified TLS, and sends no mail.
+  - It shows whether a password is the right one, and whether this very host can reach the smarthost.
+  - After three refused logins no further one is tried, since the vendor blocks an address whose logins fail often.
+author:
+  - smarthost.spamexperts maintainers (@smarthost)
+extends_documentation_fragment:
+  - smarthost.spamexperts._attributes.INFO
+  - smarthost.spamexperts._smarthost
+  - smarthost.spamexperts._smarthost.ENVIRONMENT
+options:
+  logins:
+    description: The logins to try. The same login may be given with several passwords.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      login:
+        description: The name, such as V(alice@example.com), or the domain for a domain user.
+        type: str
+        required: true
+      password:
+        description: The password. It is sent over verified TLS only.
+        type: str
+        required: true
+  fail_on_refusal:
+    description:
+      - Whether the task fails unless every login is accepted.
+      - With V(false) the result tells which ones are not.
+    type: bool
+    default: true
+  connections:
+    description: How many connections are open at once, from 1 to 10. The vendor takes no more from one address.
+    type: int
+    default: 4
+  timeout:
+    description: How many seconds to wait for a connection, and for each reply.
+    type: int
+    default: 15
+seealso:
+  - module: smarthost.spamexperts.outgoing_user
+"""
+
+EXAMPLES = r"""
+- name: The password of this mail server works, from this mail server
+  smarthost.spamexperts.smtp_login_info:
+    logins:
+      - login: alice@example.com
+        password: "{{ alice_password }}"
+
+- name: Is it the new password already, or still the old one?
+  smarthost.spamexperts.smtp_login_info:
+    logins:
+      - login: alice@example.com
+        password: "{{ alice_password }}"
+      - login: alice@example.com
+        password: "{{ alice_old_password }}"
+    fail_on_refusal: false
+  register: proof
+"""
+
+RETURN = r"""
+logins:
+  description: What each login has shown, in the order of O(logins). Never a password.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - login: alice@example.com
+      accepted: true
+      reason: ""
+    - login: alice@example.com
+      accepted: false
+      reason: "4489.smtp.antispamcloud.com answered: 535 Incorrect authentication data"
+  contains:
+    login:
+      description: The name.
+      type: str
+      returned: always
+      sample: alice@example.com
+    accepted:
+      description:
+        - Whether the smarthost has accepted the login.
+        - It is null where nothing was proven, because the smarthost could not be asked or did not decide.
+      type: bool
+      returned: always
+      sample: true
+    reason:
+      description: Why it is not accepted, or not known. Empty for an accepted login.
+      type: str
+      returned: always
+      sample: ""
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
+    SMARTHOST_OPTIONS,
+    smarthost_from,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import (
+    MOST_CONNECTIONS,
+    LoginProof,
+    Verdict,
+    prove_logins,
+)
+
+_ACCEPTED = {Verdict.ACCEPTED: True, Verdict.REFUSED: False}
+
+
+def check_options(params: Mapping[str, Any]) -> None:
+    """Raise InputError, which names everything that is wrong with the module's own options."""
+    problems = []
+    for position, entry in enumerate(params["logins"]):
+        problems += [
+            f"logins[{position}].{name} is empty or has control characters"
+            for name in ("login", "password")
+            if not entry[name] or any(ord(character) < 0x20 or character == "\x7f" for character in entry[name])
+        ]
+    if not 1 <= params["connections"] <= MOST_CONNECTIONS:
+        problems.append(f"connections is {params['connections']}; it must be from 1 to {MOST_CONNECTIONS}")
+    if params["timeout"] < 1:
+        problems.append(f"timeout is {params['timeout']}; it must be 1 or more")
+    if problems:
+        raise InputError("; ".join(problems) + "; nothing was tried.")
+
+
+def failure(proofs: Sequence[LoginProof]) -> str:
+    """One sentence about the logins that were not accepted; empty when there are none."""
+    failed = [proof for proof in proofs if proof.verdict is not Verdict.ACCEPTED]
+    if not failed:
+        return ""
+    first = failed[0]
+    outcome = "was refused" if first.verdict is Verdict.REFUSED else "could not be proven"
+    others = f"; {len(failed)} of {len(proofs)} logins were not accepted, see logins in the result"
+    return f"The login {first.login} {outcome}: {first.reason}{others if len(proofs) > 1 else ''}."
+
+
+def main() -> None:
+    """Run the module."""
+    login = {"login": {"type": "str", "required": True}, "password": {"type": "str", "required": True, "no_log": True}}
+    module = SecretSafeModule(
+        argument_spec={
+            **SMARTHOST_OPTIONS,
+            "logins": {"type": "list", "elements": "dict", "required": True, "options": login},
+            "fail_on_refusal": {"type": "bool", "default": True},
+            "connections": {"type": "int", "default": 4},
+            "timeout": {"type": "int", "default": 15},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        check_options(params)
+        server = smarthost_from(params)
+    except InputError as problem:
+        module.fail_json(msg=str(problem))
+    pairs = [(entry["login"], entry["password"]) for entry in params["logins"]]
+    proofs = prove_logins(server, pairs, connections=params["connections"], timeout=params["timeout"])
+    logins = [
+        {"login": proof.login, "accepted": _ACCEPTED.get(proof.verdict), "reason": proof.reason} for proof in proofs
+    ]
+    refusal = failure(proofs) if params["fail_on_refusal"] else ""
+    if refusal:
+        module.fail_json(msg=refusal, logins=logins)
+    module.exit_json(changed=False, logins=logins)
+
+
+if __name__ == "__main__":
+    main()

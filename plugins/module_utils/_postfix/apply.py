@@ -1,0 +1,139 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carry out a plan in the order in which no mail is lost, whenever it is interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import (
+    daemons,
+    delivery_filter,
+    files,
+    maps,
+    originals,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.originals import Originals, Remembered
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
+
+
+@dataclass
+class Outcome:
+    """What was done beyond the plan: whether the daemons were running and were reloaded."""
+
+    running: bool
+    reloaded: bool = False
+
+
+def apply(instance: Instance, plan: Plan) -> Outcome:
+    """Carry out the plan; raise PostfixError, with main.cf and master.cf as before, when Postfix refuses it."""
+    instance.check()
+    outcome = Outcome(instance.is_running())
+    originals.save(instance, _while_under_way(plan))
+    if plan.write_filter:
+        files.replace(instance.path(delivery_filter.FILE), delivery_filter.CONTENT.encode(), 0o644)
+    for table in plan.tables:
+        # Until the reload the running daemons may still ask for the keys of the old next hop.
+        maps.install(instance, table, maps.parse(files.read(table.path)) if plan.changes_configuration else {})
+    with _undone_on_failure(instance, plan, outcome):
+        _configure(instance, plan, outcome)
+        # texthash and regexp are read once, when a daemon starts.
+        read_once = plan.write_filter or (plan.kind == "texthash" and plan.tables) or plan.remembered_before.unfinished
+        if read_once and not plan.changes_configuration:
+            _take_over(instance, outcome)
+    for table in plan.tables:
+        if not maps.is_right(instance, table):
+            maps.install(instance, table, {})
+    for path in plan.unused_files:
+        files.remove(path)
+    if plan.originals.is_empty:
+        originals.forget(instance)
+    else:
+        originals.save(instance, plan.originals)
+    return outcome
+
+
+def _configure(instance: Instance, plan: Plan, outcome: Outcome) -> None:
+    """Change main.cf and master.cf.
+
+    First the rules that make the way safe, then the routes, each with a reload, so that no client that does not know
+    the login ever gets mail for the smarthost. On the way back the routes go first.
+    """
+    for name, service in plan.services.items():
+        with files.kept_mode(instance.path("master.cf")):
+            instance.set_service(name, service.definition)
+    _write(instance, plan.rules)
+    if plan.rules or plan.services:
+        _take_over(instance, outcome)
+    _write(instance, plan.routes)
+    if plan.routes:
+        _take_over(instance, outcome)
+    _write(instance, plan.dropped)
+    for name in plan.dropped_services:
+        with files.kept_mode(instance.path("master.cf")):
+            instance.unset_service(name)
+    if plan.dropped or plan.dropped_services:
+        _take_over(instance, outcome)
+
+
+def _while_under_way(plan: Plan) -> Originals:
+    """What to remember during the run: the old and the new, so that a kill at any point forgets neither."""
+    old, new = plan.remembered_before, plan.originals
+    parameters = {**old.parameters}
+    for name, wanted in new.parameters.items():
+        known = old.parameters.get(name)
+        earlier = [known.ours, *known.earlier] if known else []
+        parameters[name] = Remembered(wanted.original, wanted.ours, earlier)
+    return Originals(
+        parameters=parameters,
+        services={**old.services, **new.services},
+        files=sorted({*old.files, *new.files}),
+        unfinished=True,
+    )
+
+
+def _write(instance: Instance, values: Mapping[str, Optional[str]]) -> None:
+    """Set and unset parameters of main.cf; its owner and mode stay."""
+    kept = {name: value for name, value in values.items() if value is not None}
+    gone = [name for name, value in values.items() if value is None]
+    with files.kept_mode(instance.path("main.cf")):
+        if kept:
+            instance.set_parameters(kept)
+        if gone:
+            instance.unset_parameters(gone)
+
+
+def _take_over(instance: Instance, outcome: Outcome) -> None:
+    """Let Postfix look at what was written, and the running daemons use it."""
+    instance.check()
+    if outcome.running:
+        daemons.reload(instance)
+        outcome.reloaded = True
+
+
+@contextmanager
+def _undone_on_failure(instance: Instance, plan: Plan, outcome: Outcome) -> Iterator[None]:
+    """Put everything back as it was when Postfix does not accept what was written."""
+    names = [instance.path(name) for name in ("main.cf", "master.cf")]
+    before = {name: Path(name).read_bytes() for name in names}
+    try:
+        yield
+    except PostfixError as error:
+        for name, content in before.items():
+            if files.read(name) != content:
+                with files.kept_mode(name):
+                    files.replace(name, content, 0o644)
+        if outcome.reloaded:
+            instance.reload()
+        if plan.remembered_before.is_empty:
+            for name in plan.originals.files:
+                for path in maps.leftovers(instance.path(name), None):
+                    files.remove(path)
+            originals.forget(instance)
+        raise PostfixError(f"{error} main.cf and master.cf are as they were before.") from None

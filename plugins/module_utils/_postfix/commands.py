@@ -1,0 +1,151 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Postfix's own commands, asked about one instance: the only place that starts a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+
+class PostfixError(Exception):
+    """One sentence for the user: what is wrong and what to do."""
+
+
+class Answer(NamedTuple):
+    """What a program left behind: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+# Runs a program: its name and arguments, and what it reads on standard input.
+Runner = Callable[[Sequence[str], str], Answer]
+
+
+class Instance:
+    """One Postfix instance, known by its configuration directory."""
+
+    def __init__(self, run: Runner, config_directory: str) -> None:
+        self._run = run
+        self.config_directory = config_directory
+
+    def path(self, name: str) -> str:
+        """The path of a file in the configuration directory."""
+        return str(Path(self.config_directory, name))
+
+    def ask(self, program: str, *arguments: str, stdin: str = "") -> Answer:
+        """Run a program on this instance and return its answer, whatever its exit code."""
+        return self._run([program, "-c", self.config_directory, *arguments], stdin)
+
+    def tell(self, program: str, *arguments: str) -> str:
+        """Run a program on this instance that must succeed; raise PostfixError with its last words otherwise."""
+        answer = self.ask(program, *arguments)
+        if answer.code:
+            lines = [line for line in (answer.err or answer.out).strip().splitlines() if line]
+            shown = " ".join((program, *arguments[:1]))
+            raise PostfixError(f"'{shown}' failed in {self.config_directory}: {lines[-1] if lines else answer.code}")
+        return answer.out
+
+    # main.cf
+
+    def explicit(self) -> dict[str, str]:
+        """The parameters that main.cf sets, unexpanded."""
+        return _assignments(self.tell("postconf", "-n"))
+
+    def effective(self, names: Iterable[str]) -> dict[str, str]:
+        """The expanded values of these parameters, defaults included; those that this Postfix lacks are left out."""
+        return _assignments(self.tell("postconf", "-x", *sorted(names)))
+
+    def expand(self, value: str) -> str:
+        """Replace every `$name` in a text by this instance's values."""
+        return self.tell("postconf", "-x", "-h", "-o", f"relayhost={value}", "relayhost").strip()
+
+    def default_map_type(self) -> str:
+        """The map type that this Postfix wants where none is named."""
+        return self.tell("postconf", "-h", "default_database_type").strip()
+
+    def map_types(self) -> list[str]:
+        """The map types that this Postfix was built or extended with."""
+        return self.tell("postconf", "-m").split()
+
+    def sasl_types(self) -> list[str]:
+        """The SASL implementations that the SMTP client was built with."""
+        return self.tell("postconf", "-A").split()
+
+    def set_parameters(self, values: dict[str, str]) -> None:
+        """Write parameters to main.cf in one step."""
+        self.tell("postconf", "-e", *(f"{name} = {value}" for name, value in sorted(values.items())))
+
+    def unset_parameters(self, names: Iterable[str]) -> None:
+        """Take parameters out of main.cf, so that their defaults apply again."""
+        self.tell("postconf", "-X", *sorted(names))
+
+    # master.cf
+
+    def services(self) -> dict[str, list[str]]:
+        """The services of master.cf by `name/type`; each as its words (name, type, ..., command, arguments)."""
+        entries = [line.split() for line in self.tell("postconf", "-M").splitlines()]
+        return {f"{words[0]}/{words[1]}": words for words in entries if len(words) >= 8}
+
+    def overrides(self, service: str) -> dict[str, str]:
+        """The parameters that master.cf overrides with -o for this service."""
+        lines = _assignments(self.tell("postconf", "-P"))
+        prefix = f"{service}/"
+        return {name[len(prefix) :]: value for name, value in lines.items() if name.startswith(prefix)}
+
+    def set_service(self, service: str, definition: str) -> None:
+        """Write one service to master.cf."""
+        self.tell("postconf", "-M", f"{service}={definition}")
+
+    def unset_service(self, service: str) -> None:
+        """Take one service out of master.cf."""
+        self.tell("postconf", "-MX", service)
+
+    # Maps
+
+    def lookup(self, table: str, keys: Iterable[str]) -> Optional[dict[str, str]]:
+        """Ask a map (`type:path`) for these keys, on standard input, as a value may be a password.
+
+        Returns what was found, or None when the map cannot be read at all.
+        """
+        wanted = list(keys)
+        answer = self.ask("postmap", "-q", "-", table, stdin="".join(f"{key}\n" for key in wanted))
+        # postmap exits with 1 both for "nothing found" and for an unreadable map, but complains only of the latter.
+        if answer.code and answer.err.strip():
+            return None
+        pairs = (line.partition("\t") for line in answer.out.split("\n") if line)
+        return {key: value for key, _, value in pairs}
+
+    def build_index(self, table: str) -> None:
+        """Make the index of a map. The exit code proves nothing: the caller looks every key up."""
+        self.tell("postmap", table)
+
+    # Life
+
+    def is_running(self) -> bool:
+        """Whether the master process of this instance runs."""
+        # `postfix status` would write a line to the mail log.
+        master = Path(self.effective(["daemon_directory"])["daemon_directory"], "master")
+        return self.ask(str(master), "-t").code != 0
+
+    def check(self) -> None:
+        """Let Postfix look at its own configuration."""
+        self.tell("postfix", "check")
+
+    def reload(self) -> None:
+        """Make the running daemons read main.cf and master.cf again."""
+        self.tell("postfix", "reload")
+
+    def flush(self) -> None:
+        """Try every waiting mail now."""
+        self.tell("postqueue", "-f")
+
+
+def _assignments(text: str) -> dict[str, str]:
+    """Parse `name = value` lines."""
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -1,0 +1,192 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compare what is wanted with what is there, and with what we remember; write the difference into the plan.
+
+Who wins: for state=present what is wanted, but a value that was changed by hand becomes the new original. For
+state=absent the administrator: a value that is not ours any more is left alone. Both with a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Optional
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import (
+    delivery_filter,
+    files,
+    maps,
+    surroundings,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.originals import (
+    Originals,
+    Remembered,
+    Service,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.parameters import (
+    PASSWORDS_FILE,
+    ROUTES,
+    SENDERS_FILE,
+    TRANSPORT,
+    is_right,
+    normal,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
+
+NOT_SET = "(not set)"
+
+
+def administrators(instance: Instance, remembered: Originals, explicit: Mapping[str, str], name: str) -> str:
+    """The part of a list of maps in main.cf that is the administrator's, without our map."""
+    known = remembered.parameters.get(name)
+    current = explicit.get(name, "")
+    if known and normal(current) == normal(known.ours):
+        return known.original or ""
+    ours = tuple(f":{instance.path(file)}" for file in (delivery_filter.FILE, PASSWORDS_FILE, SENDERS_FILE))
+    return ", ".join(word for word in normal(current).split() if not word.endswith(ours))
+
+
+def parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str], explicit: Mapping[str, str]) -> None:
+    """Plan every parameter of main.cf that differs."""
+    effective = instance.effective(wanted) if wanted else {}
+    before = plan.remembered_before.parameters
+    for name, value in wanted.items():
+        known, current = before.get(name), explicit.get(name)
+        if name in effective and is_right(name, value, effective[name]):
+            if known:
+                plan.originals.parameters[name] = Remembered(known.original, known.ours)
+            continue
+        original = known.original if known else current
+        if known and _edited(known, current):
+            original = current
+            plan.warnings.append(
+                f"{name} was changed by hand from '{known.ours}' to '{_shown(current)}'; it is set again, and "
+                f"'{_shown(current)}' is what state=absent will bring back."
+            )
+        if name == "smtp_sasl_password_maps":
+            surroundings.check_no_password_in_main(original or "")
+        plan.originals.parameters[name] = Remembered(original, value)
+        (plan.routes if name in ROUTES else plan.rules)[name] = value
+        plan.before[name], plan.after[name] = _shown(current), value
+    for name, known in before.items():
+        if name not in wanted:
+            _bring_back(plan, name, known, explicit.get(name))
+
+
+def services(instance: Instance, plan: Plan, wanted: Mapping[str, Service]) -> None:
+    """Plan every service of ours in master.cf that differs."""
+    present = instance.services()
+    before = plan.remembered_before.services
+    for name in sorted({*wanted, *before}):
+        current = Service(present[name][:8], instance.overrides(name)) if name in present else None
+        # A run that was killed may have left another definition of ours.
+        by_hand = (
+            name in before and current is not None and current != before[name] and not plan.remembered_before.unfinished
+        )
+        if name in wanted:
+            plan.originals.services[name] = wanted[name]
+            if current == wanted[name]:
+                continue
+            if by_hand:
+                plan.warnings.append(f"master.cf: the service {name} was changed by hand; it is set again.")
+            plan.services[name] = wanted[name]
+        elif current is None:
+            continue
+        elif by_hand:
+            plan.warnings.append(f"master.cf: the service {name} was changed by hand; it stays.")
+            continue
+        else:
+            plan.dropped_services.append(name)
+        plan.before[name] = current.definition if current else NOT_SET
+        plan.after[name] = wanted[name].definition if name in wanted else NOT_SET
+
+
+def own_files(instance: Instance, plan: Plan, tables: Mapping[str, maps.Table], explicit: Mapping[str, str]) -> None:
+    """Plan our maps and our filter, and find the files that nothing needs any more."""
+    wanted = list(tables)
+    if plan.kind is not None:
+        wanted.append(delivery_filter.FILE)
+        path = instance.path(delivery_filter.FILE)
+        there = files.read(path)
+        if there != delivery_filter.CONTENT.encode() or not files.is_private(path, 0o644):
+            plan.write_filter = True
+            plan.before[path] = NOT_SET if there is None else there.decode("utf-8", "replace")
+            plan.after[path] = delivery_filter.CONTENT
+    plan.originals.files = sorted(wanted)
+    for table in tables.values():
+        if not maps.is_right(instance, table):
+            plan.tables.append(table)
+            plan.before[table.path], plan.after[table.path] = _described(table)
+        plan.unused_files += maps.leftovers(table.path, table.kind)
+    for name in plan.remembered_before.files:
+        path = instance.path(name)
+        if name in wanted:
+            continue
+        user = _user_of(instance, path, plan, explicit)
+        if user:
+            plan.warnings.append(f"{path} stays, because {user} still names it.")
+        else:
+            plan.unused_files += maps.leftovers(path, None)
+    for path in plan.unused_files:
+        plan.before[path], plan.after[path] = "(unused)", NOT_SET
+
+
+def _bring_back(plan: Plan, name: str, known: Remembered, current: Optional[str]) -> None:
+    """Plan the way back of one parameter, unless the administrator has changed it since."""
+    # Postfix does not show the parameters of our own transport when its service is gone.
+    hidden = current is None and name.startswith(f"{TRANSPORT}_")
+    if hidden or (not _edited(known, current) and not _same(current, known.original)):
+        (plan.routes if name in ROUTES else plan.dropped)[name] = known.original
+        plan.before[name], plan.after[name] = _shown(current), _shown(known.original)
+    elif _edited(known, current):
+        plan.warnings.append(
+            f"{name} was changed by hand from '{known.ours}' to '{_shown(current)}'; it stays so, and "
+            f"'{_shown(known.original)}', which was there before, is not brought back."
+        )
+
+
+def _same(one: Optional[str], other: Optional[str]) -> bool:
+    """Whether two values, or their absence, are equal to Postfix."""
+    if one is None or other is None:
+        return one is other
+    return normal(one) == normal(other)
+
+
+def _edited(known: Remembered, current: Optional[str]) -> bool:
+    """Whether somebody else has set the parameter since we did; a killed run may have left the original."""
+    ours = [known.ours, *known.earlier]
+    return not any(_same(current or "", value) for value in ours) and not _same(current, known.original)
+
+
+def _shown(value: Optional[str]) -> str:
+    return NOT_SET if value is None else value
+
+
+def _described(table: maps.Table) -> tuple[dict[str, str], dict[str, str]]:
+    """A map before and after, with the logins but without the passwords."""
+    old = maps.parse(files.read(table.path))
+    if table.mode == 0o644:
+        return old, dict(table.entries)
+    before = {key: _login(value) for key, value in old.items()}
+    after = {
+        key: f"{_login(value)}, new password" if key in old and old[key] != value else _login(value)
+        for key, value in table.entries.items()
+    }
+    return before, after
+
+
+def _login(value: str) -> str:
+    name, colon, _ = value.partition(":")
+    return f"login {name}" if colon else "no login"
+
+
+def _user_of(instance: Instance, path: str, plan: Plan, explicit: Mapping[str, str]) -> Optional[str]:
+    """The parameter that still names a file of ours after this plan, because somebody else has set it."""
+    gone = {*plan.routes, *plan.rules, *plan.dropped}
+    uses = {name: value for name, value in explicit.items() if name not in gone}
+    for service in instance.services():
+        if service not in plan.dropped_services and service not in plan.services:
+            uses.update({f"{service} {name}": value for name, value in instance.overrides(service).items()})
+    words = {name: value.replace(",", " ").split() for name, value in uses.items()}
+    return next((name for name, parts in words.items() if any(part.endswith(f":{path}") for part in parts)), None)

@@ -1,0 +1,50 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The running daemons of one instance: a reload is done when no SMTP client with the old rules is idle any more."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Optional
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
+
+# A client that is in the middle of a mail ends after it, which may take minutes; it is not waited for longer.
+PATIENCE = 3.0
+
+
+def reload(instance: Instance) -> None:
+    """Reload, and wait until the idle SMTP clients that knew the old rules are gone."""
+    queue = instance.effective(["queue_directory"])["queue_directory"]
+    old = _clients(queue)
+    instance.reload()
+    deadline = time.monotonic() + PATIENCE
+    while old & _clients(queue) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _clients(queue: str) -> set[int]:
+    """The process ids of smtp(8) under the master of the instance with this queue directory."""
+    try:
+        master = Path(queue, "pid", "master.pid").read_text(encoding="ascii").strip()
+    except OSError:
+        return set()
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        fields = _stat(entry)
+        if fields and fields[1] == "smtp" and fields[3] == master:
+            found.add(int(entry.name))
+    return found
+
+
+def _stat(entry: Path) -> Optional[list[str]]:
+    """Process id, name, state and parent; None when the process is gone."""
+    try:
+        text = (entry / "stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    pid, _, rest = text.partition(" (")
+    name, _, rest = rest.rpartition(") ")
+    return [pid, name, *rest.split()[:2]]

@@ -1,0 +1,93 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are whole or absent, with the right mode from their first byte on, and one run at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import PostfixError
+
+NEW = ".new"
+
+
+def write_beside(path: str, content: bytes, mode: int) -> str:
+    """Write `path`.new, on disk when this returns; give its name back. Nothing else ever uses that name."""
+    beside = path + NEW
+    with contextlib.suppress(FileNotFoundError):
+        Path(beside).unlink()
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        os.fchmod(handle, mode)
+        stream.write(content)
+        stream.flush()
+        os.fsync(handle)
+    return beside
+
+
+def replace(path: str, content: bytes, mode: int) -> None:
+    """Put a whole file in the place of the old one."""
+    rename(write_beside(path, content, mode), path)
+
+
+def rename(old: str, new: str) -> None:
+    """Rename, on disk when this returns."""
+    Path(old).replace(new)
+    handle = os.open(Path(new).parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read(path: str) -> bytes | None:
+    """The content of a file, None where there is none."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def is_private(path: str, mode: int) -> bool:
+    """Whether the file belongs to root, or whoever runs this, and has exactly this mode."""
+    status = Path(path).stat()
+    return status.st_uid == os.geteuid() and status.st_mode & 0o7777 == mode
+
+
+def remove(path: str) -> None:
+    """Remove a file that may be gone already."""
+    with contextlib.suppress(FileNotFoundError):
+        Path(path).unlink()
+
+
+@contextlib.contextmanager
+def kept_mode(path: str) -> Iterator[None]:
+    """Give the file its owner and mode back after a command that resets both (`postconf -e`)."""
+    before = Path(path).stat()
+    yield
+    after = Path(path).stat()
+    if (after.st_uid, after.st_gid) != (before.st_uid, before.st_gid):
+        os.chown(path, before.st_uid, before.st_gid)
+    if after.st_mode != before.st_mode:
+        Path(path).chmod(before.st_mode & 0o7777)
+
+
+@contextlib.contextmanager
+def lock(directory: str) -> Iterator[None]:
+    """Keep other runs out of this configuration directory. The lock leaves no file and ends with the process."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise PostfixError(
+            f"another run is changing {directory} at this moment; wait for it to end and run again."
+        ) from None
+    else:
+        yield
+    finally:
+        os.close(handle)

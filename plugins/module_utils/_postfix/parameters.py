@@ -1,0 +1,106 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which parameters the wanted relay needs in main.cf or in its own transport, and which values count as equal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.originals import Service
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import RelaySettings
+
+TRANSPORT = "smarthost"
+TRANSPORT_SERVICE = f"{TRANSPORT}/unix"
+TLSPROXY_SERVICE = "tlsproxy/unix"
+PASSWORDS_FILE = "smarthost_passwords"
+SENDERS_FILE = "smarthost_senders"
+# These decide which mail takes the way to the smarthost. They change last when the way is made, first when it ends.
+ROUTES = ("default_transport", "relayhost", "sender_dependent_default_transport_maps")
+# Other values that serve as well, so they are left as the administrator wrote them.
+_ALSO_RIGHT: Mapping[str, tuple[str, ...]] = {
+    "smtp_sasl_mechanism_filter": ("plain login", "login plain", "plain", "login"),
+    "smtp_sasl_security_options": ("noanonymous noplaintext",),
+    "smtp_tls_loglevel": ("2", "3"),
+}
+
+
+def client_rules(settings: RelaySettings, ca_path: str, passwords: str, status_filter: str) -> dict[str, str]:
+    """How the SMTP client must speak to the smarthost: parameters of smtp(8).
+
+    `passwords` is the map with the logins; with no login at all AUTH is off and the map is not named.
+    """
+    rules = {
+        "smtp_tls_security_level": settings.tls_level,
+        "smtp_tls_CAfile": ca_path,
+        "smtp_tls_secure_cert_match": ", ".join(settings.certificate_names) or "nexthop, dot-nexthop",
+        "smtp_tls_wrappermode": "no",
+        "smtp_tls_loglevel": "1",
+        "smtp_delivery_status_filter": status_filter,
+        # Mail that the smarthost does not take waits; it must not leave by another host with these logins.
+        "smtp_fallback_relay": "",
+    }
+    if settings.default_login or settings.logins:
+        rules |= {
+            "smtp_sasl_auth_enable": "yes",
+            "smtp_sasl_password_maps": passwords,
+            "smtp_sasl_security_options": "noplaintext, noanonymous",  # outside TLS no password is sent
+            "smtp_sasl_tls_security_options": "noanonymous",
+            "smtp_sasl_mechanism_filter": "",
+            "smtp_sasl_auth_soft_bounce": "yes",  # a wrong password defers
+            "smtp_sasl_password_result_delimiter": ":",
+            "smtp_sender_dependent_authentication": "yes" if settings.logins else "no",
+        }
+    else:
+        rules["smtp_sasl_auth_enable"] = "no"
+    if settings.connection_reuse is not None:
+        rules["smtp_tls_connection_reuse"] = "yes" if settings.connection_reuse else "no"
+    return rules
+
+
+def manners(settings: RelaySettings) -> dict[str, str]:
+    """How much at once: parameters that the queue manager reads by the name of the transport."""
+    name = TRANSPORT if settings.dedicated_transport else "smtp"
+    values = {f"{name}_destination_concurrency_limit": str(settings.concurrency)}
+    if settings.rate_delay is not None:
+        values[f"{name}_destination_rate_delay"] = f"{settings.rate_delay}s"
+    return values
+
+
+def routes(settings: RelaySettings, senders: str, others: str) -> dict[str, str]:
+    """Which mail goes there. `senders` is our map of senders, `others` are the administrator's maps of that kind."""
+    if settings.only_named_senders:
+        return {"sender_dependent_default_transport_maps": ", ".join(part for part in (senders, others) if part)}
+    if settings.dedicated_transport:
+        return {"default_transport": f"{TRANSPORT}:{settings.next_hop}"}
+    return {"relayhost": settings.next_hop}
+
+
+def transport_service(settings: RelaySettings, rules: Mapping[str, str], chroot: str) -> Service:
+    """The transport of its own: its process limit is a hard cap, its rules bind no other mail."""
+    words = [TRANSPORT, "unix", "-", "-", chroot, "-", str(settings.concurrency), "smtp"]
+    # A policy table of the administrator could lower the level for the smarthost.
+    return Service(words, {**rules, "smtp_tls_policy_maps": ""})
+
+
+def tlsproxy_service(chroot: str) -> Service:
+    """The service that keeps TLS connections open for reuse; most packages ship it commented out."""
+    return Service(["tlsproxy", "unix", "-", "-", chroot, "-", "0", "tlsproxy"], {})
+
+
+def normal(value: str) -> str:
+    """Postfix splits lists at blanks and commas alike."""
+    return " ".join(value.replace(",", " ").split())
+
+
+def is_right(name: str, wanted: str, current: str) -> bool:
+    """Whether the current value does what the wanted one would do."""
+    shown = normal(current)
+    if shown == normal(wanted):
+        return True
+    if name == "smtp_delivery_status_filter":
+        # The administrator may have added filters around ours.
+        return normal(wanted).split()[-1] in shown.split()
+    if name.endswith("_rate_delay"):
+        return shown in (wanted.rstrip("s"), wanted)
+    return shown.lower() in _ALSO_RIGHT.get(name, ())

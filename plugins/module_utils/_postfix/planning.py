@@ -1,0 +1,115 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Current state + wanted relay -> plan. Decides; changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import (
+    compare,
+    delivery_filter,
+    originals,
+    parameters,
+    surroundings,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.maps import Table, choose_kind
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.originals import Originals, Service
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import RelaySettings
+
+
+def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
+    """Plan the wanted relay; raise PostfixError where it cannot live on this instance."""
+    remembered = originals.load(instance)
+    plan = Plan(remembered)
+    explicit = instance.explicit()
+    plan.kind = choose_kind(instance, settings.map_type)
+    tables = _tables(instance, settings, plan.kind)
+    surroundings.check_files_free(instance, remembered, [delivery_filter.FILE, *tables])
+    plan.warnings += surroundings.check_client(instance, needs_login=parameters.PASSWORDS_FILE in tables)
+    rules = _rules(instance, settings, tables, remembered, explicit)
+    senders = tables.get(parameters.SENDERS_FILE)
+    others = compare.administrators(instance, remembered, explicit, "sender_dependent_default_transport_maps")
+    routes = parameters.routes(settings, senders.name if senders else "", others)
+    wanted = {**parameters.manners(settings), **routes}
+    if not settings.dedicated_transport:
+        plan.warnings += surroundings.check_shared(instance, settings, remembered, rules, explicit)
+        wanted.update(rules)
+    plan.warnings += surroundings.check_reach(instance, settings, remembered, explicit)
+    compare.services(instance, plan, _services(instance, settings, rules, remembered))
+    compare.parameters(instance, plan, wanted, explicit)
+    compare.own_files(instance, plan, tables, explicit)
+    return plan
+
+
+def plan_absent(instance: Instance) -> Plan:
+    """Plan the way back to what was there before us."""
+    plan = Plan(originals.load(instance))
+    explicit = instance.explicit()
+    compare.services(instance, plan, {})
+    compare.parameters(instance, plan, {}, explicit)
+    compare.own_files(instance, plan, {}, explicit)
+    return plan
+
+
+def _rules(
+    instance: Instance,
+    settings: RelaySettings,
+    tables: Mapping[str, Table],
+    remembered: Originals,
+    explicit: Mapping[str, str],
+) -> dict[str, str]:
+    """The rules for the SMTP client, as far as this version of Postfix knows them."""
+    administrators = compare.administrators(instance, remembered, explicit, "smtp_delivery_status_filter")
+    if not administrators and explicit.get("default_delivery_status_filter"):
+        administrators = "$default_delivery_status_filter"
+    passwords = tables.get(parameters.PASSWORDS_FILE)
+    rules = parameters.client_rules(
+        settings,
+        surroundings.find_ca_file(settings.ca_path),
+        passwords.name if passwords else "",
+        delivery_filter.merged(instance, administrators),
+    )
+    known = instance.effective(rules)
+    return {name: value for name, value in rules.items() if name in known}
+
+
+def _tables(instance: Instance, settings: RelaySettings, kind: str) -> dict[str, Table]:
+    """The maps that the relay needs, by file name."""
+    tables = {}
+    logins = {key: login.secret for login in settings.logins for key in login.senders}
+    if settings.default_login:
+        logins[settings.next_hop] = settings.default_login.secret
+    if logins:
+        name = parameters.PASSWORDS_FILE
+        tables[name] = Table(instance.path(name), kind, 0o600, logins)
+    if settings.only_named_senders:
+        name = parameters.SENDERS_FILE
+        target = f"{parameters.TRANSPORT}:{settings.next_hop}"
+        tables[name] = Table(instance.path(name), kind, 0o644, dict.fromkeys(settings.named_senders, target))
+    return tables
+
+
+def _services(
+    instance: Instance, settings: RelaySettings, rules: Mapping[str, str], remembered: Originals
+) -> dict[str, Service]:
+    """The services that master.cf needs beyond the administrator's."""
+    present = instance.services()
+    if "smtp/unix" not in present:
+        raise PostfixError(f"{instance.path('master.cf')} has no service 'smtp unix'; restore it, then run again.")
+    chroot = present["smtp/unix"][4]
+    wanted = {}
+    if settings.dedicated_transport:
+        if parameters.TRANSPORT_SERVICE in present and parameters.TRANSPORT_SERVICE not in remembered.services:
+            raise PostfixError(
+                f"{instance.path('master.cf')} already has a transport named '{parameters.TRANSPORT}' that is not "
+                "ours; rename it, then run again."
+            )
+        wanted[parameters.TRANSPORT_SERVICE] = parameters.transport_service(settings, rules, chroot)
+    tlsproxy = parameters.TLSPROXY_SERVICE
+    if settings.connection_reuse and (tlsproxy not in present or tlsproxy in remembered.services):
+        wanted[tlsproxy] = parameters.tlsproxy_service(chroot)
+    return wanted

@@ -1,0 +1,168 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What else this Postfix does, and whether the wanted relay can live beside it. Reads only."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Optional
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import parameters
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.originals import Originals
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import RelaySettings
+
+# Debian and Alpine; Red Hat; SUSE; Red Hat's newer place. A file, because a directory cannot be read in the chroot.
+CA_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+_SASL_PLUGINS = ("usr/lib/*/sasl2", "usr/lib64/sasl2", "usr/lib/sasl2", "usr/local/lib*/sasl2")
+# Parameters by which mail can leave over servers other than the smarthost.
+_OTHER_ROUTES = ("transport_maps", "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps")
+_VERIFYING_LEVELS = ("secure", "verify", "fingerprint", "dane-only")
+
+
+def find_ca_file(wanted: Optional[str]) -> str:
+    """The file with trusted certificates, proven to be readable as such."""
+    path = wanted or next((name for name in CA_FILES if Path(name).is_file()), None)
+    if path is None:
+        raise PostfixError(
+            "no bundle of trusted certificates was found on this host; install the package ca-certificates or set "
+            "smarthost_ca_path."
+        )
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        raise PostfixError(f"smarthost_ca_path: no certificates can be read from {path} ({error}).") from None
+    return path
+
+
+def check_client(instance: Instance, *, needs_login: bool) -> list[str]:
+    """Make sure that this Postfix can log in at all; return warnings."""
+    if not needs_login:
+        return []
+    if "cyrus" not in instance.sasl_types():
+        raise PostfixError("this Postfix was built without Cyrus SASL, so it cannot log in; install a build that can.")
+    patterns = (f"{folder}/lib{kind}*" for folder in _SASL_PLUGINS for kind in ("plain", "login"))
+    if any(True for pattern in patterns for _ in Path("/").glob(pattern)):
+        return []
+    return [
+        "No Cyrus SASL plugin for PLAIN or LOGIN was found; without one Postfix defers all mail ('No worthy mechs "
+        "found'). Install libsasl2-modules (Debian), cyrus-sasl-plain (Red Hat, SUSE) or cyrus-sasl-login (Alpine)."
+    ]
+
+
+def check_shared(
+    instance: Instance,
+    settings: RelaySettings,
+    originals: Originals,
+    rules: Mapping[str, str],
+    explicit: Mapping[str, str],
+) -> list[str]:
+    """Check that the relay may use the rules of main.cf, which bind all mail; return warnings."""
+    effective = instance.effective(
+        ["default_transport", "smtp_tls_policy_maps", "smtp_sasl_password_maps", "relay_domains", *_OTHER_ROUTES]
+    )
+    separate = "set dedicated_transport=true to keep the smarthost apart from it"
+    ours = originals.parameters.get("default_transport")
+    transport = (
+        ours.original or "smtp"
+        if ours and ours.ours == explicit.get("default_transport")
+        else effective["default_transport"]
+    )
+    if transport != "smtp":
+        raise PostfixError(f"default_transport is '{transport}', so relayhost alone would not be enough; {separate}.")
+    for name, value in instance.overrides("smtp/unix").items():
+        if name in rules and not parameters.is_right(name, rules[name], value):
+            raise PostfixError(f"master.cf overrides {name} with '{value}' for smtp; remove it there, or {separate}.")
+    _check_policy(instance, settings, effective["smtp_tls_policy_maps"])
+    other = [name for name in _OTHER_ROUTES if effective[name] and not _is_ours(originals, name, explicit)]
+    foreign_logins = effective["smtp_sasl_password_maps"] and not _is_ours(
+        originals, "smtp_sasl_password_maps", explicit
+    )
+    if other and foreign_logins:
+        raise PostfixError(
+            f"this Postfix also sends by {other[0]} and has logins of its own in smtp_sasl_password_maps; {separate}."
+        )
+    if other and settings.logins:
+        raise PostfixError(
+            f"this Postfix also sends by {other[0]}, and a login that is chosen by sender would be offered to those "
+            f"servers too; {separate}."
+        )
+    warnings = [
+        f"This Postfix also sends by {name}; the TLS rules for the smarthost bind that mail too. "
+        f"If that is not wanted, {separate}."
+        for name in other
+    ]
+    if explicit.get("relay_domains"):
+        warnings.append(
+            "This Postfix relays for other domains (relay_domains); their mail now goes to the smarthost as well. "
+            f"If that is not wanted, {separate}."
+        )
+    return warnings
+
+
+def check_reach(
+    instance: Instance, settings: RelaySettings, originals: Originals, explicit: Mapping[str, str]
+) -> list[str]:
+    """Warn where an administrator's rule takes precedence, so that mail would not reach the smarthost."""
+    if settings.only_named_senders:
+        return []
+    warnings = []
+    effective = instance.effective(
+        ["transport_maps", "sender_dependent_default_transport_maps", "sender_dependent_relayhost_maps"]
+    )
+    for table in effective["transport_maps"].replace(",", " ").split():
+        if (instance.lookup(table, ["*"]) or {}).get("*"):
+            warnings.append(
+                f"transport_maps sends all other mail elsewhere ('*' in {table}); it does not reach the smarthost."
+            )
+    before = (
+        "sender_dependent_default_transport_maps" if settings.dedicated_transport else "sender_dependent_relayhost_maps"
+    )
+    if effective[before] and not _is_ours(originals, before, explicit):
+        warnings.append(f"{before} is set; mail from the senders in it does not reach the smarthost.")
+    return warnings
+
+
+def check_no_password_in_main(value: str) -> None:
+    """Refuse to remember a parameter that holds a password."""
+    if any(kind in value for kind in ("static:", "inline:")):
+        raise PostfixError(
+            "smtp_sasl_password_maps holds a password in main.cf, where everybody can read it and from where it would "
+            "be copied; take it out with 'postconf -X smtp_sasl_password_maps' and run again."
+        )
+
+
+def check_files_free(instance: Instance, originals: Originals, names: list[str]) -> None:
+    """Refuse to overwrite a file that somebody else made."""
+    for name in names:
+        if name not in originals.files and Path(instance.path(name)).exists():
+            raise PostfixError(f"{instance.path(name)} exists and is not ours; move it away and run again.")
+
+
+def _check_policy(instance: Instance, settings: RelaySettings, tables: str) -> None:
+    """A TLS policy for the smarthost beats the level of main.cf."""
+    host = settings.host
+    labels = host.split(".")
+    keys = [settings.next_hop, f"[{host}]", host, *("." + ".".join(labels[n:]) for n in range(1, len(labels)))]
+    for table in tables.replace(",", " ").split():
+        for key, policy in (instance.lookup(table, keys) or {}).items():
+            level = policy.split()[0]
+            if settings.tls_level == "secure" and level not in _VERIFYING_LEVELS:
+                raise PostfixError(
+                    f"smtp_tls_policy_maps: {table} lowers the TLS level for '{key}' to '{level}'; the password would "
+                    "be given to any server. Remove that entry, or set dedicated_transport=true."
+                )
+
+
+def _is_ours(originals: Originals, name: str, explicit: Mapping[str, str]) -> bool:
+    remembered = originals.parameters.get(name)
+    return remembered is not None and parameters.normal(remembered.ours) == parameters.normal(explicit.get(name, ""))

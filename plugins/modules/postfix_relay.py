@@ -1,0 +1,398 @@
+#!/usr/bin/python
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Let the Postfix of this host send through the smarthost."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postfix_relay
+short_description: Let Postfix send through the smarthost, without losing a mail
+version_added: 1.0.0
+description:
+  - Configures the Postfix of this host to hand its mail to the smarthost, over verified TLS and with the right login,
+    and takes all of it back with O(state=absent).
+  - Every lookup that Postfix will make is tried before C(main.cf) is touched. Maps are replaced by a verified rename,
+    so a running Postfix never needs a restart and never sees half a map. Only what differs is written.
+  - The module reloads Postfix where that is needed and lets it try waiting mail again after a change. No handler is
+    needed.
+  - The module runs on the mail server and needs nothing but Python and Postfix there.
+options:
+  state:
+    description:
+      - V(present) sets the relay up as the other options say.
+      - V(absent) brings every parameter and file back to what it was before the first run. Other options than
+        O(config_directory) and O(flush) are not needed then.
+    type: str
+    choices: [present, absent]
+    default: present
+  default_login:
+    description:
+      - Login for all mail that no entry of O(logins) is for. Bounces always use it.
+      - An outgoing user logs in as V(user@example.com), a domain user with the name of the domain.
+    type: str
+  default_password:
+    description:
+      - Password of O(default_login).
+      - Everything that a Postfix map can carry is taken as it is. A blank or tab at the end, a newline and a NUL are
+        refused.
+    type: str
+  logins:
+    description:
+      - Logins for the mail of certain senders.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      login:
+        description: The login. A colon is not possible.
+        type: str
+        required: true
+      password:
+        description: The password, see O(default_password).
+        type: str
+        required: true
+      senders:
+        description:
+          - Envelope senders that use this login, as V(user@example.com), or V(@example.com) for a whole domain (without
+            its subdomains).
+          - An address wins over its domain.
+        type: list
+        elements: str
+        required: true
+  authentication:
+    description:
+      - How the smarthost recognises mail that no entry of O(logins) is for.
+      - V(login) means O(default_login).
+      - V(ip) means the address of this host, which must be an outgoing user of method C(ip). This is discouraged by the
+        vendor, as everything on the host can send then and nobody can be told apart.
+    type: str
+    choices: [login, ip]
+    default: login
+  only_named_senders:
+    description:
+      - If V(true), only mail of the senders in O(logins) and O(senders) goes to the smarthost. All other mail is
+        delivered as before.
+      - This always uses O(dedicated_transport).
+    type: bool
+    default: false
+  senders:
+    description:
+      - With O(only_named_senders=true), more senders whose mail goes to the smarthost, with O(default_login) or by
+        O(authentication=ip).
+      - Addresses, domains such as V(@example.com), or V(<>) for bounces.
+    type: list
+    elements: str
+    default: []
+  smarthost_certificate_names:
+    description:
+      - Names of which one must stand in the smarthost's certificate, if it is not O(smarthost) or a name below it. A
+        leading dot means any name below that domain.
+    type: list
+    elements: str
+    default: []
+  reveal_password_to_any_server:
+    description:
+      - If V(true), TLS is required but the certificate is not verified. Whoever can redirect the connection gets the
+        passwords and the mail.
+    type: bool
+    default: false
+  reveal_mail_without_tls:
+    description:
+      - If V(true), mail is sent in clear text when the server offers no TLS. Refused together with a login, because a
+        password never travels outside TLS.
+    type: bool
+    default: false
+  dedicated_transport:
+    description:
+      - If V(true), the smarthost gets a transport of its own in C(master.cf), named C(smarthost). Its TLS rules, logins
+        and limits then bind no other mail, and its process limit makes O(concurrency) a hard cap.
+      - If V(false), the rules go into C(main.cf) with C(relayhost). This is what most null clients want.
+      - The default is the value of O(only_named_senders).
+    type: bool
+  concurrency:
+    description:
+      - How many connections to the smarthost are open at once, 1 to 10.
+      - The vendor refuses the eleventh connection from one address, and Postfix does not wait for the end of a
+        connection before it opens the next, so more than 5 is too many in practice.
+    type: int
+    default: 5
+  rate_delay:
+    description:
+      - Seconds to wait between two mails. More than 0 also means one mail at a time.
+      - If not given, this is left as it is.
+    type: int
+  connection_reuse:
+    description:
+      - If V(true), several mails use one TLS connection. This saves connections, which is what the vendor's limits
+        count. The service C(tlsproxy) is added to C(master.cf) if it is missing.
+      - If not given, this is left as it is.
+    type: bool
+  map_type:
+    description:
+      - Type of the lookup tables. The default is what this Postfix prefers (C(default_database_type)).
+    type: str
+    choices: [hash, btree, lmdb, cdb, texthash]
+  config_directory:
+    description:
+      - Configuration directory of the Postfix instance, for hosts with several.
+      - The default is the main instance, usually V(/etc/postfix).
+    type: path
+  flush:
+    description:
+      - Whether Postfix tries all waiting mail again at the end. A mail that was refused because of its login would
+        otherwise wait up to 66 minutes.
+      - V(always) does so even if nothing was changed here, for example after the password was changed at the vendor.
+    type: str
+    choices: [changed, always, never]
+    default: changed
+  ignore_host_manager:
+    description:
+      - If V(true), the host is configured although a panel (such as Plesk, cPanel or ISPConfig) or another mail server
+        (such as Exim or Sendmail) seems to manage its mail. By default such a host is left alone and the module fails.
+      - Only the main instance is checked.
+    type: bool
+    default: false
+notes:
+  - What was there before is remembered in C(smarthost_originals.json) in the configuration directory, readable by root
+    only and without passwords. It is removed with O(state=absent).
+  - If a value of ours has been changed by hand since, O(state=present) sets it again and remembers the changed value as
+    the one to bring back. With O(state=absent) it is left alone. Both with a warning.
+  - A permanent refusal for want of a login (530, 534, 535, 538) is made a temporary one by
+    C(smtp_delivery_status_filter), so a wrong map cannot lose mail. A filter of the administrator stays in force before
+    ours.
+  - Lookups by sender depend on the envelope sender, not on the header.
+  - In check mode on a host without Postfix the module reports that everything would be changed.
+requirements:
+  - Postfix 3.5 or newer with Cyrus SASL and its plugin for PLAIN or LOGIN (C(libsasl2-modules), C(cyrus-sasl-plain))
+  - Python 3.9 or newer
+extends_documentation_fragment:
+  - smarthost.spamexperts._smarthost
+  - smarthost.spamexperts._attributes
+author:
+  - smarthost.spamexperts maintainers
+"""
+
+EXAMPLES = r"""
+- name: One login for all mail of this host smarthost.spamexperts.postfix_relay:
+    default_login: web1@example.com
+    default_password: "{{ vault_web1_password }}"
+
+- name: A login for each sender domain, another one for the rest and for bounces
+  smarthost.spamexperts.postfix_relay:
+    default_login: server@example.com
+    default_password: "{{ vault_server_password }}"
+    logins:
+      - login: shop@example.net
+        password: "{{ vault_shop_password }}"
+        senders: ["@example.net"]
+      - login: ceo@example.com
+        password: "{{ vault_ceo_password }}"
+        senders: [ceo@example.com, assistant@example.com]
+
+- name: The smarthost knows this host by its address
+  smarthost.spamexperts.postfix_relay:
+    authentication: ip
+
+- name: Only the newsletter goes through the smarthost, all other mail directly
+  smarthost.spamexperts.postfix_relay:
+    only_named_senders: true
+    logins:
+      - login: newsletter@example.com
+        password: "{{ vault_newsletter_password }}"
+        senders: [newsletter@example.com]
+
+- name: Bring back what was there before
+  smarthost.spamexperts.postfix_relay:
+    state: absent
+"""
+
+RETURN = r"""
+config_directory:
+  description: The configuration directory of the instance.
+  returned: when Postfix is installed
+  type: str
+  sample: /etc/postfix
+next_hop:
+  description: The smarthost as Postfix writes it.
+  returned: O(state=present)
+  type: str
+  sample: "[4489.smtp.antispamcloud.com]:587"
+map_type:
+  description: The type of the lookup tables.
+  returned: O(state=present), when Postfix is installed
+  type: str
+  sample: hash
+changes:
+  description: Names of the parameters, services and files that were changed, or would be.
+  returned: when Postfix is installed
+  type: list
+  elements: str
+  sample: [/etc/postfix/smarthost_passwords, relayhost]
+running:
+  description: Whether Postfix runs. If not, it uses the configuration when it is started.
+  returned: when Postfix is installed
+  type: bool
+  sample: true
+reloaded:
+  description: Whether Postfix was reloaded.
+  returned: when Postfix is installed
+  type: bool
+  sample: true
+flushed:
+  description: Whether Postfix was told to try all waiting mail again.
+  returned: when Postfix is installed
+  type: bool
+  sample: true
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files, host_manager
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.apply import apply
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import (
+    Answer,
+    Instance,
+    PostfixError,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.maps import INDEX_SUFFIXES
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.planning import plan_absent, plan_present
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import (
+    RelaySettings,
+    check_config_directory,
+    settings_from,
+)
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "smarthost": {"type": "str", "default": "4489.smtp.antispamcloud.com"},
+    "smarthost_port": {"type": "int", "default": 587},
+    "smarthost_ca_path": {"type": "path"},
+    "default_login": {"type": "str"},
+    "default_password": {"type": "str", "no_log": True},
+    "logins": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "login": {"type": "str", "required": True},
+            "password": {"type": "str", "required": True, "no_log": True},
+            "senders": {"type": "list", "elements": "str", "required": True},
+        },
+    },
+    "authentication": {"type": "str", "choices": ["login", "ip"], "default": "login"},
+    "only_named_senders": {"type": "bool", "default": False},
+    "senders": {"type": "list", "elements": "str", "default": []},
+    "smarthost_certificate_names": {"type": "list", "elements": "str", "default": []},
+    "reveal_password_to_any_server": {"type": "bool", "default": False},
+    "reveal_mail_without_tls": {"type": "bool", "default": False},
+    "dedicated_transport": {"type": "bool"},
+    "concurrency": {"type": "int", "default": 5},
+    "rate_delay": {"type": "int"},
+    "connection_reuse": {"type": "bool"},
+    "map_type": {"type": "str", "choices": list(INDEX_SUFFIXES)},
+    "config_directory": {"type": "path"},
+    "flush": {"type": "str", "choices": ["changed", "always", "never"], "default": "changed"},
+    "ignore_host_manager": {"type": "bool", "default": False},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    os.environ.pop("MAIL_CONFIG", None)  # the instance is named by option, never by what root happens to have set
+    module = SecretSafeModule(
+        argument_spec=ARGUMENTS,
+        supports_check_mode=True,
+        required_together=[("default_login", "default_password")],
+    )
+    module.run_command_environ_update = {"LC_ALL": "C"}
+    try:
+        result = run(module)
+    except (PostfixError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or 'a file'} cannot be written or read: {error.strerror}.")
+    module.exit_json(**result)
+
+
+def run(module: SecretSafeModule) -> dict[str, Any]:
+    """Do what the options say and return the result."""
+    options = module.params
+    settings = settings_from(options) if options["state"] == "present" else None
+    result: dict[str, Any] = {"next_hop": settings.next_hop} if settings else {}
+    if module.get_bin_path("postconf") is None:
+        if settings is None:
+            return {"changed": False}
+        if module.check_mode:
+            module.warn("Postfix is not installed here; after its installation everything would be changed.")
+            return {"changed": True, **result}
+        raise PostfixError("Postfix is not installed on this host; install it first, or leave this host out.")
+    instance = find_instance(module)
+    if settings and options["config_directory"] is None and not options["ignore_host_manager"]:
+        objection = host_manager.objection()
+        if objection:
+            raise PostfixError(f"{objection} Set ignore_host_manager=true if Postfix shall be configured all the same.")
+    if module.check_mode:
+        plan = make_plan(instance, settings)
+        outcome = {"running": instance.is_running(), "reloaded": False, "flushed": False}
+    else:
+        with files.lock(instance.config_directory):
+            plan = make_plan(instance, settings)
+            outcome = carry_out(instance, plan, options["flush"])
+    for warning in plan.warnings:
+        module.warn(warning)
+    result.update(changed=plan.changed, config_directory=instance.config_directory, changes=sorted(plan.before))
+    result.update(outcome)
+    if settings:
+        result["map_type"] = plan.kind
+    if module._diff:
+        result["diff"] = {"before": plan.before, "after": plan.after}
+    return result
+
+
+def find_instance(module: SecretSafeModule) -> Instance:
+    """The Postfix instance that the options name."""
+
+    def run_command(arguments: Sequence[str], stdin: str) -> Answer:
+        program = module.get_bin_path(arguments[0])
+        if program is None:
+            raise PostfixError(f"the program {arguments[0]} is missing on this host; Postfix is not fully installed.")
+        return Answer(*module.run_command([program, *arguments[1:]], data=stdin or None, binary_data=True))
+
+    directory = module.params["config_directory"]
+    if directory is None:
+        directory = run_command(["postconf", "-h", "config_directory"], "").out.strip()
+    check_config_directory(directory)
+    for name in ("main.cf", "master.cf"):
+        if not Path(directory, name).is_file():
+            raise PostfixError(f"{directory}/{name} is missing; Postfix is installed there without a configuration.")
+    return Instance(run_command, directory)
+
+
+def make_plan(instance: Instance, settings: RelaySettings | None) -> Plan:
+    """Plan the wanted state; no settings mean that nothing of ours shall remain."""
+    return plan_present(instance, settings) if settings else plan_absent(instance)
+
+
+def carry_out(instance: Instance, plan: Plan, flush: str) -> dict[str, bool]:
+    """Apply the plan if it changes anything, and let Postfix try waiting mail again if wanted."""
+    running, reloaded, flushed = False, False, False
+    if plan.changed:
+        outcome = apply(instance, plan)
+        running, reloaded = outcome.running, outcome.reloaded
+    else:
+        running = instance.is_running()
+    if running and (flush == "always" or (flush == "changed" and plan.changed)):
+        instance.flush()
+        flushed = True
+    return {"running": running, "reloaded": reloaded, "flushed": flushed}
+
+
+if __name__ == "__main__":
+    main()

@@ -95,7 +95,7 @@ async def _run(arguments: argparse.Namespace, parent: int, directory: Path) -> N
     application.add_routes(Control(server).routes())
     api = Api(server).handle
     application.router.add_route("*", "/api", api)
-    application.router.add_route("*", "/api/{path:.*}", api)
+    application.router.add_route("*", r"/api/{path:[\s\S]*}", api)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5, max_line_size=65536)
     await runner.setup()
     api_sockets = _listen(hosts, arguments.api_port)

@@ -69,11 +69,19 @@ class SmtpProtocol(SMTP):
         await super()._handle_client()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Called twice after a failed TLS handshake, hence the mark."""
+        """Free the slot; aiosmtpd calls this twice after a failed TLS handshake."""
+        self._count_down()
+        super().connection_lost(error)
+
+    async def smtp_QUIT(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+        """Free the slot before the reply, so that a client that waits for it is never one too many."""
+        self._count_down()
+        await super().smtp_QUIT(arg)
+
+    def _count_down(self) -> None:
         if self._counted_address:
             self.server.record.disconnected(self._counted_address)
             self._counted_address = None
-        super().connection_lost(error)
 
     def client_address(self) -> str:
         assert self.session is not None

@@ -163,7 +163,7 @@ class Emulator:
         """The options of modules that log in to the smarthost."""
         return {"smarthost": self.smtp_host, "smarthost_port": self.smtp_port, "smarthost_ca_path": self.ca_file}
 
-    def call(self, name: str, **parameters: str) -> dict[str, Any]:
+    def call(self, name: str, /, **parameters: str) -> dict[str, Any]:
         """Make a call of the API as the administrator; gives the decoded JSON reply."""
         pairs = "".join(f"/{key}/{quote(value, safe='')}" for key, value in parameters.items())
         login = (self.api_username, self.api_password)

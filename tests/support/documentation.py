@@ -73,9 +73,17 @@ def documented(kind: str) -> dict[str, Any]:
 
 
 def module_options(name: str) -> dict[str, Any]:
-    """Return a module's options as documented, those of its fragments included."""
-    options: dict[str, Any] = documented("module")[name]["doc"].get("options", {})
-    return options
+    """Return a module's options as documented, those of its fragments included.
+
+    An option that the documentation says may come from an environment variable is not required.
+    """
+    doc = documented("module")[name]["doc"]
+    options: dict[str, Any] = doc.get("options", {})
+    text = str(doc)
+    return {
+        name: {**option, "required": bool(option.get("required")) and f"E(SPAMEXPERTS_{name.upper()})" not in text}
+        for name, option in options.items()
+    }
 
 
 def role_options(name: str, entry_point: str = "main") -> dict[str, Any]:
@@ -122,11 +130,6 @@ def mappings(data: Any) -> Iterator[dict[Any, Any]]:
             yield from mappings(value)
 
 
-def _from_environment(option: dict[str, Any]) -> bool:
-    """Tell whether the option's description names an environment variable that stands in for it."""
-    return "E(" in str(option["description"])
-
-
 def _templated(value: Any) -> bool:
     return isinstance(value, str) and "{{" in value
 
@@ -167,6 +170,6 @@ def problems(given: dict[str, Any], options: dict[str, Any], where: str, *, comp
                 found += problems(one, suboptions, inner)
     if complete:
         present = {by_name.get(key) for key in given}
-        needed = [name for name, option in options.items() if option.get("required") and not _from_environment(option)]
+        needed = [name for name, option in options.items() if option.get("required")]
         found += [f"{where}: {name} is required" for name in needed if name not in present]
     return found

@@ -143,8 +143,7 @@ def test_guides_use_only_what_exists(block: Block) -> None:
 
 def test_the_check_of_examples_sees_what_is_wrong() -> None:
     options = {
-        "count": {"type": "int", "required": True, "description": "How many."},
-        "login": {"type": "str", "required": True, "description": "Or E(LOGIN)."},
+        "count": {"type": "int", "required": True},
         "kind": {"type": "str", "choices": ["a", "b"]},
         "users": {"type": "list", "elements": "dict", "suboptions": {"on": {"type": "bool"}}},
     }

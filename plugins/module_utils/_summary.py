@@ -1,0 +1,98 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What onboard_domain says at its end: who may send, how, how much, what is left to do. Pure, no I/O, no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._onboarding import users
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import DOMAIN, IP, LIMIT_NAMES
+
+DEFAULT_SPF_INCLUDE = "spf.antispamcloud.com"
+_WIDTH = 32
+
+
+def summary(facts: Mapping[str, Any]) -> list[str]:
+    """Give the lines of the summary.
+
+    facts: `onboarding`; the results of the tasks `api`, `domain`, `users` and, where it ran, `spf`; `smarthost` as
+    host:port; `relays`, host -> what it says of itself; `check`, whether nothing was done.
+    """
+    onboarding, result = facts["onboarding"], facts["users"]
+    name = onboarding["domain"]
+    predicted = " (check mode: nothing was changed)" if facts.get("check") else ""
+    lines = [f"{name} sends through {facts['smarthost']}, STARTTLS and login{predicted}.", "", "Who may send"]
+    lines += [_sender(user) for user in result["users"]]
+    for title, rows in (
+        (
+            "To do by hand: this server's API has no known call that sets limits; set them in the control panel",
+            _by_hand(facts),
+        ),
+        ("Discouraged: whoever gets onto a host that sends by its address sends as anyone", _named(result, IP)),
+        (f"Weaker than users: whoever has this password sends as any address of {name}", _named(result, DOMAIN)),
+        ("Mail servers", [_row(host, text) for host, text in facts.get("relays", {}).items()]),
+        ("What the DNS needs, so that receivers accept the mail", _spf(name, onboarding, facts.get("spf"))),
+    ):
+        if rows:
+            lines += ["", title, *rows]
+    return [*lines, "", _changes(facts)]
+
+
+def _row(left: str, *rest: str) -> str:
+    return f"  {left:{_WIDTH}} {' '.join(rest)}".rstrip()
+
+
+def _sender(user: Mapping[str, Any]) -> str:
+    limits = user.get("state", {}).get("limits", {})
+    return _row(
+        user.get("login") or user["username"],
+        f"{user['authentication_method']:7}",
+        f"{user['action']:10}",
+        limit_text(limits),
+    )
+
+
+def limit_text(limits: Mapping[str, Any]) -> str:
+    """Limits in words."""
+    if limits.get("enabled") is False:
+        return "limits switched off"
+    own = [f"{limits[name]} {name.replace('_', ' ')}" for name in LIMIT_NAMES if name in limits]
+    return ", ".join(own) or "limits of the account"
+
+
+def _by_hand(facts: Mapping[str, Any]) -> list[str]:
+    if facts["api"]["works"]["change_limits"]:
+        return []
+    wanted = users(facts["onboarding"])
+    return [
+        _row(user.get("username") or "the domain user", limit_text(user["limits"]))
+        for user in wanted
+        if "limits" in user
+    ]
+
+
+def _named(result: Mapping[str, Any], method: str) -> list[str]:
+    return [
+        _row(user.get("login") or user["username"])
+        for user in result["users"]
+        if user["authentication_method"] == method
+    ]
+
+
+def _spf(name: str, onboarding: Mapping[str, Any], looked_up: Any) -> Iterable[str]:
+    include = onboarding.get("spf_include") or DEFAULT_SPF_INCLUDE
+    if looked_up and looked_up.get("domains"):
+        found = looked_up["domains"][0]
+        return [f'  {name}. TXT "{found["recommended_record"]}"', *(f"  {problem}" for problem in found["problems"])]
+    return [
+        f'  {name}. TXT "v=spf1 include:{include} -all"',
+        f'  A record that is there already gets include:{include} before its "all": there must be one SPF record only.',
+    ]
+
+
+def _changes(facts: Mapping[str, Any]) -> str:
+    totals = [f"{count} {action.replace('_', ' ')}" for action, count in facts["users"]["totals"].items() if count]
+    return f"Domain {'changed' if facts['domain']['changed'] else 'unchanged'}; senders: {', '.join(totals) or 'none'}."

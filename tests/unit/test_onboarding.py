@@ -1,0 +1,151 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The description of an onboarding: what is refused, what becomes of it, and what is said at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.filter import onboarding_problems
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _onboarding, _summary
+
+PASSWORD = "Correct-Horse-42"
+ALICE = {"username": "alice", "password": PASSWORD}
+
+
+def describe(*senders: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"domain": "example.com", "senders": list(senders), **more}
+
+
+@pytest.mark.parametrize(
+    ("onboarding", "word"),
+    [
+        (None, "spamexperts_onboarding is missing"),
+        ([], "spamexperts_onboarding is missing"),
+        ({}, "missing required arguments: domain, senders"),
+        (describe({**ALICE, "pasword": "x"}), "senders.pasword"),
+        (describe({**ALICE, "limits": {"per_hour": "many"}}), "per_hour"),
+        (describe(ALICE, domain="no domain"), "not a domain name"),
+        (describe(ALICE, shared_limits={"per_hour": -1}), "per_hour is -1"),
+        (describe({"username": "alice", "password": "tiny"}), "senders[0]: the password is shorter"),
+        (
+            describe(ALICE, {"username": "Alice@example.com"}),
+            "senders[1] and senders[0] are both the alice@example.com",
+        ),
+        (
+            describe({**ALICE, "relay": True}, {"authentication_method": "domain", "relay": True}),
+            "more than one sender",
+        ),
+        (describe({"username": "alice"}), "nobody that the mail servers can log in as"),
+        (describe({"authentication_method": "ip", "username": "192.0.2.1"}), "mark an IP sender with relay: true"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(onboarding: Any, word: str) -> None:
+    found = onboarding_problems.FilterModule().filters()["onboarding_problems"](onboarding)
+    assert len(found) == 1, found
+    assert word in found[0]
+    assert found[0].endswith(".")
+    assert PASSWORD not in found[0]
+
+
+def test_all_problems_are_said_at_once() -> None:
+    found = _onboarding.problems(describe({"username": "a/b"}, {"username": "c", "password": "tiny"}))
+    assert [text.split(":")[0] for text in found] == [f"spamexperts_onboarding.senders[{n}]" for n in (0, 1)]
+
+
+def test_a_good_description_has_no_problem() -> None:
+    assert not _onboarding.problems(
+        describe({**ALICE, "shared": True}, abuse_contact="abuse@example.com", check_spf=True)
+    )
+
+
+def test_shared_addresses_get_the_shared_limits_beneath_their_own() -> None:
+    senders = [{**ALICE, "shared": True, "relay": True}, {"username": "info", "shared": True, "limits": {"per_day": 9}}]
+    assert _onboarding.users(describe(*senders)) == [
+        {"domain": "example.com", **ALICE, "limits": {"enabled": False}},
+        {"domain": "example.com", "username": "info", "limits": {"enabled": False, "per_day": 9}},
+    ]
+    higher = _onboarding.users(describe(*senders, shared_limits={"per_day": 100, "per_hour": 50}))
+    assert [user["limits"] for user in higher] == [{"per_day": 100, "per_hour": 50}, {"per_day": 9, "per_hour": 50}]
+    assert all("limits" not in user for user in _onboarding.users(describe(*senders), limits_offered=False))
+
+
+@pytest.mark.parametrize(
+    ("senders", "login"),
+    [
+        ([{"username": "nobody"}, ALICE], "alice@example.com"),
+        ([{"username": "nobody"}, {"username": "Bob@example.com", "password_file": "/root/bob"}], "bob@example.com"),
+        ([ALICE, {"authentication_method": "domain", "password": PASSWORD, "relay": True}], "example.com"),
+        ([ALICE, {"authentication_method": "ip", "username": "192.0.2.1", "relay": True}], ""),
+    ],
+)
+def test_the_mail_servers_log_in_as_somebody(senders: list[dict[str, Any]], login: str) -> None:
+    sender = _onboarding.relay_sender(describe(*senders))
+    assert sender is not None
+    assert sender["login"] == login
+
+
+def facts(**more: Any) -> dict[str, Any]:
+    users = [
+        {
+            "username": "alice",
+            "login": "alice@example.com",
+            "authentication_method": "user",
+            "action": "created",
+            "state": {"limits": {"per_hour": 200, "per_day": 0, "inherit": ["per_week"]}},
+        },
+        {
+            "username": "info",
+            "login": "info@example.com",
+            "authentication_method": "user",
+            "action": "unchanged",
+            "state": {"limits": {"enabled": False}},
+        },
+        {"username": "", "login": "example.com", "authentication_method": "domain", "action": "updated"},
+        {"username": "192.0.2.1", "authentication_method": "ip", "action": "unknown"},
+    ]
+    return {
+        "onboarding": describe({**ALICE, "limits": {"per_hour": 200}}, {"username": "info", "shared": True}),
+        "api": {"works": {"change_limits": True}},
+        "domain": {"changed": True},
+        "smarthost": "filter.example:587",
+        "users": {"users": users, "totals": {"created": 1, "unchanged": 1, "not_attempted": 2, "failed": 0}},
+        **more,
+    }
+
+
+def test_the_summary_says_who_may_send_how_and_how_much() -> None:
+    lines = _summary.summary(facts(relays={"mail1": "proven"}))
+    text = "\n".join(lines)
+    assert lines[0] == "example.com sends through filter.example:587, STARTTLS and login."
+    assert "  alice@example.com                user    created    200 per hour, 0 per day" in lines
+    assert "  info@example.com                 user    unchanged  limits switched off" in lines
+    assert "  example.com                      domain  updated    limits of the account" in lines
+    assert "Discouraged" in text
+    assert "Weaker than users" in text
+    assert "  mail1                            proven" in lines
+    assert '  example.com. TXT "v=spf1 include:spf.antispamcloud.com -all"' in lines
+    assert lines[-1] == "Domain changed; senders: 1 created, 1 unchanged, 2 not attempted."
+    assert "by hand" not in text
+    assert PASSWORD not in text
+
+
+def test_the_summary_says_what_the_api_cannot_do() -> None:
+    lines = _summary.summary(facts(api={"works": {"change_limits": False}}, check=True))
+    place = next(number for number, line in enumerate(lines) if line.startswith("To do by hand"))
+    assert lines[place + 1 : place + 3] == [
+        "  alice                            200 per hour",
+        "  info                             limits switched off",
+    ]
+    assert "nothing was changed" in lines[0]
+
+
+def test_the_summary_repeats_what_was_found_in_the_dns() -> None:
+    spf = {"domains": [{"recommended_record": "v=spf1 mx include:x -all", "problems": ["It is not included."]}]}
+    lines = _summary.summary(facts(spf=spf))
+    assert '  example.com. TXT "v=spf1 mx include:x -all"' in lines
+    assert "  It is not included." in lines
+    own = _summary.summary(facts(onboarding=describe(ALICE, spf_include="spf.example.net")))
+    assert '  example.com. TXT "v=spf1 include:spf.example.net -all"' in own

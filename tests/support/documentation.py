@@ -51,6 +51,11 @@ def module_names() -> list[str]:
     return sorted(path.stem for path in ROOT.glob("plugins/modules/*.py"))
 
 
+def filter_names() -> list[str]:
+    """Return the names of all filters, without the collection's name."""
+    return sorted(path.stem for path in ROOT.glob("plugins/filter/*.py"))
+
+
 def role_names() -> list[str]:
     """Return the names of the roles that have argument specs."""
     return sorted(path.parents[1].name for path in ROOT.glob("roles/*/meta/argument_specs.y*ml"))
@@ -58,8 +63,8 @@ def role_names() -> list[str]:
 
 @functools.cache
 def documented(kind: str) -> dict[str, Any]:
-    """Return name -> what ansible-doc prints as JSON, for all plugins of a kind ("module", "role") in the work tree."""
-    names = role_names() if kind == "role" else module_names()
+    """Return name -> what ansible-doc prints as JSON, for everything of a kind: "module", "filter" or "role"."""
+    names = {"module": module_names, "filter": filter_names, "role": role_names}[kind]()
     if not names:
         return {}
     program = Path(sys.executable).parent / "ansible-doc"
@@ -103,9 +108,9 @@ def guides() -> list[Path]:
     return sorted(path for path in found if path.name != "CHANGELOG.md")
 
 
-def examples(name: str) -> Block:
-    """Return the EXAMPLES of a module."""
-    return Block(f"EXAMPLES of {name}", documented("module")[name]["examples"])
+def examples(kind: str, name: str) -> Block:
+    """Return the EXAMPLES of a module or filter."""
+    return Block(f"EXAMPLES of {name}", documented(kind)[name]["examples"])
 
 
 def guide_blocks() -> Iterator[Block]:

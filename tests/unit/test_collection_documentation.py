@@ -18,6 +18,7 @@ from tests.support.documentation import (
     Block,
     documented,
     examples,
+    filter_names,
     guide_blocks,
     guides,
     mappings,
@@ -131,8 +132,20 @@ def wrong_in(block: Block) -> list[str]:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_use_only_what_exists(name: str) -> None:
-    block = examples(name)
+    block = examples("module", name)
     assert f"{COLLECTION}.{name}:" in block.text
+    assert wrong_in(block) == []
+
+
+@pytest.mark.parametrize("name", filter_names())
+def test_filter_is_documented_whole(name: str) -> None:
+    doc = documented("filter")[name]["doc"]
+    assert doc["short_description"]
+    assert doc["version_added"]
+    assert [path for path, option in leaves(doc["options"], "suboptions") if not option.get("description")] == []
+    assert list(documented("filter")[name]["return"]) == ["_value"]
+    block = examples("filter", name)
+    assert f"{COLLECTION}.{name}" in block.text
     assert wrong_in(block) == []
 
 

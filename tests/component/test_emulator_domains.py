@@ -68,6 +68,7 @@ def test_missing_domain_is_present_0_or_an_error(emulator: Emulator) -> None:
 
 def test_a_foreign_domain_cannot_be_seen_or_managed(emulator: Emulator) -> None:
     emulator.seed(domains=[{"domain": "foreign.test", "owner": "other@example.test"}])
+    emulator.seed(users=[{"domain": "foreign.test", "username": "al", "password": "a"}])
     assert "does not belong to the admin" in error(emulator.call("domain/exists", domain="foreign.test"))
     assert emulator.call("domain/add", domain="foreign.test")["messages"]["error"][0] == "Domain already exists."
     for name in ("domain/getproducts", "domain/remove", "domain/getowner"):
@@ -75,6 +76,7 @@ def test_a_foreign_domain_cannot_be_seen_or_managed(emulator: Emulator) -> None:
     reply = emulator.call("outgoingusers/add", domain="foreign.test", username="jo", password="a")
     assert "not allowed to manage" in error(reply)
     assert emulator.call("domainslist/get")["result"] == []
+    assert emulator.call("outgoingusers/list")["result"] == []
 
 
 def test_a_domain_with_outgoing_users_cannot_be_removed(emulator: Emulator) -> None:

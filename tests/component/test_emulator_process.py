@@ -57,11 +57,11 @@ def test_a_large_state_is_saved_without_slowing_writes(emulator_factory: Callabl
     emulator = emulator_factory(persistent=True)
     emulator.seed(users=[{"domain": "example.test", "username": f"u{n}", "password": "a"} for n in range(10_000)])
     started = time.monotonic()
-    for number in range(300):
+    for number in range(500):
         emulator.call("outgoingusers/lock", domain="example.test", username=f"u{number}")
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 8  # one saving takes about 40 ms
     emulator.restart()
-    assert sum(user["locked"] for user in emulator.users()) == 300
+    assert sum(user["locked"] for user in emulator.users()) == 500
 
 
 def test_without_a_state_file_a_restart_is_empty(emulator_factory: Callable[..., Emulator]) -> None:

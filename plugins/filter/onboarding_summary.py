@@ -34,7 +34,7 @@ EXAMPLES = r"""
   vars:
     facts:
       onboarding: {domain: example.com, senders: []}
-      api: {works: {change_limits: true}}
+      api: {works: {change_limits: true, read_users: true}}
       domain: {changed: false}
       users: {users: [], totals: {}}
       smarthost: 4489.smtp.antispamcloud.com:587

@@ -190,8 +190,16 @@ def prove_passwords(
     connections: int,
     warn: Callable[[str], None],
 ) -> None:
-    """Log in with each wanted password whose user exists or may exist, and note in `current` what that has shown."""
-    candidates = [entry for entry in wanted if entry.password is not None and current.exists(entry.key) is not False]
+    """Log in with each wanted password whose user exists or may exist, and note in `current` what that has shown.
+
+    A password that was generated in this run cannot be right, so that it costs no refused login.
+    """
+    candidates = []
+    for entry in wanted:
+        if entry.password_is_new:
+            current.proofs[entry.key] = Proof.REFUSED
+        elif entry.password is not None and current.exists(entry.key) is not False:
+            candidates.append(entry)
     if not candidates:
         return
     proofs = prove_logins(

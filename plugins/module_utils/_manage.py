@@ -69,9 +69,9 @@ def with_passwords(wanted: Sequence[Wanted], place: str, *, write: bool) -> list
             complete.append(entry)
             continue
         try:
-            password = read_or_generate(entry.password_file, write=write)
+            password, new = read_or_generate(entry.password_file, write=write)
             check_password(password, entry.login("domain"))
-            complete.append(replace(entry, password=password))
+            complete.append(replace(entry, password=password, password_is_new=new))
         except (InputError, PasswordFileError) as problem:
             problems.append(f"{place.format(entry.position)}{problem}")
     if problems:

@@ -90,6 +90,7 @@ class Wanted:
     update_password: str
     password: Optional[str] = field(default=None, repr=False)
     password_file: str = ""
+    password_is_new: bool = False  # generated in this run, so that no server can know it
     ignore: bool = False
     ip_risk_acknowledged: bool = False
 

@@ -27,21 +27,21 @@ def generate(length: int = DEFAULT_LENGTH, alphabet: str = SAFE_ALPHABET) -> str
     return secrets.choice(edges) + middle + secrets.choice(edges)
 
 
-def read_or_generate(path: str, *, write: bool) -> str:
+def read_or_generate(path: str, *, write: bool) -> tuple[str, bool]:
     """Give the password in this file; where there is no file, a new one, which is written there first when `write`.
 
-    The file has mode 0600 and appears complete or not at all. Raises PasswordFileError.
+    The second value says whether the password is new, so that no server can know it yet. The file has mode 0600 and appears complete or not at all. Raises PasswordFileError.
     """
     file = Path(path).expanduser()
     try:
-        return _read(file)
+        return _read(file), False
     except FileNotFoundError:
         password = generate()
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "it is not UTF-8"
         raise PasswordFileError(f"password_file {path} cannot be read: {reason}; correct it, or name another") from None
     if not write:
-        return password
+        return password, True
     try:
         return _create(file, password)
     except OSError as problem:
@@ -54,7 +54,7 @@ def _read(file: Path) -> str:
     return file.read_text(encoding="utf-8").rstrip("\r\n")
 
 
-def _create(file: Path, password: str) -> str:
+def _create(file: Path, password: str) -> tuple[str, bool]:
     """Write the file, unless another run was faster: then its password holds."""
     handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
@@ -65,7 +65,7 @@ def _create(file: Path, password: str) -> str:
         try:
             os.link(temporary, file)
         except FileExistsError:
-            return _read(file)
+            return _read(file), False
     finally:
         Path(temporary).unlink()
-    return password
+    return password, True

@@ -25,7 +25,10 @@ def summary(facts: Mapping[str, Any]) -> list[str]:
     name = onboarding["domain"]
     predicted = " (check mode: nothing was changed)" if facts.get("check") else ""
     lines = [f"{name} sends through {facts['smarthost']}, STARTTLS and login{predicted}.", "", "Who may send"]
-    lines += [_sender(user) for user in result["users"]]
+    default = (
+        "limits of the account" if facts["api"]["works"]["read_users"] else "limits that this server does not show"
+    )
+    lines += [_sender(user, default) for user in result["users"]]
     for title, rows in (
         (
             "To do by hand: this server's API has no known call that sets limits; set them in the control panel",
@@ -45,7 +48,7 @@ def _row(left: str, *rest: str) -> str:
     return f"  {left:{_WIDTH}} {' '.join(rest)}".rstrip()
 
 
-def _sender(user: Mapping[str, Any]) -> str:
+def _sender(user: Mapping[str, Any], default: str) -> str:
     limits = user.get("state", {}).get("limits", {})
     return _row(
         user.get("login") or user["username"],
@@ -56,11 +59,11 @@ def _sender(user: Mapping[str, Any]) -> str:
 
 
 def limit_text(limits: Mapping[str, Any]) -> str:
-    """Limits in words."""
+    """Give limits in words; nothing where none is set for this user itself."""
     if limits.get("enabled") is False:
         return "limits switched off"
     own = [f"{limits[name]} {name.replace('_', ' ')}" for name in LIMIT_NAMES if name in limits]
-    return ", ".join(own) or "limits of the account"
+    return ", ".join(own)
 
 
 def _by_hand(facts: Mapping[str, Any]) -> list[str]:

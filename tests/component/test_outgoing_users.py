@@ -338,6 +338,9 @@ def test_a_generated_password_is_written_once_and_used(full: Run, emulator: Emul
     assert file.stat().st_mode & 0o777 == 0o600
     assert password not in run.raw
     assert not full(entry).changed
+    emulator.reset_counters()
+    full([{**entry[0], "password_file": str(tmp_path / "again")}])
+    assert emulator.counters()["auths"] == 0  # nobody can know a password that was generated now
     missing = full([{**entry[0], "password_file": "/nonexistent/alice"}])
     assert "password_file /nonexistent/alice cannot be written" in missing.message
 

@@ -108,7 +108,7 @@ def facts(**more: Any) -> dict[str, Any]:
     ]
     return {
         "onboarding": describe({**ALICE, "limits": {"per_hour": 200}}, {"username": "info", "shared": True}),
-        "api": {"works": {"change_limits": True}},
+        "api": {"works": {"change_limits": True, "read_users": True}},
         "domain": {"changed": True},
         "smarthost": "filter.example:587",
         "users": {"users": users, "totals": {"created": 1, "unchanged": 1, "not_attempted": 2, "failed": 0}},
@@ -133,13 +133,14 @@ def test_the_summary_says_who_may_send_how_and_how_much() -> None:
 
 
 def test_the_summary_says_what_the_api_cannot_do() -> None:
-    lines = _summary.summary(facts(api={"works": {"change_limits": False}}, check=True))
+    lines = _summary.summary(facts(api={"works": {"change_limits": False, "read_users": False}}, check=True))
     place = next(number for number, line in enumerate(lines) if line.startswith("To do by hand"))
     assert lines[place + 1 : place + 3] == [
         "  alice                            200 per hour",
         "  info                             limits switched off",
     ]
     assert "nothing was changed" in lines[0]
+    assert "  example.com                      domain  updated    limits that this server does not show" in lines
 
 
 def test_the_summary_repeats_what_was_found_in_the_dns() -> None:

@@ -30,7 +30,8 @@ def generate(length: int = DEFAULT_LENGTH, alphabet: str = SAFE_ALPHABET) -> str
 def read_or_generate(path: str, *, write: bool) -> tuple[str, bool]:
     """Give the password in this file; where there is no file, a new one, which is written there first when `write`.
 
-    The second value says whether the password is new, so that no server can know it yet. The file has mode 0600 and appears complete or not at all. Raises PasswordFileError.
+    The second value says whether the password is new, so that no server can know it yet. The file
+    has mode 0600 and appears complete or not at all. Raises PasswordFileError.
     """
     file = Path(path).expanduser()
     try:

@@ -54,7 +54,7 @@ def _sender(user: Mapping[str, Any], default: str) -> str:
         user.get("login") or user["username"],
         f"{user['authentication_method']:7}",
         f"{user['action']:10}",
-        limit_text(limits),
+        limit_text(limits) or default,
     )
 
 

@@ -40,7 +40,12 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile i
     Change,
     Step,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost, Verdict, prove_login
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import (
+    MOST_REFUSALS,
+    Smarthost,
+    Verdict,
+    prove_login,
+)
 
 _ADDS = (ADD, ADD_IP)
 _ADDRESS = ("domain", "username")
@@ -53,12 +58,18 @@ class StepError(Exception):
 class Applier:
     """Sends the calls of a plan and notes in each change what has become of it."""
 
-    def __init__(self, client: Client, methods: Methods, server: Smarthost, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, client: Client, methods: Methods, server: Smarthost, warn: Callable[[str], None], refusals: int
+    ) -> None:
+        """refusals: how many logins the smarthost has refused before; it blocks an address whose logins fail often."""
         self._client = client
         self._methods = methods
         self._server = server
         self._warn = warn
         self._stop = threading.Event()
+        self._prober = threading.Lock()
+        self._refusals = refusals
+        self._answers = True  # whether the smarthost can still be asked
 
     def apply(self, changes: Sequence[Change], concurrency: int, continue_on_error: bool) -> None:
         """Send all steps: first the removals, since an address may move to another domain, then the rest."""
@@ -121,12 +132,19 @@ class Applier:
             if error.kind is not ErrorKind.LOST_REPLY:
                 raise
             if not self._looks_done(change, step):
-                try:
-                    self._call(step)
-                except ApiError as second:  # "already exists" after our own lost reply: it had arrived
-                    if second.kind is not ErrorKind.ALREADY_EXISTS:
-                        raise
-                    self._check_owner(change, second)
+                return self._add_again(change, step)
+        return True
+
+    def _add_again(self, change: Change, step: Step) -> bool:
+        """Repeat an add whose reply was lost: "already exists" then mostly means that it had arrived."""
+        try:
+            self._call(step)
+        except ApiError as error:
+            if error.kind is not ErrorKind.ALREADY_EXISTS:
+                raise
+            self._check_owner(change, error)
+            # Where nobody knew whether it existed, it may be an older one with another password.
+            return change.action != UNKNOWN or change.secret is None or self._login_works(change) is True
         return True
 
     def _check_owner(self, change: Change, error: ApiError) -> None:
@@ -147,7 +165,7 @@ class Applier:
             change.action, change.unknown = REMOVED, []
         elif change.method == IP and self._methods.find(LIST) is None:
             # Nothing public says how an IP user is named here, so that "not found" may mean "named otherwise".
-            change.action = UNKNOWN
+            change.action, change.steps = UNKNOWN, []  # nothing has changed
             change.reason = "the server found no such user; how it wants IP users to be named is not documented"
         else:
             change.action, change.unknown = UNCHANGED, []
@@ -176,11 +194,9 @@ class Applier:
     def _looks_done(self, change: Change, step: Step) -> bool:
         """After a lost reply: look whether the call has done its work. Raises StepError where nobody can look."""
         if step.operation in (ADD, SET_PASSWORD) and change.secret is not None:
-            proof = prove_login(self._server, change.login, change.secret)
-            if proof.verdict is Verdict.ACCEPTED:
-                return True
-            if proof.verdict is Verdict.REFUSED and step.operation == SET_PASSWORD:
-                return False
+            works = self._login_works(change)
+            if works or (works is False and step.operation == SET_PASSWORD):
+                return works
         if self._methods.find(LIST):
             current = self._read(change)
             if step.operation in _ADDS or step.operation == REMOVE:
@@ -192,6 +208,16 @@ class Applier:
             f"The connection broke while {step.method.call} was sent for the {change.key}, and nothing shows whether "
             "it was done; run again."
         )
+
+    def _login_works(self, change: Change) -> Optional[bool]:
+        """Whether the wanted login works; None when the smarthost cannot be asked, or is not asked any more."""
+        with self._prober:
+            if not self._answers or self._refusals >= MOST_REFUSALS:
+                return None
+            verdict = prove_login(self._server, change.login, change.secret or "").verdict
+            self._refusals += verdict is Verdict.REFUSED
+            self._answers = verdict is not Verdict.UNKNOWN
+        return {Verdict.ACCEPTED: True, Verdict.REFUSED: False}.get(verdict)
 
     def _read(self, change: Change) -> Current:
         return read_lists(self._client, self._methods, [change.key.domain], 1)
@@ -209,7 +235,12 @@ class Applier:
         deadline = time.monotonic() + timeout
         pause = 0.25
         while True:
-            current = read_lists(self._client, self._methods, {change.key.domain for change in written}, concurrency)
+            domains = {change.key.domain for change in written}
+            try:
+                current = read_lists(self._client, self._methods, domains, concurrency)
+            except (ApiError, MethodError) as problem:
+                self._warn(f"Everything was sent, but the server's list cannot be read to see it there: {problem}")
+                return
             written = [change for change in written if not holds(change, current)]
             if not written:
                 return

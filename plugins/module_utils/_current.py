@@ -34,8 +34,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     Wanted,
     is_network,
     normalise_domain,
-    normalise_local_part,
-    normalise_network,
+    normalise_username,
     setting_text,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost, Verdict, prove_logins
@@ -44,6 +43,13 @@ _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 _BOOLEANS = ("locked", "enabled", "automatic_lock")
 _NUMBERS = ("lock_timeout", "maximum_unlocks")
+_MOST_DIGITS = 18
+#: What a wire word may stand for, by name; in all else, such as a username, it is what it is.
+_WORDS = {
+    "authentication_method": METHODS,
+    **dict.fromkeys(_BOOLEANS, ("true", "false")),
+    **dict.fromkeys(LIMIT_NAMES, (INHERIT,)),
+}
 
 
 class Proof(enum.Enum):
@@ -120,29 +126,28 @@ def parse_rows(result: object, method: Method, domain: str) -> list[OutgoingUser
     if not isinstance(result, list):
         raise MethodError(f"{method.call} did not answer with a list of outgoing users; {_name_fields()}")
     names = {wire.lower(): name for name, wire in method.fields.items()}
-    words = {wire.lower(): word for word, wire in method.values.items()}
-    return [_parse_row(row, method, domain, names, words) for row in result]
+    return [_parse_row(row, method, domain, names) for row in result]
 
 
 def _name_fields() -> str:
     return "name the right call, and the fields of its answer under api_methods.list.fields."
 
 
-def _parse_row(
-    row: object, method: Method, domain: str, names: Mapping[str, str], words: Mapping[str, str]
-) -> OutgoingUser:
+def _parse_row(row: object, method: Method, domain: str, names: Mapping[str, str]) -> OutgoingUser:
     if not isinstance(row, Mapping):
         raise MethodError(f"{method.call} answered with a list of something else than users; {_name_fields()}")
     given: dict[str, Any] = {}
     for wire, value in row.items():
         name = names.get(str(wire).lower()) or known_name(str(wire)) or str(wire).lower()
         if value is not None and not isinstance(value, (Mapping, list)):
-            given[name] = words.get(str(value).lower(), value)
+            words = (word for word in _WORDS.get(name, ()) if method.values.get(word, "").lower() == str(value).lower())
+            given[name] = next(words, value)
     if "username" not in given and "username" not in {names.get(str(w).lower()) or known_name(str(w)) for w in row}:
         raise MethodError(f"{method.call} shows users without a username; {_name_fields()}")
     try:
         key_domain = normalise_domain(given.pop("domain", domain))
-        key, kind = _identify(str(given.pop("username", "")), given.pop("authentication_method", None), key_domain)
+        kind = str(given.pop("authentication_method", "")).lower()
+        key, kind, listed_name = _identify(str(given.pop("username", "")).strip(), kind, key_domain)
     except InputError as problem:
         raise MethodError(f"{method.call} shows a user that is not understood ({problem}); {_name_fields()}") from None
     given.pop("password", None)
@@ -151,16 +156,21 @@ def _parse_row(
         parsed = _parse_value(name, value)
         if parsed is not None:
             state[attribute_name(name)] = parsed
-    return OutgoingUser(key, kind, state)
+    return OutgoingUser(key, kind, state, listed_name)
 
 
-def _identify(username: str, kind: object, domain: str) -> tuple[Key, str]:
-    method = str(kind).lower() if str(kind).lower() in METHODS else ""
-    if method == DOMAIN or not username or username.lower() in (domain, f"@{domain}"):
-        return Key(domain, ""), DOMAIN
-    if method == IP or (not method and is_network(username)):
-        return Key(domain, normalise_network(username)), IP
-    return Key(domain, normalise_local_part(username, domain)), USER
+def _identify(username: str, kind: str, domain: str) -> tuple[Key, str, str]:
+    """The key, the authentication method, and the username as the server writes it."""
+    if kind == IP and not username:
+        raise InputError(f"an IP user of {domain} without an address")
+    if kind == DOMAIN or not username or username.lower() in (domain, f"@{domain}"):
+        return Key(domain, ""), DOMAIN, ""
+    method = IP if kind == IP or (kind != USER and is_network(username)) else USER
+    try:
+        key = Key(domain, normalise_username(method, username, domain))
+    except InputError:  # nobody can want it by this name, but it is there: it is shown, and purged
+        return Key(domain, username.lower()), method, username
+    return key, method, username.partition("@")[0]
 
 
 def attribute_name(name: str) -> str:
@@ -177,7 +187,7 @@ def _parse_value(name: str, value: object) -> Optional[Value]:
     if name in LIMIT_NAMES and text.startswith(INHERIT):
         return INHERIT
     if name in LIMIT_NAMES or name in _NUMBERS:
-        return int(text) if text.isdigit() else None
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
     return setting_text(value) if text else None
 
 

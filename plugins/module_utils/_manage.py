@@ -6,16 +6,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._apply import Applier
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import smarthost_from
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import prove_passwords, read_lists
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import MethodError, Methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
+    connection_from,
+    smarthost_from,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import (
+    Current,
+    Proof,
+    prove_passwords,
+    read_lists,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import LIST, MethodError, Methods
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     IP,
     InputError,
@@ -42,6 +50,19 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile i
     plan,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import api_session, help_page
+
+_NO_LIST = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED, ErrorKind.BAD_REPLY)
+
+
+def check_options(params: Mapping[str, Any]) -> None:
+    """Raise InputError for a number that cannot be. What needs no connection is checked before there is one."""
+    if not 1 <= params["concurrency"] <= 16:
+        raise InputError(f"concurrency is {params['concurrency']}; it must be from 1 to 16")
+    for name in ("wait_timeout", "purge_limit"):
+        if params.get(name, 0) < 0:
+            raise InputError(f"{name} is {params[name]}; it must be 0 or more")
+    smarthost_from(params)
+    connection_from(params)
 
 
 def parse_entries(entries: Sequence[Mapping[str, Any]], update_password: str, place: str) -> list[Wanted]:
@@ -108,8 +129,7 @@ def manage(module: AnsibleModule, entries: Sequence[Mapping[str, Any]], place: s
     """
     params = module.params
     try:
-        if not 1 <= params["concurrency"] <= 16:
-            raise InputError(f"concurrency is {params['concurrency']}; it must be from 1 to 16")
+        check_options(params)
         wanted = parse_entries(entries, params["update_password"], place)
         rules = rules_from(params, wanted)
         wanted = with_passwords(wanted, place, write=not module.check_mode)
@@ -127,7 +147,7 @@ def _reconcile(module: AnsibleModule, client: Client, wanted: Sequence[Wanted], 
     server = smarthost_from(params)
     active = [entry for entry in wanted if not entry.ignore]
     domains = {entry.key.domain for entry in active} | rules.purge_domains
-    current = read_lists(client, methods, domains, params["concurrency"])
+    current = _read(module, client, methods, domains)
     prove_passwords(
         current,
         [entry for entry in active if entry.present and entry.update_password == ON_MISMATCH],
@@ -139,13 +159,26 @@ def _reconcile(module: AnsibleModule, client: Client, wanted: Sequence[Wanted], 
     changes = plan(current, wanted, methods, rules)
     hopeless = any(change.action == FAILED for change in changes) and not params["continue_on_error"]
     if not module.check_mode and not hopeless:
-        applier = Applier(client, methods, server, module.warn)
+        refusals = sum(proof is Proof.REFUSED for proof in current.proofs.values())
+        applier = Applier(client, methods, server, module.warn, refusals)
         applier.apply(changes, params["concurrency"], params["continue_on_error"])
         applier.settle(changes, params["wait_timeout"], params["concurrency"])
     elif hopeless:
         for change in changes:
             change.stop()
     return changes
+
+
+def _read(module: AnsibleModule, client: Client, methods: Methods, domains: Iterable[str]) -> Current:
+    """The current state. A list that nobody has named, and that is of no use, is done without."""
+    try:
+        return read_lists(client, methods, domains, module.params["concurrency"])
+    except (ApiError, MethodError) as problem:
+        unusable = isinstance(problem, MethodError) or problem.kind in _NO_LIST
+        if not unusable or not methods.withdraw(LIST):
+            raise
+        module.warn(f"The list on this server's help page cannot be used, so that there is none: {problem}")
+        return Current()
 
 
 def _warn(module: AnsibleModule, wanted: Sequence[Wanted], changes: Sequence[Change]) -> None:

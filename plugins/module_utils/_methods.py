@@ -21,6 +21,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     INHERIT,
     LIMIT_NAMES,
     LOCK_SETTINGS,
+    METHODS,
     Value,
 )
 
@@ -47,6 +48,10 @@ _REQUIRED = {
     ADD_IP: ("domain", "ip"),
     SET_PASSWORD: (*_ADDRESS, "password"),
 }
+#: What an operation may be told besides.
+_OPTIONAL = {LIST: _ADDRESS, ADD_IP: ("mask",), **_ATTRIBUTES}
+#: What `values` may translate.
+_WORDS = ("true", "false", INHERIT, *METHODS)
 _CALL = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*\Z")
 _WIRE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\Z")
 _LINK = re.compile(r"/api/([a-z][a-z0-9_]*)/([a-z][a-z0-9_]*)((?:/[^\s\"'<>/?#]+/[^\s\"'<>/?#]+)*)", re.IGNORECASE)
@@ -91,13 +96,13 @@ class Method:
                     f"The API method {self.call} is not known to take {name!r}; name its parameter under "
                     f"api_methods.{self.operation}.parameters."
                 )
-            pairs.append((self.parameters[name], self._encode_value(value)))
+            pairs.append((self.parameters[name], self._encode_value(name, value)))
         return pairs + list(self.fixed.items())
 
-    def _encode_value(self, value: Value) -> str:
+    def _encode_value(self, name: str, value: Value) -> str:
         if isinstance(value, bool):
             return self.values.get("true", "1") if value else self.values.get("false", "0")
-        if value == INHERIT:
+        if value == INHERIT and name in LIMIT_NAMES:
             if INHERIT not in self.values:
                 raise MethodError(
                     f"How {self.call} is told to inherit a limit is not known; name the word that it wants "
@@ -192,6 +197,14 @@ class Methods:
             raise MethodError(self.missing(operation, purpose))
         return method
 
+    def withdraw(self, operation: str) -> bool:
+        """Do without a method that was only discovered, since it has turned out to be none; False for any other."""
+        method = self.find(operation)
+        if method is None or method.source is not Source.DISCOVERED:
+            return False
+        del self.discovered()[operation]
+        return True
+
     def missing(self, operation: str, purpose: str) -> str:
         """What to say when an operation is not offered: what is missing, what is there, and how to name it."""
         proposed = self.discovered().get(operation)
@@ -246,6 +259,7 @@ def parse_given(operation: str, entry: Any) -> Method:
     if not _CALL.match(call):
         raise MethodError(f"{where}.call must be controller/action, as in outgoingusers/list; it is {call!r}.")
     parameters = _names(entry, "parameters", where)
+    _check_parameters(operation, parameters, where)
     required = _REQUIRED.get(operation, _ADDRESS)
     missing = [name for name in required if name not in parameters]
     if missing:
@@ -254,8 +268,20 @@ def parse_given(operation: str, entry: Any) -> Method:
     if fields and operation != LIST:
         raise MethodError(f"{where}.fields has no meaning; only list has fields.")
     values = {str(word).lower(): str(wire) for word, wire in _mapping(entry, "values", where).items()}
-    fixed = {name: str(value) for name, value in _mapping(entry, "fixed", where).items()}
+    strange = sorted(set(values) - set(_WORDS))
+    if strange:
+        raise MethodError(f"{where}.values has {strange[0]!r}; it may have the words {', '.join(_WORDS)}.")
+    fixed = {str(name): str(value) for name, value in _mapping(entry, "fixed", where).items()}
+    _check_wire_names([*parameters.values(), *fixed], f"{where}.parameters and fixed")
     return Method(operation, call, parameters, fields, values, fixed)
+
+
+def _check_parameters(operation: str, parameters: Mapping[str, str], where: str) -> None:
+    """Refuse names that no task could use; set_settings alone takes names of the administrator's own."""
+    known = (*_REQUIRED.get(operation, _ADDRESS), *_OPTIONAL.get(operation, ()))
+    strange = [name for name in parameters if name not in known]
+    if strange and operation != SET_SETTINGS:
+        raise MethodError(f"{where}.parameters has {strange[0]!r}; it may have {', '.join(known)}.")
 
 
 def _mapping(entry: Mapping[str, Any], part: str, where: str) -> Mapping[str, Any]:
@@ -267,10 +293,16 @@ def _mapping(entry: Mapping[str, Any], part: str, where: str) -> Mapping[str, An
 
 def _names(entry: Mapping[str, Any], part: str, where: str) -> dict[str, str]:
     names = {str(name): str(wire) for name, wire in _mapping(entry, part, where).items()}
-    for wire in names.values():
-        if not _WIRE_NAME.match(wire):
-            raise MethodError(f"{where}.{part} has {wire!r}, which cannot be a name of the API; correct it.")
+    _check_wire_names(list(names.values()), f"{where}.{part}")
     return names
+
+
+def _check_wire_names(names: Sequence[str], where: str) -> None:
+    for name in names:
+        if not _WIRE_NAME.match(name) or name.lower() == "format":
+            raise MethodError(f"{where} has {name!r}, which cannot be a name of the API; correct it.")
+        if names.count(name) > 1:
+            raise MethodError(f"{where} gives {name!r} for two things; each needs a name of its own.")
 
 
 def discover(page: str, use_writes: bool) -> dict[str, Method]:

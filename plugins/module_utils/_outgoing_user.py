@@ -26,6 +26,8 @@ METHODS = (USER, DOMAIN, IP)
 LIMIT_NAMES = ("per_minute", "per_hour", "per_day", "per_week", "per_month", "recipients_per_day")
 #: Typed settings besides the limits and the lock.
 LOCK_SETTINGS = ("automatic_lock", "lock_timeout", "maximum_unlocks")
+#: More than that is a slip, and no counter's type holds it.
+HIGHEST_LIMIT = 2**31 - 1
 #: The word for a limit that comes from the level above, which is neither "not given" nor 0.
 INHERIT = "inherit"
 
@@ -63,11 +65,15 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class OutgoingUser:
-    """One outgoing user as it is, or as somebody wants it; only what is in `state` is known, or wanted."""
+    """One outgoing user as it is, or as somebody wants it; only what is in `state` is known, or wanted.
+
+    listed_name: how the server's list writes the username, which is how the server is told of it.
+    """
 
     key: Key
     method: str
     state: State = field(default_factory=dict)
+    listed_name: str = field(default="", compare=False)
 
     def to_result(self) -> dict[str, Any]:
         """The user as results and diffs show it: nested, never with a password."""
@@ -238,8 +244,11 @@ def parse_limits(limits: Mapping[str, Any]) -> State:
         value = limits.get(name)
         if value is None:
             continue
-        if value < 0:
-            raise InputError(f"limit {name} is {value}; a limit is 0 or more, and enabled: false switches all off")
+        if isinstance(value, bool) or not 0 <= value <= HIGHEST_LIMIT:
+            raise InputError(
+                f"limit {name} is {value}; a limit is a number from 0 to {HIGHEST_LIMIT}, "
+                "and enabled: false switches all of them off"
+            )
         state[f"limits.{name}"] = int(value)
     for name in limits.get("inherit") or ():
         if f"limits.{name}" in state:
@@ -258,7 +267,7 @@ def parse_state(entry: Mapping[str, Any]) -> State:
         value = entry.get(name)
         if value is None:
             continue
-        if not 1 <= value <= highest:
+        if isinstance(value, bool) or not 1 <= value <= highest:
             raise InputError(f"{name} is {value}; it must be from 1 to {highest}{unit}")
         state[name] = int(value)
     for name, value in (entry.get("settings") or {}).items():
@@ -266,10 +275,18 @@ def parse_state(entry: Mapping[str, Any]) -> State:
             raise InputError(f"setting name {name!r} is not a name of the API; use lower-case letters, digits, _ and -")
         if name in LOCK_SETTINGS or name in LIMIT_NAMES or name == "locked":
             raise InputError(f"setting {name} has an option of its own; use that one")
-        if not isinstance(value, (str, int)) or value == "":
-            raise InputError(f"setting {name} must be a text, a number or a boolean, and not empty")
+        if not isinstance(value, (str, int)) or not _is_plain_text(str(value)):
+            raise InputError(
+                f"setting {name} must be a number, a boolean or a text, not empty, "
+                "without control characters and without a blank at either end"
+            )
         state[f"settings.{name}"] = setting_text(value)
     return state
+
+
+def _is_plain_text(text: str) -> bool:
+    """Whether a part of a path can carry this text, and a list can show it again as it is."""
+    return text not in ("", ".", "..") and text.isprintable() and text == text.strip()
 
 
 def setting_text(value: object) -> str:

@@ -205,7 +205,7 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
         return change
     change.password = PASSWORD_SET
     if methods.find(SET_PASSWORD):
-        change.steps_if_exists.insert(0, _password_step(entry, methods))
+        change.steps_if_exists.insert(0, _password_step(entry.user, entry.password, methods))
     elif rules.recreate_for_password:
         change.steps_if_exists = [_removal_step(entry.user, methods), add, *settle]
     elif entry.update_password == ALWAYS or current.proofs.get(entry.key) is not Proof.UNKNOWN:
@@ -231,11 +231,12 @@ def _plan_existing(current: Current, entry: Wanted, methods: Methods, rules: Rul
     after = OutgoingUser(entry.key, entry.user.method, {**before.state, **entry.user.state})
     change = Change(entry.key, entry.user.method, UNCHANGED, before=before, after=after)
     change.unknown = sorted(name for name in missing if name not in before.state)
-    change.password, change.steps = _plan_password(current, entry, methods, rules)
+    change.password, change.steps = _plan_password(current, entry, before, methods, rules)
     if any(step.operation == REMOVE for step in change.steps):  # the user is made anew, with what it had
         kept = _offered(entry.user, {name: v for name, v in before.state.items() if name not in missing}, methods)
         missing = _without_defaults({**kept, **missing})
-    change.steps += _attribute_steps(entry.user, missing, methods)
+        before = entry.user
+    change.steps += _attribute_steps(before, missing, methods)
     if change.password == UNKNOWN:
         change.reason = _password_unknown(current)
     if change.steps:
@@ -243,7 +244,9 @@ def _plan_existing(current: Current, entry: Wanted, methods: Methods, rules: Rul
     return change
 
 
-def _plan_password(current: Current, entry: Wanted, methods: Methods, rules: Rules) -> tuple[str, list[Step]]:
+def _plan_password(
+    current: Current, entry: Wanted, before: OutgoingUser, methods: Methods, rules: Rules
+) -> tuple[str, list[Step]]:
     """What becomes of the password of a user that exists, and the steps for it."""
     if entry.password is None:
         return "", []
@@ -251,12 +254,12 @@ def _plan_password(current: Current, entry: Wanted, methods: Methods, rules: Rul
     if entry.update_password == ON_CREATE or (entry.update_password == ON_MISMATCH and proof is Proof.RIGHT):
         return PASSWORD_KEPT, []
     if methods.find(SET_PASSWORD):
-        return PASSWORD_SET, [_password_step(entry, methods)]
+        return PASSWORD_SET, [_password_step(before, entry.password, methods)]
     if entry.update_password == ON_MISMATCH and proof is Proof.UNKNOWN:
         return UNKNOWN, []
     if not rules.recreate_for_password:
         raise MethodError(_no_password_call(entry, methods))
-    steps = [_removal_step(entry.user, methods), _add_step(entry, methods)]
+    steps = [_removal_step(before, methods), _add_step(entry, methods)]
     return PASSWORD_SET, [step for step in steps if step]
 
 
@@ -289,7 +292,7 @@ def _plan_removal(
                 "allow_domain_user_removal: true."
             )
     change = Change(user.key, user.method, REMOVED if exists else UNKNOWN, before=current.users.get(user.key))
-    change.steps = [_removal_step(user, methods)]
+    change.steps = [_removal_step(current.user(user), methods)]
     change.unknown = [] if exists else ["existence"]
     return change
 
@@ -328,7 +331,7 @@ def _protected(key: Key, patterns: Iterable[str]) -> bool:
 def _address(user: OutgoingUser) -> dict[str, Value]:
     address: dict[str, Value] = {"domain": user.key.domain}
     if user.key.username:
-        address["username"] = user.key.username
+        address["username"] = user.listed_name or user.key.username
     return address
 
 
@@ -345,9 +348,9 @@ def _add_step(entry: Wanted, methods: Methods) -> Optional[Step]:
     return Step(methods.require(ADD, _PURPOSES[ADD]), {**_address(entry.user), "password": entry.password})
 
 
-def _password_step(entry: Wanted, methods: Methods) -> Step:
+def _password_step(user: OutgoingUser, password: str, methods: Methods) -> Step:
     method = methods.require(SET_PASSWORD, _PURPOSES[SET_PASSWORD])
-    return Step(method, {**_address(entry.user), "password": entry.password or ""})
+    return Step(method, {**_address(user), "password": password})
 
 
 def _removal_step(user: OutgoingUser, methods: Methods) -> Step:

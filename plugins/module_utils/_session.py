@@ -51,7 +51,12 @@ def help_page(client: Client) -> Callable[[], Optional[str]]:
 def account_domains(client: Client) -> list[str]:
     """All domains of the account, as the server lists them. Raises ApiError."""
     result = client.call("domainslist/get", write=False).result
-    entries = list(result.values()) if isinstance(result, dict) else result
-    if not isinstance(entries, list):
-        return []
-    return [str(entry.get("domain", "")) if isinstance(entry, dict) else str(entry) for entry in entries]
+    entries = list(result.values()) if isinstance(result, dict) else [] if result is None else result
+    if isinstance(entries, list):
+        names = [entry.get("domain") if isinstance(entry, dict) else entry for entry in entries]
+        if all(isinstance(name, str) and name for name in names):
+            return [str(name) for name in names]
+    raise ApiError(
+        ErrorKind.BAD_REPLY,
+        "domainslist/get did not answer with a list of domains; name them in the task, or check api_url.",
+    )

@@ -134,6 +134,8 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._session imp
 def read(module: AnsibleModule, client: Client) -> list[OutgoingUser]:
     """The users that were asked for. Raises InputError, MethodError, ApiError."""
     params = module.params
+    if not 1 <= params["concurrency"] <= 16:
+        raise InputError(f"concurrency is {params['concurrency']}; it must be from 1 to 16")
     methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
     methods.require(LIST, "list outgoing users")
     domains = params["domains"]

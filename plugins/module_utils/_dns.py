@@ -1,0 +1,61 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads DNS with dnspython; the only file that imports it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from typing import Optional
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._spf import LookupFailure
+
+try:
+    import dns.exception
+    import dns.resolver
+except ImportError:
+    IMPORT_ERROR: Optional[str] = traceback.format_exc()
+else:
+    IMPORT_ERROR = None
+
+
+def require_dnspython(module: AnsibleModule) -> None:
+    """End the module with a clear sentence where dnspython is missing."""
+    if IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("dnspython"), exception=IMPORT_ERROR)
+
+
+class Dns:
+    """Asks the given nameservers (IP addresses), or those of this host; safe for use by several threads."""
+
+    def __init__(self, nameservers: Optional[Sequence[str]], port: int, timeout: float) -> None:
+        """timeout: seconds for one question, all repetitions included. Raises LookupFailure without a nameserver."""
+        try:
+            self._resolver = dns.resolver.Resolver(configure=nameservers is None)
+        except dns.exception.DNSException as error:
+            raise LookupFailure(str(error)) from None
+        if nameservers is not None:
+            self._resolver.nameservers = list(nameservers)
+        self._resolver.port = port
+        self._resolver.lifetime = timeout
+        # The provider's records are needed for every domain, and asked for once.
+        self._resolver.cache = dns.resolver.LRUCache()
+
+    def lookup(self, name: str, kind: str) -> list[str]:
+        """The records of type A, AAAA, MX (names) or TXT (joined strings); none where there are none.
+
+        Raises LookupFailure when no nameserver gave an answer.
+        """
+        try:
+            answer = self._resolver.resolve(f"{name}.", kind)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
+        except dns.exception.DNSException as error:
+            raise LookupFailure(str(error).rstrip(".")) from None
+        if kind == "TXT":
+            return [b"".join(record.strings).decode("ascii", "backslashreplace") for record in answer]
+        if kind == "MX":
+            return [record.exchange.to_text(omit_final_dot=True) for record in answer]
+        return [record.address for record in answer]

@@ -1,0 +1,139 @@
+#!/usr/bin/python
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Show domains of the account."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: domain_info
+short_description: Show domains, their products, destinations and abuse contact
+version_added: 1.0.0
+description:
+  - Shows the domains of the account, or those that are named.
+author:
+  - smarthost.spamexperts maintainers (@smarthost)
+extends_documentation_fragment:
+  - smarthost.spamexperts._attributes.INFO
+  - smarthost.spamexperts._attributes.API
+  - smarthost.spamexperts._api
+options:
+  domains:
+    description: The domains to show, in Unicode or in their C(xn--) form. All domains of the account by default.
+    type: list
+    elements: str
+  concurrency:
+    description: How many domains are read at once, from 1 to 16.
+    type: int
+    default: 4
+seealso:
+  - module: smarthost.spamexperts.domain
+  - module: smarthost.spamexperts.outgoing_user_info
+"""
+
+EXAMPLES = r"""
+- name: Look at a domain
+  smarthost.spamexperts.domain_info:
+    domains:
+      - example.com
+  register: shown
+
+- name: Stop before senders are added that could not send
+  ansible.builtin.assert:
+    that: shown.domains[0].exists and shown.domains[0].products.outgoing
+    fail_msg: The domain example.com lacks the outgoing product.
+
+- name: Look at all domains of the account
+  smarthost.spamexperts.domain_info:
+  register: account
+"""
+
+RETURN = r"""
+domains:
+  description: The domains, sorted by name.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - domain: example.com
+      exists: true
+      products: {"incoming": true, "outgoing": true, "archiving": false}
+      destinations: ["mail.example.com:25"]
+      abuse_contact: abuse@example.com
+    - domain: example.org
+      exists: false
+  contains:
+    domain:
+      description: The domain, as people write it.
+      type: str
+      returned: always
+      sample: example.com
+    exists:
+      description:
+        - Whether the domain is in the account. The server does not tell a missing domain from one of somebody else.
+      type: bool
+      returned: always
+      sample: true
+    products:
+      description: The products that the server shows, and whether the domain has them.
+      type: dict
+      returned: when the domain exists
+      sample: {"incoming": true, "outgoing": true, "archiving": false}
+    destinations:
+      description: The mail servers, always with their port. Null where the server does not show them.
+      type: list
+      elements: str
+      returned: when the domain exists
+      sample: ["mail.example.com:25"]
+    abuse_contact:
+      description: The address, empty where none is set. Null where the server does not show it.
+      type: str
+      returned: when the domain exists
+      sample: abuse@example.com
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import API_OPTIONS, CONCURRENCY
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._domain import Domain, absent_result
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._manage_domain import read_domain
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import MethodError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError, normalise_domain
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import account_domains, api_session
+
+
+def read(module: AnsibleModule, client: Client) -> list[dict[str, Any]]:
+    """The domains that were asked for. Raises InputError, MethodError, ApiError."""
+    if not 1 <= module.params["concurrency"] <= 16:
+        raise InputError(f"concurrency is {module.params['concurrency']}; it must be from 1 to 16")
+    asked = module.params["domains"]
+    names = sorted({normalise_domain(name) for name in (account_domains(client) if asked is None else asked)})
+
+    def show(name: str) -> dict[str, Any]:
+        domain = read_domain(client, Domain(name))
+        return domain.to_result() if domain else absent_result(name)
+
+    with ThreadPoolExecutor(max_workers=module.params["concurrency"]) as pool:
+        return list(pool.map(show, names))
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={**API_OPTIONS, "domains": {"type": "list", "elements": "str"}, "concurrency": CONCURRENCY},
+        supports_check_mode=True,
+    )
+    try:
+        with api_session(module) as client:
+            domains = read(module, client)
+    except (InputError, MethodError, ApiError) as problem:
+        module.fail_json(msg=str(problem))
+    module.exit_json(changed=False, domains=domains)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+#!/usr/bin/python
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Show whether the DNS of domains lets the smarthost send for them."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: spf_info
+short_description: Show whether the SPF records of domains include the provider
+version_added: 1.0.0
+description:
+  - Looks up the SPF record of each domain, whether it includes the provider, and how many DNS lookups it needs.
+  - Names the record that the DNS of the domain should have. It never changes DNS.
+  - Follows every C(include) and C(redirect), as a receiver does. Receivers stop after 10 lookups, and after 2 that find
+    nothing (RFC 7208, section 4.6.4), and then do not use the record at all.
+  - A domain whose DNS does not answer has a sentence in its RV(domains[].problems); the task does not fail.
+author:
+  - smarthost.spamexperts maintainers (@smarthost)
+extends_documentation_fragment:
+  - smarthost.spamexperts._attributes.INFO
+requirements:
+  - dnspython >= 2.1
+options:
+  domains:
+    description: The domains to look at, in Unicode or in their C(xn--) form.
+    type: list
+    elements: str
+    required: true
+  include:
+    description:
+      - The name that an SPF record has to include for this provider.
+      - N-able Mail Assure uses V(spf.mtaroutes.com).
+    type: str
+    default: spf.antispamcloud.com
+  nameservers:
+    description: IP addresses of the nameservers to ask. Those of the host that the module runs on by default.
+    type: list
+    elements: str
+  port:
+    description: The port of the nameservers.
+    type: int
+    default: 53
+  timeout:
+    description: How many seconds one question may take, its repetitions included, from 1 to 60.
+    type: int
+    default: 5
+seealso:
+  - module: smarthost.spamexperts.domain
+  - name: RFC 7208
+    description: Sender Policy Framework (SPF).
+    link: https://www.rfc-editor.org/rfc/rfc7208
+"""
+
+EXAMPLES = r"""
+- name: May the smarthost send for these domains?
+  smarthost.spamexperts.spf_info:
+    domains:
+      - example.com
+      - example.org
+  register: spf
+
+- name: Show what has to be done in DNS
+  ansible.builtin.debug:
+    msg: "{{ item.problems + ['Wanted: ' ~ item.recommended_record] }}"
+  loop: "{{ spf.domains | selectattr('problems') }}"
+  loop_control:
+    label: "{{ item.domain }}"
+"""
+
+RETURN = r"""
+domains:
+  description: What is known about each domain, in the order of the option.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - domain: example.com
+      records:
+        - v=spf1 mx -all
+      record: v=spf1 mx -all
+      included: false
+      lookups: 1
+      void_lookups: 0
+      too_many_lookups: false
+      problems:
+        - The SPF record of example.com does not include spf.antispamcloud.com; replace it by recommended_record.
+      recommended_record: v=spf1 mx include:spf.antispamcloud.com -all
+      recommended_lookups: 2
+  contains:
+    domain:
+      description: The domain, as people write it.
+      type: str
+      returned: always
+      sample: example.com
+    records:
+      description: All SPF records of the domain. There must be exactly one.
+      type: list
+      elements: str
+      returned: always
+      sample: ["v=spf1 mx -all"]
+    record:
+      description: The record that receivers use. Null where there is none, or more than one.
+      type: str
+      returned: always
+      sample: v=spf1 mx -all
+    included:
+      description:
+        - Whether the record lets the provider send, by itself or by what it includes. Null where DNS gave no answer.
+      type: bool
+      returned: always
+      sample: false
+    lookups:
+      description:
+        - How many DNS lookups the record needs for a sender that nothing in it matches. Null where DNS gave no answer.
+        - What an C(include) or C(redirect) with a macro leads to is not counted, and RV(domains[].problems) says so.
+      type: int
+      returned: always
+      sample: 1
+    void_lookups:
+      description: How many of the lookups find nothing. Null where DNS gave no answer.
+      type: int
+      returned: always
+      sample: 0
+    too_many_lookups:
+      description:
+        - Whether receivers stop before the end, because of more than 10 lookups or more than 2 that find nothing. Null
+          where DNS gave no answer.
+      type: bool
+      returned: always
+      sample: false
+    problems:
+      description: What is wrong, a sentence each. Empty when nothing has to be done.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+    recommended_record:
+      description:
+        - The record that the domain should have, the present one if that is right. Otherwise the present one with the
+          C(include) before its C(all), and without terms that are never reached.
+        - A new record ends with C(~all), since other senders of the domain are not known here; C(-all) would lose their
+          mail at once, and DMARC treats both alike.
+        - Several records are joined into one, with the most lenient C(all) of them.
+        - Null where DNS gave no answer, or where the record is broken and has to be corrected first.
+        - A text of more than 255 characters has to be entered in DNS as several strings.
+      type: str
+      returned: always
+      sample: v=spf1 mx include:spf.antispamcloud.com -all
+    recommended_lookups:
+      description: How many DNS lookups the recommended record needs. Null where there is none.
+      type: int
+      returned: always
+      sample: 2
+"""
+
+import ipaddress
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._dns import Dns, require_dnspython
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+    InputError,
+    normalise_domain,
+    unicode_domain,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._spf import (
+    LookupFailure,
+    Report,
+    inspect,
+)
+
+#: Domains that are looked at at once.
+_CONCURRENCY = 8
+
+
+def check_options(params: dict[str, Any]) -> tuple[list[str], str]:
+    """The domains and the include in ASCII. Raises InputError that names everything that is wrong."""
+    problems: list[str] = []
+    domains: list[str] = []
+    for position, text in enumerate(params["domains"]):
+        try:
+            domains.append(normalise_domain(text))
+        except InputError as problem:
+            problems.append(f"domains[{position}]: {problem}")
+    try:
+        include = normalise_domain(params["include"])
+    except InputError as problem:
+        problems.append(f"include: {problem}")
+    for position, text in enumerate(params["nameservers"] or ()):
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            problems.append(f"nameservers[{position}]: {text!r} is not an IP address; a name cannot be asked")
+    if params["nameservers"] == []:
+        problems.append("nameservers is empty; leave it out to ask those of the host")
+    for name, highest in (("port", 65535), ("timeout", 60)):
+        if not 1 <= params[name] <= highest:
+            problems.append(f"{name} is {params[name]}; it must be from 1 to {highest}")
+    if problems:
+        raise InputError("; ".join(problems) + ".")
+    return domains, include
+
+
+def to_result(report: Report) -> dict[str, Any]:
+    """One domain as the result shows it."""
+    cost = report.cost
+    counted = {
+        "included": cost.included if cost else None,
+        "lookups": cost.lookups if cost else None,
+        "void_lookups": cost.void_lookups if cost else None,
+        "too_many_lookups": cost.too_many if cost else None,
+    }
+    return {
+        "domain": unicode_domain(report.domain),
+        "records": report.records,
+        "record": report.record,
+        **counted,
+        "problems": report.problems,
+        "recommended_record": report.recommended,
+        "recommended_lookups": report.recommended_lookups,
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "domains": {"type": "list", "elements": "str", "required": True},
+            "include": {"type": "str", "default": "spf.antispamcloud.com"},
+            "nameservers": {"type": "list", "elements": "str"},
+            "port": {"type": "int", "default": 53},
+            "timeout": {"type": "int", "default": 5},
+        },
+        supports_check_mode=True,
+    )
+    require_dnspython(module)
+    params = module.params
+    try:
+        domains, include = check_options(params)
+        resolver = Dns(params["nameservers"], params["port"], params["timeout"])
+    except InputError as problem:
+        module.fail_json(msg=str(problem))
+    except LookupFailure as failure:
+        module.fail_json(msg=f"No nameserver is known where the module runs ({failure}); name some as nameservers.")
+    with ThreadPoolExecutor(max_workers=_CONCURRENCY) as pool:
+        reports = list(pool.map(lambda domain: inspect(domain, include, resolver.lookup), domains))
+    module.exit_json(changed=False, domains=[to_result(report) for report in reports])
+
+
+if __name__ == "__main__":
+    main()

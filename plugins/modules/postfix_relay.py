@@ -171,7 +171,7 @@ extends_documentation_fragment:
   - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._attributes
 author:
-  - smarthost.spamexperts maintainers
+  - smarthost.spamexperts maintainers (@smarthost)
 """
 
 EXAMPLES = r"""

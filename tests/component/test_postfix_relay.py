@@ -1,0 +1,235 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What postfix_relay writes: whole, only where needed, and taken back without a trace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.module import ModuleRun, run_module
+from tests.support.postfix import ScratchPostfix
+from tests.support.relay import collect_warnings, lookup, snapshot, spare_the_pause
+from tests.support.relay import relay as run_relay
+
+pytestmark = pytest.mark.root
+PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
+
+
+@pytest.fixture
+def postfix() -> Iterator[ScratchPostfix]:
+    """An instance that is configured but not started."""
+    instance = ScratchPostfix()
+    yield instance
+    instance.close()
+
+
+def relay(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
+    """One login for everything unless the options say otherwise."""
+    usual: dict[str, Any] = {"smarthost": "localhost"}
+    if options.get("authentication") != "ip" and options.get("state") != "absent":
+        usual.update(default_login="web@example.com", default_password=PASSWORD)
+    return run_relay(postfix, check=check, **{**usual, **options})
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    spare_the_pause(monkeypatch)
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    return collect_warnings(monkeypatch)
+
+
+def test_one_login(postfix: ScratchPostfix) -> None:
+    run = relay(postfix)
+    assert run.changed, run.message
+    table = f"hash:{postfix.config_directory}/smarthost_passwords"
+    parameters = postfix.parameters()
+    assert parameters["relayhost"] == "[localhost]:587" == run.result["next_hop"]
+    assert parameters["smtp_sasl_password_maps"] == table
+    assert parameters["smtp_tls_security_level"] == "secure"
+    assert parameters["smtp_tls_CAfile"] == "/etc/ssl/certs/ca-certificates.crt"
+    assert lookup(postfix, table, "[localhost]:587") == f"web@example.com:{PASSWORD}"
+
+
+def test_default_smarthost(postfix: ScratchPostfix) -> None:
+    options = {"default_login": "a@example.com", "default_password": PASSWORD}
+    run = run_module("postfix_relay", {"config_directory": str(postfix.config_directory), **options})
+    assert run.result["next_hop"] == "[4489.smtp.antispamcloud.com]:587" == postfix.parameters()["relayhost"]
+
+
+def test_second_run_changes_nothing(postfix: ScratchPostfix) -> None:
+    relay(postfix)
+    before = {path: path.stat().st_mtime_ns for path in postfix.config_directory.iterdir()}
+    run = relay(postfix)
+    assert not run.changed
+    assert run.result["changes"] == []
+    assert {path: path.stat().st_mtime_ns for path in postfix.config_directory.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"authentication": "ip"},
+        {"logins": [{"login": "b@example.org", "password": PASSWORD, "senders": ["@example.org"]}]},
+        {"only_named_senders": True, "senders": ["example.net"], "connection_reuse": True},
+    ],
+)
+def test_present_then_absent_is_the_identity(postfix: ScratchPostfix, options: dict[str, Any]) -> None:
+    postfix.set(relayhost="[old.example]:25", smtp_tls_security_level="may", smtp_destination_concurrency_limit="7")
+    parameters, files = postfix.parameters(), snapshot(postfix.config_directory)
+    predicted = relay(postfix, check=True, **options)
+    assert snapshot(postfix.config_directory) == files, "check mode has changed something"
+    run = relay(postfix, **options)
+    assert predicted.changed
+    assert run.changed, run.message
+    assert predicted.result["diff"] == run.result["diff"]
+    assert predicted.result["changes"] == run.result["changes"]
+    assert not relay(postfix, check=True, **options).changed
+    away = relay(postfix, check=True, state="absent")
+    run = relay(postfix, state="absent")
+    assert away.result["diff"] == run.result["diff"]
+    assert postfix.parameters() == parameters
+    assert snapshot(postfix.config_directory) == files
+    assert not relay(postfix, state="absent").changed
+
+
+def test_only_root_reads_passwords(postfix: ScratchPostfix) -> None:
+    relay(postfix)
+    relay(postfix, default_password=PASSWORD + "2")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in postfix.config_directory.glob("smarthost_*")}
+    assert modes.pop("smarthost_status_filter") == 0o644
+    assert set(modes.values()) == {0o600}
+    assert set(modes) == {"smarthost_passwords", "smarthost_passwords.db", "smarthost_originals.json"}
+
+
+def test_open_index_is_closed(postfix: ScratchPostfix) -> None:
+    relay(postfix)
+    index = postfix.config_directory / "smarthost_passwords.db"
+    index.chmod(0o644)
+    assert relay(postfix).changed
+    assert index.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_secret_in_the_result(postfix: ScratchPostfix) -> None:
+    first = relay(postfix)
+    second = relay(postfix, default_password="Another " + PASSWORD)
+    assert second.changed
+    shown = json.dumps(second.result["diff"])
+    assert "new password" in shown
+    for run in (first, second):
+        for form in (PASSWORD, json.dumps(PASSWORD)[1:-1], repr(PASSWORD)[1:-1]):
+            assert form not in run.raw
+    remembered = (postfix.config_directory / "smarthost_originals.json").read_text()
+    assert "Zitrone" not in remembered
+
+
+@pytest.mark.parametrize("damage", ["truncate", "remove", "rebuild", "source"])
+def test_damaged_map_is_repaired(postfix: ScratchPostfix, damage: str) -> None:
+    relay(postfix)
+    source = postfix.config_directory / "smarthost_passwords"
+    index = postfix.config_directory / "smarthost_passwords.db"
+    table = f"hash:{source}"
+    if damage == "truncate":
+        index.write_bytes(b"")
+    elif damage == "remove":
+        index.unlink()
+    else:
+        content = source.read_text()
+        source.write_text(content.replace("[localhost]:587", "[localhost]:25"))
+        if damage == "rebuild":
+            postfix.run("postmap", table)
+            source.write_text(content)
+    run = relay(postfix)
+    assert run.changed
+    assert lookup(postfix, table, "[localhost]:587") == f"web@example.com:{PASSWORD}"
+
+
+def test_logins_that_are_gone_leave_the_map(postfix: ScratchPostfix) -> None:
+    two = [
+        {"login": "b@example.org", "password": PASSWORD, "senders": ["@example.org", "Boss@Example.net"]},
+        {"login": "c@example.org", "password": PASSWORD, "senders": ["c@example.com"]},
+    ]
+    relay(postfix, logins=two)
+    table = f"hash:{postfix.config_directory}/smarthost_passwords"
+    assert lookup(postfix, table, "boss@example.net") == f"b@example.org:{PASSWORD}"
+    assert postfix.parameters()["smtp_sender_dependent_authentication"] == "yes"
+    relay(postfix, logins=two[1:])
+    assert lookup(postfix, table, "boss@example.net") == ""
+    assert lookup(postfix, table, "c@example.com") == f"c@example.org:{PASSWORD}"
+    relay(postfix)
+    assert "smtp_sender_dependent_authentication" not in postfix.parameters() or (
+        postfix.parameters()["smtp_sender_dependent_authentication"] == "no"
+    )
+
+
+def test_new_map_type_leaves_no_stale_index(postfix: ScratchPostfix) -> None:
+    for kind, index in (("hash", ".db"), ("lmdb", ".lmdb"), ("cdb", ".cdb"), ("texthash", None), ("btree", ".db")):
+        run = relay(postfix, map_type=kind)
+        assert run.result["map_type"] == kind, run.message
+        names = {path.name for path in postfix.config_directory.glob("smarthost_passwords*")}
+        assert names == {"smarthost_passwords", *([f"smarthost_passwords{index}"] if index else [])}
+        assert postfix.parameters()["smtp_sasl_password_maps"].startswith(f"{kind}:")
+        table = f"{kind}:{postfix.config_directory}/smarthost_passwords"
+        assert lookup(postfix, table, "[localhost]:587") == f"web@example.com:{PASSWORD}"
+
+
+def test_administrator_wins_when_taken_back(postfix: ScratchPostfix, warnings: list[str]) -> None:
+    postfix.set(smtp_destination_concurrency_limit="7")
+    relay(postfix)
+    postfix.set(smtp_destination_concurrency_limit="3")
+    relay(postfix, state="absent")
+    assert postfix.parameters()["smtp_destination_concurrency_limit"] == "3"
+    assert [text for text in warnings if "smtp_destination_concurrency_limit was changed by hand" in text]
+
+
+def test_edit_by_hand_becomes_the_original(postfix: ScratchPostfix, warnings: list[str]) -> None:
+    postfix.set(smtp_destination_concurrency_limit="7")
+    relay(postfix)
+    postfix.set(smtp_destination_concurrency_limit="3")
+    relay(postfix)
+    assert [text for text in warnings if "changed by hand from '5' to '3'" in text]
+    assert postfix.parameters()["smtp_destination_concurrency_limit"] == "5"
+    assert not relay(postfix).changed
+    relay(postfix, state="absent")
+    assert postfix.parameters()["smtp_destination_concurrency_limit"] == "3"
+
+
+def test_owner_and_mode_of_main_cf_stay(postfix: ScratchPostfix) -> None:
+    main = postfix.config_directory / "main.cf"
+    main.chmod(0o640)
+    relay(postfix, dedicated_transport=True)
+    (postfix.config_directory / "master.cf").chmod(0o640)
+    relay(postfix, dedicated_transport=True, concurrency=4)
+    assert main.stat().st_mode & 0o777 == 0o640
+    assert (postfix.config_directory / "master.cf").stat().st_mode & 0o777 == 0o640
+
+
+def test_filter_of_the_administrator_stays_first(postfix: ScratchPostfix) -> None:
+    own = postfix.config_directory / "own_filter"
+    own.write_text("/mailbox full/ 4.2.2 later\n")
+    postfix.set(smtp_delivery_status_filter=f"regexp:{own}")
+    relay(postfix)
+    ours = f"regexp:{postfix.config_directory}/smarthost_status_filter"
+    assert postfix.parameters()["smtp_delivery_status_filter"] == f"regexp:{own}, {ours}"
+    assert not relay(postfix).changed
+    relay(postfix, state="absent")
+    assert postfix.parameters()["smtp_delivery_status_filter"] == f"regexp:{own}"
+
+
+def test_filter_that_would_lose_mail_is_refused(postfix: ScratchPostfix) -> None:
+    own = postfix.config_directory / "own_filter"
+    own.write_text("/said: 530/ 5.7.1 no\n")
+    postfix.set(smtp_delivery_status_filter=f"regexp:{own}")
+    files = snapshot(postfix.config_directory)
+    run = relay(postfix)
+    assert run.failed
+    assert "would lose mail silently" in run.message
+    assert snapshot(postfix.config_directory) == files

@@ -1,0 +1,56 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run postfix_relay on a scratch Postfix, and look at what it left there."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
+
+from tests.support.module import ModuleRun, run_module
+from tests.support.postfix import ScratchPostfix, make_older
+
+
+def relay(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
+    """Run the module on the scratch instance, with these options."""
+    return run_module(
+        "postfix_relay", {"config_directory": str(postfix.config_directory), **options}, check=check, diff=True
+    )
+
+
+def spare_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Postfix take over the changes of a module that runs in this process without its pause."""
+    check = Instance.check
+
+    def check_at_once(instance: Instance) -> None:
+        make_older(Path(instance.config_directory, "main.cf"))
+        check(instance)
+
+    monkeypatch.setattr(Instance, "check", check_at_once)
+
+
+def collect_warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the module warns of; inside pytest ansible-core would print it as if this were the controller."""
+    texts: list[str] = []
+    monkeypatch.setattr(SecretSafeModule, "warn", lambda _, text: texts.append(text), raising=False)
+    return texts
+
+
+def snapshot(folder: Path) -> dict[str, tuple[str, int]]:
+    """Every file of the configuration directory: a hash of its content, and its mode."""
+    return {
+        str(path.relative_to(folder)): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mode)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def lookup(postfix: ScratchPostfix, table: str, key: str) -> str:
+    """What a map answers, as postmap prints it."""
+    return postfix.run("postmap", "-q", key, table, check=False).rstrip("\n")

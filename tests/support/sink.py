@@ -1,0 +1,101 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mail servers that the emulator is not: without TLS, with a bad certificate, or simply somebody else's."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+
+@dataclass
+class Received:
+    """One mail as it arrived."""
+
+    sender: str
+    recipients: list[str]
+    tls: bool
+    login: str | None
+
+
+@dataclass
+class Sink:
+    """A mail server on a free port of 127.0.0.1 that takes everything and remembers what it saw.
+
+    `tls` is its certificate, None for a server without STARTTLS. Logins are recorded as text and always accepted.
+    """
+
+    tls: ssl.SSLContext | None = None
+    mails: list[Received] = field(default_factory=list)
+    logins: list[tuple[str, str]] = field(default_factory=list)
+
+    def __enter__(self) -> Sink:
+        # aiosmtpd reports the port that the system chose only through its server.
+        self._controller = _Controller(self)
+        self._controller.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._controller.stop()
+
+    @property
+    def port(self) -> int:
+        """The port on which it listens."""
+        server: Any = self._controller.server
+        return int(server.sockets[0].getsockname()[1])
+
+    def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+        """Take any login."""
+        self.logins.append((data.login.decode(), data.password.decode()))
+        return AuthResult(success=True, auth_data=data)
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        """Take any mail."""
+        login = session.auth_data.login.decode() if isinstance(session.auth_data, LoginPassword) else None
+        self.mails.append(Received(envelope.mail_from or "", envelope.rcpt_tos, session.ssl is not None, login))
+        return "250 OK"
+
+
+class _Controller(Controller):
+    def __init__(self, sink: Sink) -> None:
+        super().__init__(sink, hostname="127.0.0.1", port=0, ready_timeout=10)
+        self.sink = sink
+
+    def factory(self) -> SMTP:
+        return SMTP(
+            self.sink,
+            tls_context=self.sink.tls,
+            authenticator=self.sink.authenticate,
+            auth_require_tls=False,
+            auth_required=False,
+        )
+
+    def _trigger_server(self) -> None:
+        """Port 0 is right here; the base class would connect to it."""
+
+
+def certificate(authority: trustme.CA, *names: str, expired: bool = False) -> ssl.SSLContext:
+    """A server's TLS context with a certificate for these names."""
+    end = datetime.now(timezone.utc) - timedelta(days=1)
+    issued = authority.issue_cert(*names, not_after=end) if expired else authority.issue_cert(*names)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issued.configure_cert(context)
+    return context
+
+
+def authority_file(authority: trustme.CA, folder: Path) -> str:
+    """Write the authority's own certificate and return the path."""
+    path = folder / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)

@@ -29,7 +29,8 @@ class Emulator:
     """One emulator process, as a context manager.
 
     `methods` and `dialect` as the emulator's options; `persistent` keeps domains and users over `restart()`;
-    `hosts` are the addresses to listen on, `names` further names in the certificate.
+    `hosts` are the addresses to listen on, `names` further names in the certificate; `namespace` is the network
+    namespace that the process runs in, the caller's own unless given.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class Emulator:
         hosts: Iterable[str] = ("127.0.0.1",),
         names: Iterable[str] = (),
         username: str = "admin@example.test",
+        namespace: str = "",
     ) -> None:
+        self._launcher = ["ip", "netns", "exec", namespace] if namespace else []
         self._temporary = tempfile.TemporaryDirectory(prefix="emulator-")
         directory = Path(self._temporary.name)
         self._options = [f"--methods={methods}", f"--dialect={dialect}", f"--username={username}"]
@@ -84,7 +87,7 @@ class Emulator:
         """Start the process and wait until it listens; a later start keeps the ports of the first."""
         self.stop()
         api_port = self.api_url.rpartition(":")[2] or "0"
-        command = [sys.executable, "-m", "tests.emulator", *self._options]
+        command = [*self._launcher, sys.executable, "-m", "tests.emulator", *self._options]
         command += [f"--api-port={api_port}", f"--smtp-port={self.smtp_port}"]
         environment = {**os.environ, "EMULATOR_API_PASSWORD": self.api_password, "PYTHONPATH": str(_ROOT)}
         with self._log.open("a", encoding="utf-8") as log:

@@ -1,0 +1,12 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several mail servers on one machine: real sshd and real Postfix, each in namespaces of its own."""
+
+from __future__ import annotations
+
+from tests.fleet.fleet import SMARTHOST_NAME, Fleet, why_impossible
+from tests.fleet.host import Host, SteadyMail
+from tests.fleet.network import FleetError
+
+__all__ = ["SMARTHOST_NAME", "Fleet", "FleetError", "Host", "SteadyMail", "why_impossible"]

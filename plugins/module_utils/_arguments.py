@@ -155,7 +155,7 @@ def _checked_url(name: str, text: str, schemes: tuple[str, ...], *, with_login: 
 def smarthost_from(params: Mapping[str, Any]) -> Smarthost:
     """The smarthost that the options of SMARTHOST_OPTIONS describe. Raises InputError with one sentence."""
     host, port, authorities = params["smarthost"], params["smarthost_port"], params["smarthost_ca_path"]
-    if not host or not host.isprintable() or any(character in host for character in " /[]@"):
+    if not host or not host.isprintable() or any(character in host for character in " /[]@") or host.count(":") == 1:
         raise InputError("smarthost must be the name or the address of a host, without port and brackets; correct it")
     if not 1 <= port <= 65535:
         raise InputError(f"smarthost_port is {port}; it must be from 1 to 65535")

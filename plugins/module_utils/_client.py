@@ -21,7 +21,6 @@ import time
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Callable, Optional, TypeVar, Union
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -157,9 +156,9 @@ class _Adapter(HTTPAdapter):
 class Client:
     """Sends calls; may be used by several threads.
 
-    They share one session: unlike a session for each thread, its connections outlive the threads of one
-    step of the work and serve the next. It keeps no cookies, since a panel's session would make requests wait
-    for each other.
+    They share one pool of connections: unlike a pool for each thread, it outlives the threads of one step of the
+    work and serves the next. There is no session of `requests`, which would take a password from .netrc, certificates
+    from the environment against the options, and cookies; and which looks at redirects even when told not to.
     """
 
     def __init__(self, connection: Connection, warn: Callable[[str], None]) -> None:
@@ -182,11 +181,12 @@ class Client:
         logging.getLogger("urllib3").setLevel(logging.WARNING)
         if not connection.validate_certs:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._session = requests.Session()
-        self._session.trust_env = False  # .netrc and the variables for certificates would win over the options
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount("https://", _Adapter(pool_maxsize=CONNECTIONS, pool_block=True))
-        self._session.headers.update({"User-Agent": connection.http_agent, "Authorization": f"Basic {token}"})
+        self._adapter = _Adapter(pool_maxsize=CONNECTIONS, pool_block=True)
+        self._headers = {
+            "User-Agent": connection.http_agent,
+            "Authorization": f"Basic {token}",
+            "Accept-Encoding": "gzip, deflate",
+        }
 
     def call(
         self, call: str, parameters: Sequence[tuple[str, str]] = (), *, write: bool, secrets: Iterable[str] = ()
@@ -214,7 +214,7 @@ class Client:
 
     def close(self) -> None:
         """Close all connections."""
-        self._session.close()
+        self._adapter.close()
 
     def _repeat(self, request: _Request, read: Callable[[bytes], _Result]) -> _Result:
         """Send a request until it succeeds, must not be repeated, or number and time are used up."""
@@ -254,11 +254,11 @@ class Client:
             location = response.headers.get("Location", "")
             if not (300 <= response.status_code < 400 and location):
                 return _judge(request, response, read)
-            target = _origin(urljoin(url, location))
-            if response.status_code not in _FOLLOWED or target != _origin(url):
+            if response.status_code not in _FOLLOWED or _origin(urljoin(url, location)) != _origin(url):
+                target = _origin(urljoin(url, request.redactor.clean(location)))
                 return _Failure(
                     ErrorKind.BAD_REPLY,
-                    f"the server sent it on to {request.redactor.clean(target)}, where no password is sent",
+                    f"the server sent it on to {target}, where no password is sent",
                     remedy="set api_url to the right address of the control panel, if you trust it",
                 )
             url = urljoin(url, location)
@@ -267,17 +267,14 @@ class Client:
     def _send(self, request: _Request, url: str, timeout: float) -> Union[requests.Response, _Failure]:
         _PROGRESS.sent = False
         try:
-            return self._session.request(
-                request.method,
-                url,
-                timeout=timeout,
-                allow_redirects=False,
-                verify=self._verify,
-                cert=self._certificate,
-                proxies=self._proxies,
+            prepared = requests.Request(request.method, url, headers=self._headers).prepare()
+            response = self._adapter.send(
+                prepared, timeout=timeout, verify=self._verify, cert=self._certificate, proxies=self._proxies
             )
+            response.content  # noqa: B018 - reads the body, so that it fails here
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return self._transport_failure(request, error, timeout)
+        return response
 
     def _transport_failure(self, request: _Request, error: Exception, timeout: float) -> _Failure:
         """What an exception means. Its own text is not used, because it holds the address."""

@@ -247,25 +247,18 @@ flushed:
   sample: true
 """
 
-import os
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files, host_manager
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.apply import apply
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import (
-    Answer,
-    Instance,
-    PostfixError,
-)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.maps import INDEX_SUFFIXES
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import find_instance
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.planning import plan_absent, plan_present
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import (
     RelaySettings,
-    check_config_directory,
     settings_from,
 )
 
@@ -305,13 +298,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Run the module."""
-    os.environ.pop("MAIL_CONFIG", None)  # the instance is named by option, never by what root happens to have set
     module = SecretSafeModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
         required_together=[("default_login", "default_password")],
     )
-    module.run_command_environ_update = {"LC_ALL": "C"}
     try:
         result = run(module)
     except (PostfixError, ValueError) as error:
@@ -354,25 +345,6 @@ def run(module: SecretSafeModule) -> dict[str, Any]:
     if module._diff:
         result["diff"] = {"before": plan.before, "after": plan.after}
     return result
-
-
-def find_instance(module: SecretSafeModule) -> Instance:
-    """The Postfix instance that the options name."""
-
-    def run_command(arguments: Sequence[str], stdin: str) -> Answer:
-        program = module.get_bin_path(arguments[0])
-        if program is None:
-            raise PostfixError(f"the program {arguments[0]} is missing on this host; Postfix is not fully installed.")
-        return Answer(*module.run_command([program, *arguments[1:]], data=stdin or None, binary_data=True))
-
-    directory = module.params["config_directory"]
-    if directory is None:
-        directory = run_command(["postconf", "-h", "config_directory"], "").out.strip()
-    check_config_directory(directory)
-    for name in ("main.cf", "master.cf"):
-        if not Path(directory, name).is_file():
-            raise PostfixError(f"{directory}/{name} is missing; Postfix is installed there without a configuration.")
-    return Instance(run_command, directory)
 
 
 def make_plan(instance: Instance, settings: RelaySettings | None) -> Plan:

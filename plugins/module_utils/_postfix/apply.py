@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Optional
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import (
+    chroot,
     daemons,
     delivery_filter,
     files,
@@ -36,6 +37,8 @@ def apply(instance: Instance, plan: Plan) -> Outcome:
     instance.check()
     outcome = Outcome(instance.is_running())
     originals.save(instance, _while_under_way(plan))
+    if plan.chroot_files:
+        chroot.fill(instance)
     if plan.write_filter:
         files.replace(instance.path(delivery_filter.FILE), delivery_filter.CONTENT.encode(), 0o644)
     for table in plan.tables:

@@ -50,6 +50,12 @@ class Instance:
             raise PostfixError(f"'{shown}' failed in {self.config_directory}: {lines[-1] if lines else answer.code}")
         return answer.out
 
+    def run_script(self, path: str, *arguments: str) -> None:
+        """Run a shell script of the package that must succeed."""
+        answer = self._run(["sh", path, *arguments], "")
+        if answer.code:
+            raise PostfixError(f"{path} failed: {(answer.err or answer.out).strip()}")
+
     # main.cf
 
     def explicit(self) -> dict[str, str]:

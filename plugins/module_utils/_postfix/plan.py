@@ -18,12 +18,13 @@ class Plan:
 
     `rules` make the way to the smarthost safe and are set before `routes` send mail there; `dropped` and
     `dropped_services` are taken back when no mail is sent there any more. `originals` is what is remembered
-    afterwards. `before` and `after` are for diff mode and hold no secret.
+    afterwards. `chroot_files` are missing from the chroot. `before` and `after` are for diff mode, without a secret.
     """
 
     remembered_before: Originals
     originals: Originals = field(default_factory=Originals)
     kind: Optional[str] = None
+    chroot_files: list[str] = field(default_factory=list)
     write_filter: bool = False
     tables: list[Table] = field(default_factory=list)
     services: dict[str, Service] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Plan:
         """Whether there is anything to do; the end of a run that was killed counts."""
         return bool(
             self.changes_configuration
+            or self.chroot_files
             or self.write_filter
             or self.tables
             or self.unused_files

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import (
+    chroot,
     compare,
     delivery_filter,
     originals,
@@ -42,6 +43,9 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
     compare.services(instance, plan, _services(instance, settings, rules, remembered))
     compare.parameters(instance, plan, wanted, explicit)
     compare.own_files(instance, plan, tables, explicit)
+    plan.chroot_files = chroot.missing(instance)
+    for name in plan.chroot_files:
+        plan.before[f"chroot: {name}"], plan.after[f"chroot: {name}"] = compare.NOT_SET, f"copy of /{name}"
     return plan
 
 

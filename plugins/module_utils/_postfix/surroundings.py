@@ -44,14 +44,19 @@ def find_ca_file(wanted: Optional[str]) -> str:
     return path
 
 
+def has_sasl_plugin(root: Path = Path("/")) -> bool:
+    """Whether a plugin for PLAIN or LOGIN lies where the packages put it."""
+    patterns = (f"{folder}/lib{kind}*" for folder in _SASL_PLUGINS for kind in ("plain", "login"))
+    return any(True for pattern in patterns for _ in root.glob(pattern))
+
+
 def check_client(instance: Instance, *, needs_login: bool) -> list[str]:
     """Make sure that this Postfix can log in at all; return warnings."""
     if not needs_login:
         return []
     if "cyrus" not in instance.sasl_types():
         raise PostfixError("this Postfix was built without Cyrus SASL, so it cannot log in; install a build that can.")
-    patterns = (f"{folder}/lib{kind}*" for folder in _SASL_PLUGINS for kind in ("plain", "login"))
-    if any(True for pattern in patterns for _ in Path("/").glob(pattern)):
+    if has_sasl_plugin():
         return []
     return [
         "No Cyrus SASL plugin for PLAIN or LOGIN was found; without one Postfix defers all mail ('No worthy mechs "

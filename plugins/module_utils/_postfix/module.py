@@ -1,0 +1,43 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Postfix instance that a module's options name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import (
+    Answer,
+    Instance,
+    PostfixError,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import check_config_directory
+
+
+def find_instance(module: Any) -> Instance:
+    """The instance of the option `config_directory`, the main one if it is not given.
+
+    Raises PostfixError or ValueError where there is none.
+    """
+    # The instance is named by option, never by what root's environment happens to say.
+    os.environ.pop("MAIL_CONFIG", None)
+    module.run_command_environ_update = {"LC_ALL": "C"}
+
+    def run(arguments: Sequence[str], stdin: str) -> Answer:
+        program = module.get_bin_path(arguments[0])
+        if program is None:
+            raise PostfixError(f"the program {arguments[0]} is missing on this host; Postfix is not fully installed.")
+        return Answer(*module.run_command([program, *arguments[1:]], data=stdin or None, binary_data=True))
+
+    directory = module.params["config_directory"]
+    if directory is None:
+        directory = run(["postconf", "-h", "config_directory"], "").out.strip()
+    check_config_directory(directory)
+    for name in ("main.cf", "master.cf"):
+        if not Path(directory, name).is_file():
+            raise PostfixError(f"{directory}/{name} is missing; Postfix is installed there without a configuration.")
+    return Instance(run, directory)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from html import entities
 
 #: What stands where a secret was.
@@ -25,12 +26,16 @@ class Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
         """secrets: empty ones are ignored."""
         # The longest first, so that a secret that contains another one disappears as a whole.
-        wanted = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
-        self._pattern = re.compile("|".join("".join(map(_forms, secret)) for secret in wanted)) if wanted else None
+        self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """Compiled when the first text is cleaned: a call that succeeds needs none, and thousands of them do."""
+        return re.compile("|".join("".join(map(_forms, secret)) for secret in self._secrets))
 
     def clean(self, text: str) -> str:
         """The text without the secrets."""
-        return self._pattern.sub(HIDDEN, text) if self._pattern else text
+        return self._pattern.sub(HIDDEN, text) if self._secrets else text
 
 
 def _forms(character: str) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import traceback
 from collections.abc import Sequence
 from typing import Optional
@@ -14,17 +15,20 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._spf import 
 
 try:
     import dns.exception
+    import dns.name
     import dns.resolver
+
+    IMPORT_ERROR = ""
 except ImportError:
-    IMPORT_ERROR: Optional[str] = traceback.format_exc()
-else:
-    IMPORT_ERROR = None
+    IMPORT_ERROR = traceback.format_exc()
 
 
 def require_dnspython(module: AnsibleModule) -> None:
-    """End the module with a clear sentence where dnspython is missing."""
-    if IMPORT_ERROR is not None:
+    """End the module, saying what to install, where Python has no dnspython, or not what domain names need."""
+    if IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("dnspython"), exception=IMPORT_ERROR)
+    if importlib.util.find_spec("idna") is None:
+        module.fail_json(msg=missing_required_lib("idna", reason="for internationalised domain names"))
 
 
 class Dns:
@@ -49,13 +53,15 @@ class Dns:
         Raises LookupFailure when no nameserver gave an answer.
         """
         try:
-            answer = self._resolver.resolve(f"{name}.", kind)
+            # Label by label, since a backslash in a name is an escape to dnspython, and one that it may stumble over.
+            full_name = dns.name.Name([*name.encode().split(b"."), b""])
+            answer = self._resolver.resolve(full_name, kind)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
         except dns.exception.DNSException as error:
             raise LookupFailure(str(error).rstrip(".")) from None
         if kind == "TXT":
-            return [b"".join(record.strings).decode("ascii", "backslashreplace") for record in answer]
+            return [b"".join(record.strings).decode("utf-8", "replace") for record in answer]
         if kind == "MX":
             return [record.exchange.to_text(omit_final_dot=True) for record in answer]
         return [record.address for record in answer]

@@ -90,6 +90,8 @@ def is_spf(text: str) -> bool:
 
 def parse(record: str) -> list[Term]:
     """The terms of a record that count: with `all`, redirect= and mechanisms behind it do not. Raises RecordError."""
+    if not record.isascii():
+        raise RecordError("it has a character that is not ASCII")
     terms = [_parse_term(text) for text in record.split()[1:]]
     for name in ("redirect", "exp"):
         if sum(term.name == name for term in terms) > 1:

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import socket
+import json
 import socketserver
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import dns.flags
 import dns.message
@@ -40,7 +39,8 @@ class DnsServer:
     def txt(self, name: str, *texts: str) -> None:
         """Set the TXT records of a name; a long text becomes several strings, as DNS wants it."""
         self.records[name, "TXT"] = [
-            " ".join(f'"{text[start : start + 255]}"' for start in range(0, max(len(text), 1), 255)) for text in texts
+            " ".join(json.dumps(text[start : start + 255], ensure_ascii=False) for start in range(0, len(text), 255))
+            for text in texts
         ]
 
     def answer(self, wire: bytes, transport: str) -> bytes | None:
@@ -57,8 +57,9 @@ class DnsServer:
         if fault == "servfail":
             reply.set_rcode(dns.rcode.SERVFAIL)
         elif (name, kind) in self.records:
-            texts = self.records[name, kind]
-            reply.answer.append(dns.rrset.from_text_list(question.name, 60, "IN", kind, texts))
+            if self.records[name, kind]:
+                texts = self.records[name, kind]
+                reply.answer.append(dns.rrset.from_text_list(question.name, 60, "IN", kind, texts))
         elif not any(known == name for known, _kind in self.records):
             reply.set_rcode(dns.rcode.NXDOMAIN)
         packet = reply.to_wire()
@@ -92,20 +93,26 @@ def dns_server(host: str = "127.0.0.1") -> Iterator[DnsServer]:
         allow_reuse_address = True
         daemon_threads = True
 
-    listener: Any
-    with socketserver.ThreadingUDPServer((host, 0), Udp) as datagrams:
-        datagrams.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        server = DnsServer(host, datagrams.server_address[1])
-        with TcpServer((host, server.port), Tcp) as streams:
-            threads = []
-            for listener in (datagrams, streams):
-                thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
-                thread.start()
-                threads.append(thread)
+    def open_both() -> tuple[TcpServer, socketserver.ThreadingUDPServer]:
+        """Listen on a port that is free for both."""
+        for _attempt in range(20):
+            streams = TcpServer((host, 0), Tcp)
             try:
-                yield server
-            finally:
-                for listener in (datagrams, streams):
-                    listener.shutdown()
-                for thread in threads:
-                    thread.join(5)
+                return streams, socketserver.ThreadingUDPServer((host, streams.server_address[1]), Udp)
+            except OSError:
+                streams.server_close()
+        raise RuntimeError("no port is free for UDP and TCP")
+
+    listeners = open_both()
+    server = DnsServer(host, listeners[0].server_address[1])
+    threads = [threading.Thread(target=each.serve_forever, args=(0.02,), daemon=True) for each in listeners]
+    for thread in threads:
+        thread.start()
+    try:
+        yield server
+    finally:
+        for listener in listeners:
+            listener.shutdown()
+            listener.server_close()
+        for thread in threads:
+            thread.join(5)

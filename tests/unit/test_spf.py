@@ -206,6 +206,7 @@ def test_what_is_wrong_is_named(record: str, more: dict[tuple[str, str], list[st
         "redirect=",
         "include:example.net/24",
         "%",
+        "a:exämple.net",
         "1=2",
         "redirect=a.example redirect=b.example",
         "exp=a.example exp=b.example",

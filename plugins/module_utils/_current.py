@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ _FALSE = ("0", "false", "no", "off")
 _BOOLEANS = ("locked", "enabled", "automatic_lock")
 _NUMBERS = ("lock_timeout", "maximum_unlocks")
 _MOST_DIGITS = 18
+#: Fields that are never looked at: what a server should not show, nobody else shall show.
+_SECRET = re.compile(r"pass|pwd|secret|token|private|hash")
 #: What a wire word may stand for, by name; in all else, such as a username, it is what it is.
 _WORDS = {
     "authentication_method": METHODS,
@@ -150,11 +153,10 @@ def _parse_row(row: object, method: Method, domain: str, names: Mapping[str, str
         key, kind, listed_name = _identify(str(given.pop("username", "")).strip(), kind, key_domain)
     except InputError as problem:
         raise MethodError(f"{method.call} shows a user that is not understood ({problem}); {_name_fields()}") from None
-    given.pop("password", None)
     state: State = {}
     for name, value in given.items():
         parsed = _parse_value(name, value)
-        if parsed is not None:
+        if parsed is not None and not _SECRET.search(name):
             state[attribute_name(name)] = parsed
     return OutgoingUser(key, kind, state, listed_name)
 

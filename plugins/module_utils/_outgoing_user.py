@@ -154,6 +154,8 @@ def unicode_domain(domain: str) -> str:
 def normalise_network(text: object) -> str:
     """An address or a network in its shortest form, so that 1.2.3.4 and 1.2.3.4/32 are the same text."""
     given = str(text or "").strip()
+    if "%" in given:
+        raise InputError(f"{given!r} is an address that only one host understands; give one without %")
     try:
         network = ipaddress.ip_network(given)
     except ValueError:

@@ -105,6 +105,8 @@ def test_who_a_row_is(fields: dict[str, Any], key: Key, kind: str, listed_name: 
         ("limits_enabled", "on", {"limits.enabled": True}),
         ("lock_timeout", "60", {"lock_timeout": 60}),
         ("password", "Correct-Horse-42", {}),
+        ("Smtp_Passwd", "Correct-Horse-42", {}),
+        ("dkim_private_key", "-----BEGIN", {}),
         ("DKIM_Selector", "mail", {"settings.dkim_selector": "mail"}),
         ("signed", True, {"settings.signed": "1"}),
         ("comment", "", {}),

@@ -127,6 +127,7 @@ class _Attempts:
             except _UnreachableError as error:
                 self._count_failure(str(error))
                 return LoginProof(login, Verdict.UNKNOWN, str(error))
+        self._count_failure(busy)
         return LoginProof(login, Verdict.UNKNOWN, busy)
 
     def _count_failure(self, reason: str) -> None:
@@ -181,18 +182,22 @@ class _Attempts:
                 code, text = client.starttls(context=self._context)
             if code == 220:
                 code, text = client.ehlo()
-        except smtplib.SMTPConnectError as error:
+        except smtplib.SMTPResponseException as error:
             code, text = error.smtp_code, error.smtp_error
         except (OSError, UnicodeError, smtplib.SMTPException) as error:
             raise _UnreachableError(self._connection_problem(error)) from None
         if code == 421:
             raise _BusyError(f"{host} answered: {_shown(code, text)}")
+        if code < 0:
+            raise _UnreachableError(f"{host} did not answer like a mail server on port {port}")
         if code != 250:
             raise _UnreachableError(f"{host} answered: {_shown(code, text)}")
         return client
 
     def _connection_problem(self, error: Exception) -> str:
         host, port = self._server.host, self._server.port
+        if isinstance(error, smtplib.SMTPServerDisconnected) and isinstance(error.__context__, OSError):
+            error = error.__context__  # smtplib keeps the cause only there
         if isinstance(error, ssl.SSLCertVerificationError):
             return (
                 f"the certificate of {host} could not be verified ({error.verify_message}); set smarthost_ca_path to "

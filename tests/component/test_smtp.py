@@ -1,0 +1,390 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Logins at the emulator's smarthost, and at servers that lack something."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import (
+    LoginProof,
+    Smarthost,
+    Verdict,
+    prove_login,
+    prove_logins,
+)
+
+from tests.support.emulator import Emulator
+
+NASTY = 'Zwölf "quoted" it\'s \\ + 日本語 😀'
+RIGHT = "correct-horse-battery"
+
+
+def smarthost(emulator: Emulator) -> Smarthost:
+    return Smarthost(emulator.smtp_host, emulator.smtp_port, emulator.ca_file)
+
+
+def seed(emulator: Emulator, count: int = 1, password: str = RIGHT) -> list[tuple[str, str]]:
+    users = [{"domain": "example.com", "username": f"user{number}", "password": password} for number in range(count)]
+    emulator.seed(users=users)
+    return [(f"user{number}@example.com", password) for number in range(count)]
+
+
+def outcomes(proofs: list[LoginProof]) -> str:
+    return "".join(proof.verdict.name[0] for proof in proofs)
+
+
+# One login
+
+
+@pytest.mark.parametrize("password", [RIGHT, NASTY, "a" * 400, "\udcfc\udce4-latin-1"])
+def test_any_password(emulator: Emulator, password: str) -> None:
+    if "\udcfc" not in password:
+        seed(emulator, password=password)
+        assert prove_login(smarthost(emulator), "user0@example.com", password).verdict is Verdict.ACCEPTED
+    proof = prove_login(smarthost(emulator), "user0@example.com", password + "x")
+    assert (proof.verdict, proof.reason) == (Verdict.REFUSED, "localhost answered: 535 Incorrect authentication data")
+
+
+@pytest.mark.parametrize("login", ["example.com", "@example.com"])
+def test_domain_users(emulator: Emulator, login: str) -> None:
+    emulator.seed(users=[{"domain": "example.com", "username": "", "password": RIGHT}])
+    assert prove_login(smarthost(emulator), login, RIGHT) == LoginProof(login, Verdict.ACCEPTED)
+
+
+def test_a_login_that_does_not_exist(emulator: Emulator) -> None:
+    assert prove_login(smarthost(emulator), "nobody@example.com", RIGHT).verdict is Verdict.REFUSED
+
+
+def test_the_password_goes_over_tls_and_no_mail_is_sent(emulator: Emulator) -> None:
+    seed(emulator)
+    prove_login(smarthost(emulator), "user0@example.com", RIGHT)
+    assert [(entry["tls"], entry["mechanism"], entry["ok"]) for entry in emulator.auths()] == [(True, "PLAIN", True)]
+    assert emulator.mails() == []
+
+
+def test_login_where_plain_is_not_supported(emulator: Emulator) -> None:
+    seed(emulator, password=NASTY)
+    emulator.faults({"match": "smtp:auth", "kind": "smtp_reply", "text": "504 Mechanism not supported", "times": 1})
+    assert prove_login(smarthost(emulator), "user0@example.com", NASTY).verdict is Verdict.ACCEPTED
+    assert [entry["mechanism"] for entry in emulator.auths()] == ["PLAIN", "LOGIN"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        ("535 5.7.8 Wrong", Verdict.REFUSED),
+        ("454 4.7.0 Temporary authentication failure", Verdict.UNKNOWN),
+        ("534 5.7.9 Mechanism too weak", Verdict.UNKNOWN),
+        ("530 5.7.0 Must issue a STARTTLS command first", Verdict.UNKNOWN),
+        ("550 No", Verdict.UNKNOWN),
+        ("501 Bad base64", Verdict.UNKNOWN),
+    ],
+)
+def test_answers_to_a_login(emulator: Emulator, reply: str, verdict: Verdict) -> None:
+    seed(emulator)
+    emulator.faults({"match": "smtp:auth", "kind": "smtp_reply", "text": reply})
+    proof = prove_login(smarthost(emulator), "user0@example.com", RIGHT)
+    assert (proof.verdict, proof.reason) == (verdict, f"localhost answered: {reply}")
+
+
+@pytest.mark.parametrize("kind", ["reset_before", "latency"])
+def test_a_connection_that_breaks_during_the_login(emulator: Emulator, kind: str) -> None:
+    seed(emulator)
+    emulator.faults({"match": "smtp:auth", "kind": kind, **({"seconds": 2} if kind == "latency" else {})})
+    proof = prove_login(smarthost(emulator), "user0@example.com", RIGHT, timeout=1)
+    assert proof.verdict is Verdict.UNKNOWN
+    assert proof.reason == "localhost ended the connection, or did not answer, during the login"
+
+
+def test_a_server_that_repeats_what_it_was_sent(emulator: Emulator) -> None:
+    tokens = [base64.b64encode(text.encode()).decode() for text in (f"\0user0@example.com\0{NASTY}", NASTY)]
+    emulator.faults(
+        {"match": "smtp:auth", "kind": "smtp_reply", "text": f"535 {NASTY} {tokens[0]} {tokens[1]} {'x' * 900}"}
+    )
+    proof = prove_login(smarthost(emulator), "user0@example.com", NASTY)
+    assert not any(secret in proof.reason for secret in (NASTY, *tokens))
+    assert len(proof.reason) < 350
+
+
+@pytest.mark.parametrize("password", ["lone \ud800 surrogate"])
+def test_what_cannot_be_sent(emulator: Emulator, password: str) -> None:
+    proof = prove_login(smarthost(emulator), "user0@example.com", password)
+    assert proof.verdict is Verdict.UNKNOWN
+    assert "cannot be sent" in proof.reason
+    assert emulator.counters()["auths"] == 0
+
+
+# Servers that cannot be asked
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"port": 1}, "localhost could not be reached on port 1 (connection refused)"),
+        ({"host": "nowhere.invalid"}, "the host name nowhere.invalid is not known"),
+        ({"host": "a..b"}, "the host name a..b is not known"),
+        ({"ca_path": None}, "could not be verified (unable to get local issuer certificate); set smarthost_ca_path"),
+        ({"ca_path": "/nowhere/ca.pem"}, "/nowhere/ca.pem cannot be used (No such file or directory)"),
+        ({"ca_path": __file__}, "cannot be used (NO_CERTIFICATE_OR_CRL_FOUND); check smarthost_ca_path"),
+    ],
+)
+def test_hosts(emulator: Emulator, changes: dict[str, Any], words: str) -> None:
+    server = smarthost(emulator)
+    proof = prove_login(Smarthost(**{**vars(server), **changes}), "user0@example.com", RIGHT)
+    assert proof.verdict is Verdict.UNKNOWN
+    assert words in proof.reason
+    assert emulator.counters()["auths"] == 0
+
+
+def test_ipv6_addresses_may_be_named(emulator: Emulator) -> None:
+    proof = prove_login(Smarthost("::1", emulator.smtp_port), "user0@example.com", RIGHT)
+    assert "::1 could not be reached on port" in proof.reason or "::1 did not answer" in proof.reason
+
+
+def test_a_server_that_says_nothing(emulator: Emulator) -> None:
+    started = time.monotonic()
+    server = Smarthost("localhost", int(emulator.api_url.rpartition(":")[2]), emulator.ca_file)
+    proof = prove_login(server, "user0@example.com", RIGHT, timeout=1)
+    assert time.monotonic() - started < 5
+    assert "localhost did not answer on port" in proof.reason
+    assert "within 1 seconds" in proof.reason
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"kind": "smtp_reply", "text": "554 No service here"}, "localhost answered: 554 No service here"),
+        ({"kind": "smtp_down"}, "localhost "),
+        ({"kind": "reset_before"}, "localhost "),
+    ],
+)
+def test_servers_that_hang_up(emulator: Emulator, fault: dict[str, Any], words: str) -> None:
+    emulator.faults({"match": "smtp:connect", **fault})
+    proof = prove_login(smarthost(emulator), "user0@example.com", RIGHT)
+    assert proof.verdict is Verdict.UNKNOWN
+    assert proof.reason.startswith(words)
+
+
+@contextmanager
+def smtp_server(tmp_path: Path, **options: Any) -> Iterator[Smarthost]:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    if options.pop("tls", False):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(*options.pop("names", ["127.0.0.1"])).configure_cert(context)
+        options["tls_context"] = context
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = int(probe.getsockname()[1])
+    controller = Controller(options.pop("handler", None), hostname="127.0.0.1", port=port, **options)
+    controller.start()
+    try:
+        yield Smarthost("127.0.0.1", port, str(tmp_path / "ca.pem"))
+    finally:
+        controller.stop()
+
+
+def test_no_tls_no_password(tmp_path: Path) -> None:
+    with smtp_server(tmp_path, auth_require_tls=False, authenticator=lambda *_: pytest.fail("sent")) as server:
+        proof = prove_login(server, "user0@example.com", RIGHT)
+    assert proof.verdict is Verdict.UNKNOWN
+    assert proof.reason == f"127.0.0.1 offers no TLS on port {server.port}, so no password was sent"
+
+
+def test_no_auth(tmp_path: Path) -> None:
+    with smtp_server(tmp_path, tls=True, auth_exclude_mechanism=["PLAIN", "LOGIN"]) as server:
+        proof = prove_login(server, "user0@example.com", RIGHT)
+    assert proof.verdict is Verdict.UNKNOWN
+    assert proof.reason == "127.0.0.1 offers neither AUTH PLAIN nor AUTH LOGIN"
+
+
+def test_login_only(emulator: Emulator, tmp_path: Path) -> None:
+    with smtp_server(tmp_path, tls=True, auth_exclude_mechanism=["PLAIN"]) as server:
+        assert prove_login(server, "user0@example.com", RIGHT).verdict is Verdict.REFUSED
+
+
+class LoginHandler:
+    """Refuses AUTH LOGIN before it asks for anything."""
+
+    async def auth_LOGIN(self, _server: SMTP, _arguments: list[str]) -> AuthResult:  # noqa: N802 - aiosmtpd's name
+        return AuthResult(success=False, handled=False, message="454 Later")
+
+
+def test_login_refused_before_the_first_question(tmp_path: Path) -> None:
+    with smtp_server(tmp_path, tls=True, auth_exclude_mechanism=["PLAIN"], handler=LoginHandler()) as server:
+        proof = prove_login(server, "user0@example.com", RIGHT)
+    assert (proof.verdict, proof.reason) == (Verdict.UNKNOWN, "127.0.0.1 answered: 454 Later")
+
+
+def test_a_certificate_for_another_name(tmp_path: Path) -> None:
+    with smtp_server(tmp_path, tls=True, names=["smtp.example"]) as server:
+        proof = prove_login(server, "user0@example.com", RIGHT)
+    assert proof.verdict is Verdict.UNKNOWN
+    assert "the certificate of 127.0.0.1 could not be verified (IP address mismatch" in proof.reason
+
+
+class Scripted:
+    """Answers each connection with these lines, one for each line that comes, and then hangs up."""
+
+    def __init__(self, *lines: bytes) -> None:
+        self._lines = lines
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.server = Smarthost("127.0.0.1", self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def _serve(self) -> None:
+        connection, _address = self._listener.accept()
+        with connection, connection.makefile("rb") as stream:
+            for number, line in enumerate(self._lines):
+                if number:
+                    stream.readline()
+                connection.sendall(line + b"\r\n")
+
+    def __enter__(self) -> Scripted:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._thread.join(10)
+        self._listener.close()
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ((b"220 hello", b"500 what"), "127.0.0.1 answered: 500 what"),
+        (
+            (b"220 hello", b"250-x\r\n250 STARTTLS", b"454 TLS not available"),
+            "127.0.0.1 answered: 454 TLS not available",
+        ),
+        ((b"220 hello",), "127.0.0.1 ended the connection on port"),
+        (
+            (b"220 hello", b"250-x\r\n250 STARTTLS", b"220 go", b"no TLS at all"),
+            "could not agree on TLS (WRONG_VERSION",
+        ),
+        ((b"220 hello", b"250-x\r\n250 STARTTLS", b"220 go"), "127.0.0.1"),
+        ((b"x" * 9000,), "127.0.0.1 "),
+        ((b"\xff\x00\x07",), "127.0.0.1 did not answer like a mail server on port"),
+    ],
+)
+def test_strange_servers(lines: tuple[bytes, ...], reason: str) -> None:
+    with Scripted(*lines) as scripted:
+        proof = prove_login(scripted.server, "user0@example.com", RIGHT, timeout=2)
+    assert proof.verdict is Verdict.UNKNOWN
+    assert reason in proof.reason
+    assert proof.reason.isprintable()
+
+
+# Many logins
+
+
+def test_order_and_repetitions(emulator: Emulator) -> None:
+    pairs = seed(emulator, 6)
+    pairs[2] = (pairs[2][0], "wrong-horse-battery")
+    proofs = prove_logins(smarthost(emulator), [*pairs, pairs[0], pairs[2]], connections=3)
+    assert [proof.login for proof in proofs] == [login for login, _password in [*pairs, pairs[0], pairs[2]]]
+    assert outcomes(proofs) == "AARAAAAR"
+    assert emulator.counters()["auths"] == 6
+
+
+def test_nothing_to_prove(emulator: Emulator) -> None:
+    assert prove_logins(smarthost(emulator), []) == []
+    assert emulator.counters()["connections"] == 0
+
+
+@pytest.mark.parametrize("connections", [1, 4, 10, 50])
+def test_no_more_connections_than_wanted_nor_than_allowed(emulator: Emulator, connections: int) -> None:
+    pairs = seed(emulator, 40)
+    assert outcomes(prove_logins(smarthost(emulator), pairs, connections=connections)) == "A" * 40
+    counters = emulator.counters()
+    assert counters["connections_peak"] <= min(connections, 10)
+    assert counters["connections_refused"] == 0
+
+
+@pytest.mark.parametrize("connections", [1, 3, 8])
+def test_never_more_than_three_refusals(emulator: Emulator, connections: int) -> None:
+    pairs = [(login, "wrong-horse-battery") for login, _password in seed(emulator, 30)]
+    emulator.faults({"match": "smtp:auth", "kind": "latency", "seconds": 0.1})
+    proofs = prove_logins(smarthost(emulator), pairs, connections=connections)
+    assert sorted(outcomes(proofs)) == ["R"] * 3 + ["U"] * 27
+    assert emulator.counters()["auths"] == 3
+    unknown = next(proof for proof in proofs if proof.verdict is Verdict.UNKNOWN)
+    assert unknown.reason == (
+        "not tried, because localhost has refused 3 logins, and blocks an address that fails often"
+    )
+
+
+def test_refusals_below_the_limit_stop_nothing(emulator: Emulator) -> None:
+    pairs = seed(emulator, 20)
+    for position in (0, 19):
+        pairs[position] = (pairs[position][0], "wrong-horse-battery")
+    assert outcomes(prove_logins(smarthost(emulator), pairs, connections=8)) == "R" + "A" * 18 + "R"
+
+
+def test_an_address_that_is_blocked_stops_at_once(emulator: Emulator) -> None:
+    pairs = seed(emulator, 10)
+    emulator.faults({"match": "smtp:auth", "kind": "smtp_reply", "text": "535 You have been denied authentication"})
+    proofs = prove_logins(smarthost(emulator), pairs, connections=1)
+    assert outcomes(proofs) == "U" * 10
+    assert emulator.counters()["auths"] == 1
+    assert {proof.reason for proof in proofs} == {"localhost answered: 535 You have been denied authentication"}
+
+
+def test_a_dead_server_is_not_asked_for_every_login(emulator: Emulator) -> None:
+    pairs = seed(emulator, 50)
+    emulator.faults({"match": "smtp:connect", "kind": "latency", "seconds": 3})
+    started = time.monotonic()
+    proofs = prove_logins(smarthost(emulator), pairs, connections=4, timeout=1)
+    assert time.monotonic() - started < 5
+    assert outcomes(proofs) == "U" * 50
+    assert emulator.counters()["connections"] <= 8
+
+
+def test_one_broken_connection_stops_nothing(emulator: Emulator) -> None:
+    pairs = seed(emulator, 10)
+    emulator.faults({"match": "smtp:connect", "kind": "reset_before", "times": 1})
+    assert sorted(outcomes(prove_logins(smarthost(emulator), pairs, connections=1))) == ["A"] * 9 + ["U"]
+
+
+@pytest.mark.parametrize("step", ["smtp:connect", "smtp:auth"])
+def test_a_busy_server_is_asked_again(emulator: Emulator, step: str) -> None:
+    pairs = seed(emulator, 4)
+    text = "421 Too many concurrent SMTP connections from this IP address; please try again later."
+    emulator.faults({"match": step, "kind": "smtp_reply", "text": text, "times": 2})
+    assert outcomes(prove_logins(smarthost(emulator), pairs, connections=4)) == "AAAA"
+
+
+def test_connections_of_others_are_waited_for(emulator: Emulator) -> None:
+    pairs = seed(emulator)
+    with ExitStack() as stack:
+        for _number in range(10):
+            other = stack.enter_context(socket.create_connection((emulator.smtp_host, emulator.smtp_port), timeout=10))
+            other.recv(100)
+        timer = threading.Timer(0.6, stack.pop_all().close)
+        timer.start()
+        assert outcomes(prove_logins(smarthost(emulator), pairs)) == "A"
+        timer.join()
+    assert emulator.counters()["connections_refused"] >= 1
+
+
+def test_a_server_that_stays_busy(emulator: Emulator) -> None:
+    pairs = seed(emulator)
+    emulator.faults({"match": "smtp:connect", "kind": "smtp_reply", "text": "421 Come back later"})
+    started = time.monotonic()
+    proof = prove_logins(smarthost(emulator), pairs)[0]
+    assert time.monotonic() - started < 15
+    assert (proof.verdict, proof.reason) == (Verdict.UNKNOWN, "localhost answered: 421 Come back later")
+    assert emulator.counters()["connections"] == 5

@@ -1,0 +1,170 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module smtp_login_info, as ansible-core runs it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import syslog
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from ansible.module_utils import basic
+
+from tests.support.emulator import Emulator
+from tests.support.module import ModuleRun, run_module
+
+ROOT = Path(__file__).resolve().parents[2]
+RIGHT = "correct-horse-battery"
+WRONG = 'it\'s "wrong" \\ and / ä€😀'
+
+
+def run(emulator: Emulator, *passwords: str, check: bool = False, **options: Any) -> ModuleRun:
+    logins = [{"login": "alice@example.com", "password": password} for password in passwords]
+    return run_module("smtp_login_info", {**emulator.smarthost_options, "logins": logins, **options}, check=check)
+
+
+@pytest.fixture(autouse=True)
+def _alice(emulator: Emulator) -> None:
+    emulator.seed(users=[{"domain": "example.com", "username": "alice", "password": RIGHT}])
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_accepted(emulator: Emulator, check: bool) -> None:
+    result = run(emulator, RIGHT, check=check)
+    assert not result.failed
+    assert not result.changed
+    assert result.result["logins"] == [{"login": "alice@example.com", "accepted": True, "reason": ""}]
+    assert emulator.counters()["writes"] == 0
+
+
+def test_refused(emulator: Emulator) -> None:
+    result = run(emulator, WRONG)
+    assert result.failed
+    assert result.message == (
+        "The login alice@example.com was refused: localhost answered: 535 Incorrect authentication data."
+    )
+    assert result.result["logins"][0]["accepted"] is False
+
+
+def test_several(emulator: Emulator) -> None:
+    result = run(emulator, RIGHT, WRONG)
+    assert result.failed
+    assert result.message.endswith("; 1 of 2 logins were not accepted, see logins in the result.")
+    told = run(emulator, WRONG, RIGHT, fail_on_refusal=False)
+    assert not told.failed
+    assert [entry["accepted"] for entry in told.result["logins"]] == [False, True]
+
+
+def test_three_refusals_are_enough(emulator: Emulator) -> None:
+    result = run(emulator, *(f"{WRONG} {number}" for number in range(8)), fail_on_refusal=False, connections=10)
+    accepted = [entry["accepted"] for entry in result.result["logins"]]
+    assert (accepted.count(False), accepted.count(None)) == (3, 5)
+    assert emulator.counters()["auths_refused"] == 3
+
+
+def test_unknown_is_not_accepted(emulator: Emulator) -> None:
+    result = run(emulator, RIGHT, smarthost_port=1)
+    assert result.failed
+    assert result.message == (
+        "The login alice@example.com could not be proven: "
+        "localhost could not be reached on port 1 (connection refused)."
+    )
+    told = run(emulator, RIGHT, smarthost_port=1, fail_on_refusal=False)
+    assert told.result["logins"][0]["accepted"] is None
+
+
+def test_without_an_authority_the_system_is_asked(emulator: Emulator) -> None:
+    result = run(emulator, RIGHT, smarthost_ca_path=None)
+    assert result.failed
+    assert "set smarthost_ca_path to the file with the right authority" in result.message
+
+
+def test_the_environment_stands_in(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPAMEXPERTS_SMARTHOST", "localhost")
+    monkeypatch.setenv("SPAMEXPERTS_SMARTHOST_PORT", str(emulator.smtp_port))
+    monkeypatch.setenv("SPAMEXPERTS_SMARTHOST_CA_PATH", emulator.ca_file)
+    logins = [{"login": "alice@example.com", "password": RIGHT}]
+    assert not run_module("smtp_login_info", {"logins": logins}).failed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"logins": [{"login": "", "password": RIGHT}]}, "logins[0].login is empty or has control characters"),
+        ({"logins": [{"login": "a", "password": ""}]}, "logins[0].password is empty or has control characters"),
+        ({"logins": [{"login": "a", "password": "x\0y" * 5}]}, "logins[0].password is empty or has control"),
+        ({"logins": [{"login": "a\r\nQUIT", "password": RIGHT}]}, "logins[0].login is empty or has control"),
+        ({"logins": [{"login": "a"}]}, "missing required arguments: password found in logins"),
+        ({"logins": [{"login": "a", "password": RIGHT, "user": "b"}]}, "Unsupported parameters"),
+        ({"logins": "alice"}, "dictionary requested"),
+        ({"connections": 0}, "connections is 0; it must be from 1 to 10"),
+        ({"connections": 11}, "connections is 11; it must be from 1 to 10"),
+        ({"timeout": 0}, "timeout is 0; it must be 1 or more"),
+        ({"smarthost": "smtp.example.com:587"}, "smarthost must be the name or the address of a host"),
+        ({"smarthost_port": 70000}, "smarthost_port is 70000"),
+        ({"smarthost_ca_path": "/nowhere/ca.pem"}, "smarthost_ca_path names /nowhere/ca.pem"),
+    ],
+)
+def test_bad_input(emulator: Emulator, options: dict[str, Any], message: str) -> None:
+    result = run(emulator, RIGHT, **options)
+    assert result.failed
+    assert message in result.message
+    assert emulator.counters()["connections"] == 0
+
+
+def test_all_bad_input_is_named_at_once(emulator: Emulator) -> None:
+    logins = [{"login": "", "password": RIGHT}, {"login": "a", "password": RIGHT}, {"login": "b", "password": ""}]
+    result = run(emulator, logins=logins, connections=99, timeout=-1)
+    assert result.message == (
+        "logins[0].login is empty or has control characters; logins[2].password is empty or has control characters; "
+        "connections is 99; it must be from 1 to 10; timeout is -1; it must be 1 or more; nothing was tried."
+    )
+
+
+def test_nothing_to_try(emulator: Emulator) -> None:
+    assert run(emulator).result["logins"] == []
+
+
+@pytest.mark.parametrize("options", [{}, {"fail_on_refusal": False}, {"smarthost_port": 1}, {"timeout": 0}])
+def test_no_secret_in_result_or_log(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(basic, "has_journal", False)
+    monkeypatch.setattr(syslog, "syslog", lambda *arguments: logged.append(str(arguments[-1])))
+    forms = (WRONG, repr(WRONG)[1:-1], json.dumps(WRONG)[1:-1], quote(WRONG, safe=""))
+    encoded = base64.b64encode(WRONG.encode()).decode()
+    emulator.faults({"match": "smtp:auth", "kind": "smtp_reply", "text": f"535 {WRONG} {encoded}"})
+    result = run(emulator, WRONG, **options)
+    assert any("they are not logged" in line for line in logged)
+    for text in (result.raw, "\n".join(logged)):
+        assert not any(form in text for form in (*forms, encoded, RIGHT))
+
+
+def test_a_host_without_requests(emulator: Emulator) -> None:
+    arguments = {**emulator.smarthost_options, "logins": [{"login": "alice@example.com", "password": RIGHT}]}
+    program = (
+        "import sys; sys.modules['requests'] = sys.modules['urllib3'] = sys.modules['idna'] = None\n"
+        "import json; from tests.support.module import run_module\n"
+        "run = run_module('smtp_login_info', json.load(sys.stdin))\n"
+        "sys.exit(run.message or run.exit_code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=json.dumps(arguments),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'collections'}"},
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

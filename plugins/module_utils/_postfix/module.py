@@ -30,7 +30,7 @@ def find_instance(module: Any) -> Instance:
     def run(arguments: Sequence[str], stdin: str) -> Answer:
         program = module.get_bin_path(arguments[0])
         if program is None:
-            raise PostfixError(f"the program {arguments[0]} is missing on this host; Postfix is not fully installed.")
+            return Answer(127, "", f"the program {arguments[0]} is missing on this host")
         return Answer(*module.run_command([program, *arguments[1:]], data=stdin or None, binary_data=True))
 
     directory = module.params["config_directory"]

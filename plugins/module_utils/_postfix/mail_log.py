@@ -1,0 +1,60 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Postfix says of one mail: read from wherever this host keeps its mail log."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
+
+LOG_FILES = ("/var/log/mail.log", "/var/log/maillog", "/var/log/mail.info", "/var/log/mail")
+
+
+class Delivery(NamedTuple):
+    """One attempt to deliver: sent, deferred or bounced; to which server; and what it answered."""
+
+    status: str
+    relay: str
+    reply: str
+
+
+class MailLog:
+    """The part of the mail log that is written from now on."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._begin = time.time()
+        named = instance.effective(["maillog_file"]).get("maillog_file", "")
+        places = [named] if named.startswith("/") else LOG_FILES
+        self._file = next((Path(place) for place in places if Path(place).is_file()), None)
+        self._offset = self._file.stat().st_size if self._file else 0
+
+    def queue_id(self, message_id: str) -> Optional[str]:
+        """The queue id of the mail with this Message-ID, None when the log does not know it.
+
+        A mail that a content filter hands back has several; the last one is on its way out.
+        """
+        found = re.findall(rf"(\w+): message-id=<{re.escape(message_id)}>", self._text())
+        return found[-1] if found else None
+
+    def deliveries(self, queue_id: str) -> list[Delivery]:
+        """Every attempt so far to deliver this mail."""
+        attempts = re.finditer(
+            rf"\b{queue_id}: to=<.*?, relay=(?P<relay>[^,]+), .*?status=(?P<status>\w+) \((?P<reply>.*)\)", self._text()
+        )
+        return [Delivery(found["status"], found["relay"], found["reply"]) for found in attempts]
+
+    def _text(self) -> str:
+        if self._file is None:
+            return self._instance.journal(int(self._begin) - 1)
+        # A log that was rotated meanwhile begins again.
+        if self._file.stat().st_size < self._offset:
+            self._offset = 0
+        with self._file.open("rb") as stream:
+            stream.seek(self._offset)
+            return stream.read().decode("utf-8", "replace")

@@ -1,0 +1,153 @@
+#!/usr/bin/python
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Send one mail through the Postfix of this host and follow it until a server takes it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postfix_test_mail
+short_description: Send a test mail through Postfix and follow it to its acceptance
+version_added: 1.0.0
+description:
+  - Hands one short mail to the Postfix of this host, as any program there would, and reads in the mail log what becomes
+    of it.
+  - Fails with the reason when the mail is refused or has to wait. It is then taken out of the queue again.
+  - Nothing on the host changes, so this never reports a change. In check mode no mail is sent.
+options:
+  sender:
+    description: Envelope sender and From of the mail. It decides which login is used.
+    type: str
+    required: true
+  recipient:
+    description: Where the mail goes. It arrives there.
+    type: str
+    required: true
+  timeout:
+    description: How many seconds to wait for the outcome.
+    type: int
+    default: 60
+  config_directory:
+    description:
+      - Configuration directory of the Postfix instance, for hosts with several.
+      - The default is the main instance, usually V(/etc/postfix).
+    type: path
+notes:
+  - The mail log is the file of C(maillog_file), one of the usual files in C(/var/log), or the journal of systemd.
+requirements:
+  - Python 3.9 or newer
+extends_documentation_fragment:
+  - smarthost.spamexperts._attributes.INFO
+author:
+  - smarthost.spamexperts maintainers (@smarthost)
+seealso:
+  - module: smarthost.spamexperts.postfix_relay
+  - module: smarthost.spamexperts.smtp_login_info
+"""
+
+EXAMPLES = r"""
+- name: Does a mail of the shop leave this host?
+  smarthost.spamexperts.postfix_test_mail:
+    sender: shop@example.com
+    recipient: postmaster@example.com
+"""
+
+RETURN = r"""
+status:
+  description:
+    - What became of the mail. V(sent) means that the server named in RV(relay) has accepted it.
+    - V(unknown) means that the mail was handed to Postfix, but that its log was not found, so nothing was proven.
+    - V(not_sent) is returned in check mode.
+  returned: success
+  type: str
+  sample: sent
+relay:
+  description: The server that has accepted the mail.
+  returned: when the mail was sent
+  type: str
+  sample: 4489.smtp.antispamcloud.com[192.0.2.1]:587
+reply:
+  description: The server's answer.
+  returned: when the mail was sent
+  type: str
+  sample: 250 OK id=1sXyZ2-0001Ab-3c
+"""
+
+import re
+import time
+import uuid
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.mail_log import Delivery, MailLog
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import find_instance
+
+MESSAGE = """\
+From: {sender}
+To: {recipient}
+Subject: Test mail of smarthost.spamexperts
+Message-ID: <{message_id}>
+Auto-Submitted: auto-generated
+
+This mail proves that its host can send. It needs no answer.
+"""
+# Seconds after which a mail log that does not mention the mail is taken for the wrong one.
+LOG_PATIENCE = 10
+ADDRESS = re.compile(r"[^\s<>\x00-\x1f\x7f]+@[^\s<>@\x00-\x1f\x7f]+\Z")
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "sender": {"type": "str", "required": True},
+            "recipient": {"type": "str", "required": True},
+            "timeout": {"type": "int", "default": 60},
+            "config_directory": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        for name in ("sender", "recipient"):
+            if not ADDRESS.match(module.params[name]):
+                raise ValueError(f"{name}: '{module.params[name]}' is not an address such as name@example.com.")
+        result = {"status": "not_sent"} if module.check_mode else send(module)
+    except (PostfixError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **result)
+
+
+def send(module: Any) -> dict[str, str]:
+    """Send the mail and follow it; raises PostfixError unless it was accepted."""
+    if module.get_bin_path("postconf") is None:
+        raise PostfixError("Postfix is not installed on this host, so no mail can be sent through it.")
+    instance = find_instance(module)
+    if not instance.is_running():
+        raise PostfixError("Postfix does not run, so the test mail would only wait; start Postfix.")
+    sender, recipient, timeout = (module.params[name] for name in ("sender", "recipient", "timeout"))
+    message_id = f"{uuid.uuid4()}@{instance.effective(['myhostname'])['myhostname']}"
+    log, begin = MailLog(instance), time.monotonic()
+    instance.submit(sender, recipient, MESSAGE.format(sender=sender, recipient=recipient, message_id=message_id))
+    while time.monotonic() - begin < timeout:
+        queue_id = log.queue_id(message_id)
+        attempts = log.deliveries(queue_id) if queue_id else []
+        if queue_id and attempts:
+            return judged(instance, queue_id, attempts[-1])
+        if queue_id is None and time.monotonic() - begin > min(LOG_PATIENCE, timeout / 2):
+            return {"status": "unknown"}
+        time.sleep(0.1)
+    raise PostfixError(f"the test mail had not left this host after {timeout} seconds; see the queue and the mail log.")
+
+
+def judged(instance: Instance, queue_id: str, attempt: Delivery) -> dict[str, str]:
+    """Return an accepted mail; take any other one back and raise PostfixError with the reason."""
+    if attempt.status == "sent":
+        return attempt._asdict()
+    instance.ask("postsuper", "-d", queue_id)
+    raise PostfixError(f"the test mail was {attempt.status} and taken back, because: {attempt.reply}")
+
+
+if __name__ == "__main__":
+    main()

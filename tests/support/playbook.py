@@ -67,6 +67,7 @@ def inventory_file(path: Path, emulator: Emulator, *relays: ScratchPostfix, **va
         "outgoing_mail_smarthost": emulator.smtp_host,
         "outgoing_mail_smarthost_port": emulator.smtp_port,
         "outgoing_mail_smarthost_ca_path": emulator.ca_file,
+        "spamexperts_smarthost_ca_path": emulator.ca_file,
         **variables,
     }
     content = {"all": {"vars": shared, "children": {"mail_relays": {"hosts": hosts}}}}

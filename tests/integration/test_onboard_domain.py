@@ -1,0 +1,208 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook onboard_domain with real ansible-playbook, real Postfix and the emulator; asserted at the far end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.emulator import Emulator
+from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
+from tests.support.postfix import ScratchPostfix
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a real Postfix needs root")
+
+PLAYBOOK = "smarthost.spamexperts.onboard_domain"
+
+
+@pytest.fixture
+def postfix() -> Iterator[ScratchPostfix]:
+    with ScratchPostfix() as running:
+        yield running
+
+
+class Onboarding:
+    """One domain's onboarding at one emulator, with one mail server."""
+
+    def __init__(self, folder: Path, emulator: Emulator, *relays: ScratchPostfix, discovered: bool = True) -> None:
+        self.folder = folder
+        self.emulator = emulator
+        self.inventory = inventory_file(folder / "inventory.yml", emulator, *relays)
+        self.accounts: dict[str, Any] = {
+            "default": {**emulator.connection, "use_discovered_methods": discovered, "retries": 0}
+        }
+        self.description: dict[str, Any] = {
+            "domain": "example.com",
+            "abuse_contact": "postmaster@example.com",
+            "senders": [
+                {"username": "alice", "password_file": str(folder / "alice"), "limits": {"per_hour": 200}},
+                {"username": "info", "password_file": str(folder / "info"), "shared": True},
+                {"authentication_method": "domain", "password_file": str(folder / "domain"), "relay": True},
+                {"authentication_method": "ip", "username": "192.0.2.25"},
+            ],
+        }
+
+    def run(self, *options: str, **environment: str) -> PlaybookRun:
+        variables = self.folder / "variables.yml"
+        content = {"spamexperts_accounts": self.accounts, "spamexperts_onboarding": self.description}
+        variables.write_text(yaml.safe_dump(content), encoding="utf-8")
+        arguments = ["-i", str(self.inventory), "-e", f"@{variables}", *options]
+        run = run_playbook(PLAYBOOK, arguments, {**ansible_environment(), **environment})
+        for secret in self.secrets():
+            assert secret not in run.output
+        return run
+
+    def secrets(self) -> list[str]:
+        files = [self.folder / name for name in ("alice", "info", "domain")]
+        return [self.emulator.api_password, *(file.read_text().strip() for file in files if file.exists())]
+
+
+def test_check_mode_predicts_every_creation_and_writes_nothing(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    before = {file: file.read_bytes() for file in postfix.config_directory.iterdir() if file.is_file()}
+    run = Onboarding(tmp_path, emulator, postfix).run("--check", "--diff")
+    assert run.returncode == 0, run.output
+    assert "4 created" in run.output
+    assert emulator.counters()["writes"] == 0
+    assert not (tmp_path / "alice").exists()
+    assert {file: file.read_bytes() for file in postfix.config_directory.iterdir() if file.is_file()} == before
+    assert run.recap()["mail1"]["changed"] >= 1
+
+
+def test_a_domain_is_onboarded_a_mail_is_relayed_and_the_second_run_changes_nothing(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    onboarding = Onboarding(tmp_path, emulator, postfix)
+    run = onboarding.run()
+    assert run.returncode == 0, run.output
+
+    state = emulator.state()
+    (domain,) = state["domains"]
+    assert domain["products"]["outgoing"]
+    users = {user["username"]: user for user in emulator.users()}
+    assert set(users) == {"alice", "info", "", "192.0.2.25"}
+    assert users["alice"]["limit_per_hour"] == 200
+    assert users["info"]["limits_enabled"] == 0
+    assert emulator.call("domainadmincontact/get", domain="example.com")["result"] == "postmaster@example.com"
+
+    postfix.inject("alice@example.com", "somebody@example.net", "through the smarthost")
+    postfix.wait_until_empty(30)
+    (mail,) = emulator.mails()
+    assert (mail["mail_from"], mail["login"], mail["subject"]) == (
+        "alice@example.com",
+        "example.com",
+        "through the smarthost",
+    )
+    assert mail["tls"]
+
+    emulator.reset_counters()
+    again = onboarding.run()
+    assert again.returncode == 0, again.output
+    assert again.changed() == 0, again.output
+    assert emulator.counters()["writes"] == 0
+
+
+def test_with_the_public_calls_only(tmp_path: Path, documented_emulator: Emulator, postfix: ScratchPostfix) -> None:
+    onboarding = Onboarding(tmp_path, documented_emulator, postfix, discovered=False)
+    run = onboarding.run()
+    assert run.returncode == 0, run.output
+    assert "To do by hand" in run.output
+    assert {user["username"] for user in documented_emulator.users()} == {"alice", "info", "", "192.0.2.25"}
+    documented_emulator.reset_counters()
+    again = onboarding.run()
+    assert again.returncode == 0, again.output
+    assert again.changed() == 0, again.output
+    assert documented_emulator.counters()["effective_writes"] == 0
+
+
+def test_the_connection_may_come_from_the_environment(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    onboarding = Onboarding(tmp_path, emulator, postfix)
+    onboarding.accounts = {}
+    connection = {f"SPAMEXPERTS_{name.upper()}": value for name, value in emulator.connection.items()}
+    run = onboarding.run("--check", **connection)
+    assert run.returncode == 0, run.output
+
+
+def bad(name: str, value: Any) -> Any:
+    def change(onboarding: Onboarding) -> None:
+        onboarding.accounts["default"][name] = value
+
+    return change
+
+
+def fault(kind: str) -> Any:
+    def change(onboarding: Onboarding) -> None:
+        onboarding.emulator.faults({"match": "*", "kind": kind, "times": None})
+
+    return change
+
+
+def newline(onboarding: Onboarding) -> None:
+    onboarding.description["senders"][0] = {"username": "alice", "password": "Correct-Horse\n-42"}
+
+
+def nowhere(onboarding: Onboarding) -> None:
+    onboarding.description["account"] = "nowhere"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (bad("api_url", "https://api.invalid"), ["api.invalid", "api_url"]),
+        (bad("api_url", "https://127.0.0.1:9"), ["127.0.0.1:9"]),
+        (bad("api_url", "http://127.0.0.1"), ["api_url must be https://"]),
+        (bad("api_username", "nobody@example.test"), ["api_username"]),
+        (bad("ca_path", "/nonexistent"), ["ca_path names /nonexistent"]),
+        (fault("api_not_allowed"), ["Control Panel API usage"]),
+        (fault("ip_not_allowed"), ["address"]),
+        (fault("inactive"), ["inactive"]),
+        (newline, ["newline"]),
+        (nowhere, ["account nowhere", "spamexperts_accounts"]),
+    ],
+    ids=lambda value: None if callable(value) else value[0],
+)
+def test_bad_input_is_one_sentence_and_nothing_is_written(
+    tmp_path: Path, emulator: Emulator, change: Any, words: list[str]
+) -> None:
+    onboarding = Onboarding(tmp_path, emulator)
+    change(onboarding)
+    run = onboarding.run()
+    assert run.returncode != 0
+    assert "Traceback" not in run.output
+    for word in words:
+        assert word in run.output, run.output
+    assert emulator.counters()["writes"] == 0
+    assert not emulator.users()
+
+
+def test_a_host_without_postfix_is_named(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
+    """The role would install it; where it may not, the module says what is missing."""
+    onboarding = Onboarding(tmp_path, emulator, postfix)
+    content = yaml.safe_load(onboarding.inventory.read_text())
+    hosts = content["all"]["children"]["mail_relays"]["hosts"]
+    hosts["mail1"]["outgoing_mail_config_directory"] = str(tmp_path / "empty")
+    onboarding.inventory.write_text(yaml.safe_dump(content))
+    run = onboarding.run()
+    assert run.returncode != 0
+    assert "Postfix" in run.output
+
+
+def test_without_requests_the_missing_library_is_named(tmp_path: Path, emulator: Emulator) -> None:
+    """A Python that has ansible-core but not requests: a path in front hides it."""
+    hidden = tmp_path / "hidden" / "requests"
+    hidden.mkdir(parents=True)
+    (hidden / "__init__.py").write_text("raise ImportError('hidden by the test')\n")
+    run = Onboarding(tmp_path, emulator).run(PYTHONPATH=str(hidden.parent))
+    assert run.returncode != 0
+    assert "requests" in run.output
+    assert "Traceback" not in run.output

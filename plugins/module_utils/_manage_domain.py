@@ -259,7 +259,7 @@ class DomainManager:
         name = self._wanted.name
         step = Step("domain/remove", [("domain", name)])
         try:
-            self._send(step, lambda: not _exists(self._client, name), accept=ErrorKind.NOT_FOUND)
+            self._send(step, lambda: not _exists(self._client, name))
         except ApiError as error:
             if error.kind is ErrorKind.HAS_OUTGOING_USERS:
                 raise DomainError(self._refusal(self._users(methods), methods, remove_users)) from None

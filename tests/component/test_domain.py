@@ -159,9 +159,12 @@ def test_a_domain_of_somebody_else_is_never_taken_over(server: Server, missing: 
     assert stored["owner"] == "other@example.test"
 
 
-@pytest.mark.parametrize("missing", ["present0", "error"])
+@pytest.mark.parametrize("missing", ["present0", "error", "No such domain."])
 def test_a_missing_domain_is_added_whatever_the_server_says_of_it(server: Server, missing: str) -> None:
-    server.emulator.quirks(domain_exists_missing=missing)
+    if missing in ("present0", "error"):
+        server.emulator.quirks(domain_exists_missing=missing)
+    else:
+        server.emulator.faults({"match": "domain/exists", "kind": "body", "text": f"ERROR: {missing}\n", "times": 2})
     assert server.run(**WHOLE, check=True).changed
     assert server.writes == 0
     assert server.run(**WHOLE).result["domain"] == SHOWN
@@ -361,6 +364,9 @@ def test_a_lost_reply_of_a_change_or_removal_is_settled(full: Server, call: str,
         assert run.result["removed_outgoing_users"] == ["alice@example.com"]
         assert full.stored() is None
     assert run.changed
+    # A user's removal is sent again, and "no such user" then tells that it had been done; the others are looked at.
+    repeated = kind == "reset_before" or call == "outgoingusers/remove"
+    assert full.emulator.counters()["requests"][call] == 1 + repeated
 
 
 def test_after_two_lost_replies_the_failure_says_so(server: Server) -> None:

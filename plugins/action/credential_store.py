@@ -1,0 +1,169 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes the credential store; it runs in the controller's process, where the vault passwords are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Optional
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._passwords import (
+    DEFAULT_LENGTH,
+    SAFE_ALPHABET,
+    generate,
+)
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _credentials
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credentials
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._secrets import register_secret
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store, StoreError
+
+SHORTEST = 12
+#: A password that nobody guesses, whatever its length and alphabet.
+LEAST_COMBINATIONS = 2**64
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "path": {"type": "path", "required": True},
+    "vault_id": {"type": "str"},
+    "state": {
+        "type": "str",
+        "choices": ["present", "staged", "committed", "rolled_back", "absent"],
+        "default": "present",
+    },
+    "credentials": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "login": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "next_login": {"type": "str"},
+        },
+    },
+    "update_password": {"type": "str", "choices": ["on_create", "always"], "default": "on_create", "no_log": False},
+    "password_length": {"type": "int", "default": DEFAULT_LENGTH, "no_log": False},
+    "password_alphabet": {"type": "str", "default": SAFE_ALPHABET, "no_log": False},
+    "hold": {"type": "bool"},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
+    """The action."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+        """Return what the stub module documents."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
+        try:
+            check_options(params)
+            result.update(self._manage(params))
+        except (InputError, StoreError) as problem:
+            raise AnsibleActionFail(str(problem)) from None
+        return result
+
+    def _manage(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        store = Store(params["path"], self._loader, params["vault_id"])
+        if self._task.check_mode:
+            return self._change(store, params, write=False)
+        if not params["credentials"] and params["hold"] is None:
+            return self._change(store, params, write=False)
+        run = os.getppid()  # the process of ansible-playbook; this one is gone after the task
+        with store.locked(run):
+            result = self._change(store, params, write=True)
+            if params["hold"]:
+                store.hold(run)
+            elif params["hold"] is False:
+                store.release()
+        return result
+
+    def _change(self, store: Store, params: Mapping[str, Any], *, write: bool) -> dict[str, Any]:
+        entries = params["credentials"]
+        credentials = store.read(missing=params["state"] in ("present", "absent"))
+        before = {name: entry.to_result() for name, entry in credentials.entries.items()}
+        actions = apply(credentials, params)
+        names = [entry["name"] for entry in entries] if entries else sorted(credentials.entries)
+        changed = any(action != _credentials.UNCHANGED for action in actions.values())
+        for entry in credentials.entries.values():
+            register_secret(entry.current, entry.next)
+        if changed and write:
+            store.write(credentials)
+        shown = [
+            {
+                **(credentials.entries[name].to_result() if name in credentials.entries else {"name": name}),
+                "action": actions.get(name, _credentials.UNCHANGED),
+            }
+            for name in names
+        ]
+        result: dict[str, Any] = {"changed": changed, "credentials": shown, "vault_id": store.used_vault_id}
+        if self._task.diff:
+            after = {name: entry.to_result() for name, entry in credentials.entries.items()}
+            touched = sorted(name for name, action in actions.items() if action != _credentials.UNCHANGED)
+            result["diff"] = {
+                "before": {name: described(before[name], "") for name in touched if name in before},
+                "after": {name: described(after[name], actions[name]) for name in touched if name in after},
+            }
+        return result
+
+
+def described(shown: Mapping[str, Any], action: str) -> dict[str, Any]:
+    """A credential in a diff; a change of the password shows, the password does not."""
+    new = action in (_credentials.CREATED, _credentials.UPDATED, _credentials.COMMITTED)
+    return {**shown, "password": "(new)" if new else "(set)"}
+
+
+def check_options(params: Mapping[str, Any]) -> None:
+    """Raise InputError with everything that is wrong with the options, without what they hold."""
+    problems = []
+    names = [entry["name"] for entry in params["credentials"]]
+    problems += [f"{name} is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    for position, entry in enumerate(params["credentials"]):
+        place = f"credentials[{position}]"
+        for option, states in (("password", {"present"}), ("login", {"present"}), ("next_login", {"staged"})):
+            if entry[option] is not None and params["state"] not in states:
+                problems.append(f"{place}.{option} has no meaning with state={params['state']}; leave it out")
+        for option in ("name", "login", "next_login"):
+            text = entry[option]
+            if text is not None and (not text or text != text.strip() or ":" in text or not text.isprintable()):
+                problems.append(f"{place}.{option} must not be empty, nor hold a colon or blanks at its ends")
+    alphabet, length = params["password_alphabet"], params["password_length"]
+    if any(not character.isprintable() or character.isspace() for character in alphabet) or ":" in alphabet:
+        problems.append("password_alphabet holds a blank, a colon or a control character; take them out")
+    if length < SHORTEST or length > 256 or len(set(alphabet)) ** length < LEAST_COMBINATIONS:
+        problems.append(
+            f"passwords of {length} characters out of {len(set(alphabet))} are too easy to guess, or too long; "
+            f"take {SHORTEST} to 256 characters, and more different ones"
+        )
+    if problems:
+        raise InputError("; ".join(problems) + ". Nothing was changed.")
+
+
+def apply(credentials: Credentials, params: Mapping[str, Any]) -> dict[str, str]:
+    """Bring the credentials to the wanted state; what was done, by name."""
+
+    def make() -> str:
+        return generate(params["password_length"], "".join(dict.fromkeys(params["password_alphabet"])))
+
+    overwrite = params["update_password"] == "always"  # noqa: S105 - a choice, no password
+    change: dict[str, Callable[[Mapping[str, Any]], str]] = {
+        "present": lambda entry: credentials.ensure(
+            entry["name"], entry["login"] or "", entry["password"], make, overwrite=overwrite
+        ),
+        "staged": lambda entry: credentials.stage(entry["name"], entry["next_login"] or "", make),
+        "committed": lambda entry: credentials.commit(entry["name"]),
+        "rolled_back": lambda entry: credentials.roll_back(entry["name"]),
+        "absent": lambda entry: credentials.remove(entry["name"]),
+    }
+    try:
+        return {entry["name"]: change[params["state"]](entry) for entry in params["credentials"]}
+    except InputError as problem:
+        raise InputError(f"credential store {params['path']}: {problem}. Nothing was changed.") from None

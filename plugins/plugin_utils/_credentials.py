@@ -1,0 +1,164 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The credentials of a store: for each name a login and its password, and the next ones while a rotation runs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional
+
+import yaml
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError, check_password
+
+FORMAT = 1
+CREATED = "created"
+UPDATED = "updated"
+STAGED = "staged"
+COMMITTED = "committed"
+ROLLED_BACK = "rolled_back"
+REMOVED = "removed"
+UNCHANGED = "unchanged"
+
+_HEADER = "# Written by smarthost.spamexperts.credential_store. To change it by hand: ansible-vault edit\n"
+_FIELDS = {"login", "current", "next", "next_login"}
+
+
+@dataclass(frozen=True)
+class Credential:
+    """One credential. `name` stays the same for ever; `login` and `current` are what the smarthost accepts now.
+
+    `next` and `next_login` are empty unless a rotation is under way. No password is empty otherwise.
+    """
+
+    name: str
+    login: str
+    current: str = field(repr=False)
+    next: str = field(default="", repr=False)
+    next_login: str = ""
+
+    @property
+    def rotating(self) -> bool:
+        """Whether a rotation is under way."""
+        return bool(self.next)
+
+    def to_result(self) -> dict[str, Any]:
+        """The credential as results and diffs show it: never with a password."""
+        shown: dict[str, Any] = {"name": self.name, "login": self.login, "rotating": self.rotating}
+        if self.rotating:
+            shown["next_login"] = self.next_login
+        return shown
+
+
+class Credentials:
+    """All credentials of a store. Each change gives one of the words above; problems raise InputError."""
+
+    def __init__(self, entries: Mapping[str, Credential] | None = None) -> None:
+        self.entries = dict(entries or {})
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Credentials:
+        """Read what `to_yaml` wrote, or a person changed. Messages never quote the text, as it holds passwords."""
+        try:
+            data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        except yaml.YAMLError as problem:
+            mark = getattr(problem, "problem_mark", None)
+            raise InputError(f"it is not valid YAML{f' in line {mark.line + 1}' if mark else ''}") from None
+        if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("credentials"), dict):
+            raise InputError(f"it is not a credential store of format {FORMAT}, which has format and credentials")
+        return cls({str(name): _credential(str(name), entry) for name, entry in data["credentials"].items()})
+
+    def to_yaml(self) -> str:
+        """The plain text of the store."""
+        credentials: dict[str, dict[str, str]] = {}
+        for name, entry in sorted(self.entries.items()):
+            shown = {"login": entry.login, "current": entry.current}
+            if entry.rotating:
+                shown.update(next_login=entry.next_login, next=entry.next)
+            credentials[name] = shown
+        data = {"format": FORMAT, "credentials": _plain(credentials)}
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        return _HEADER + yaml.dump(data, Dumper=dumper, allow_unicode=True, sort_keys=False, width=1 << 20)
+
+    def get(self, name: str) -> Credential:
+        """The credential of this name."""
+        if name not in self.entries:
+            raise InputError(f"it has no credential {name}; create it with smarthost.spamexperts.credential_store")
+        return self.entries[name]
+
+    def ensure(
+        self, name: str, login: str, password: Optional[str], make: Callable[[], str], *, overwrite: bool
+    ) -> str:
+        """Have the credential, with this password or a new one; an existing one changes only with `overwrite`."""
+        if password is not None:
+            check_password(password, login or name)
+        present = self.entries.get(name)
+        if present is None:
+            self.entries[name] = Credential(name, login or name, make() if password is None else password)
+            return CREATED
+        if login and login != present.login:
+            raise InputError(
+                f"{name} is there with the login {present.login}, not {login}; remove it first, or correct it"
+            )
+        if not overwrite or password is None or password == present.current:
+            return UNCHANGED
+        if present.rotating:
+            raise InputError(
+                f"{name} is in the middle of a rotation; finish it, or roll it back, before you set a password"
+            )
+        self.entries[name] = replace(present, current=password)
+        return UPDATED
+
+    def stage(self, name: str, next_login: str, make: Callable[[], str]) -> str:
+        """Have a next password; one that is there already is kept, since the vendor may know it."""
+        present = self.get(name)
+        wanted = next_login or present.login
+        if present.rotating:
+            if wanted != present.next_login:
+                raise InputError(
+                    f"{name} is in the middle of a rotation to the login {present.next_login}, not {wanted}; "
+                    "finish it, or roll it back first"
+                )
+            return UNCHANGED
+        self.entries[name] = replace(present, next=make(), next_login=wanted)
+        return STAGED
+
+    def commit(self, name: str) -> str:
+        """Let the next login and password be the current ones, and forget the old ones."""
+        present = self.get(name)
+        if not present.rotating:
+            return UNCHANGED
+        self.entries[name] = Credential(name, present.next_login, present.next)
+        return COMMITTED
+
+    def roll_back(self, name: str) -> str:
+        """Forget the next login and password."""
+        present = self.get(name)
+        if not present.rotating:
+            return UNCHANGED
+        self.entries[name] = Credential(name, present.login, present.current)
+        return ROLLED_BACK
+
+    def remove(self, name: str) -> str:
+        """Forget the credential."""
+        return REMOVED if self.entries.pop(name, None) else UNCHANGED
+
+
+def _plain(value: Any) -> Any:
+    """Without the subclasses of str in which ansible-core hands over options, and which YAML does not know."""
+    if isinstance(value, dict):
+        return {_plain(name): _plain(item) for name, item in value.items()}
+    return "".join(value)
+
+
+def _credential(name: str, entry: object) -> Credential:
+    if not isinstance(entry, dict) or not all(isinstance(value, str) and value for value in entry.values()):
+        raise InputError(f"the credential {name} has a value that is not a text; write numbers in quotes")
+    strange = sorted(str(key) for key in set(entry) - _FIELDS)
+    if strange or "current" not in entry:
+        raise InputError(f"the credential {name} needs current, and may have login, next and next_login; correct it")
+    login = str(entry.get("login", name))
+    following = str(entry.get("next", ""))
+    next_login = str(entry.get("next_login", login)) if following else ""
+    return Credential(name, login, str(entry["current"]), following, next_login)

@@ -1,0 +1,146 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file of a credential store: read, written whole or not at all, and kept for one run."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Optional, cast
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credentials
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._vault import Key, Vault, VaultError
+
+
+class StoreError(ValueError):
+    """The store cannot be used; one sentence without a secret."""
+
+
+class Store:
+    """One file. `vault_id` is for a new file; an existing one keeps its own."""
+
+    def __init__(self, path: str, loader: Any, vault_id: Optional[str] = None) -> None:
+        self.path = Path(os.path.realpath(Path(path).expanduser()))
+        self.vault_id = vault_id or ""
+        self._loader = loader
+        self._key: Optional[Key] = None
+
+    def read(self, *, missing: bool = False) -> Credentials:
+        """What the store holds. With `missing`, a store that is not there yet is an empty one."""
+        try:
+            vault = Vault(self._loader)
+            try:
+                content = self.path.read_bytes()
+            except FileNotFoundError:
+                if not missing:
+                    raise
+                self._key = vault.key(self.vault_id)
+                return Credentials()
+            plain, self._key = vault.decrypt(content)
+            return Credentials.from_yaml(plain.decode("utf-8", "surrogateescape"))
+        except (VaultError, InputError) as problem:
+            raise StoreError(f"credential store {self.path}: {problem}.") from None
+        except OSError as problem:
+            raise StoreError(f"credential store {self.path} cannot be read: {problem.strerror}.") from None
+
+    @property
+    def used_vault_id(self) -> str:
+        """The vault id of the file that was read, or will be written."""
+        return self._key.vault_id if self._key else ""
+
+    def write(self, credentials: Credentials) -> None:
+        """Replace the file; after an error, or a kill at any moment, the old one is as it was. It was read before."""
+        plain = credentials.to_yaml().encode("utf-8", "surrogateescape")
+        content = Vault(self._loader).encrypt(plain, cast(Key, self._key))
+        try:
+            self._replace(content)
+        except OSError as problem:
+            raise StoreError(
+                f"credential store {self.path} cannot be written: {problem.strerror}; it is as it was before."
+            ) from None
+
+    def _replace(self, content: bytes) -> None:
+        handle, temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                with suppress(FileNotFoundError):
+                    before = self.path.stat()
+                    os.fchmod(stream.fileno(), before.st_mode & 0o777)
+                    with suppress(PermissionError):
+                        os.fchown(stream.fileno(), before.st_uid, before.st_gid)
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).replace(self.path)
+        except BaseException:
+            Path(temporary).unlink()
+            raise
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    # One at a time
+
+    @property
+    def lock_path(self) -> Path:
+        """The file that is locked for the moment of a change, and names the run that keeps the store for itself."""
+        return self.path.with_name(f".{self.path.name}.lock")
+
+    @contextmanager
+    def locked(self, run: int) -> Iterator[None]:
+        """Nobody else changes the store meanwhile. `run` is the process id of this run of Ansible.
+
+        Raises StoreError where another run, which still lives, keeps the store for itself.
+        """
+        try:
+            handle = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as problem:
+            raise StoreError(f"credential store {self.path} cannot be locked: {problem.strerror}.") from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            self._refuse_other(run)
+            yield
+        finally:
+            os.close(handle)
+
+    def hold(self, run: int) -> None:
+        """Keep the store for this run until it ends; call it while `locked`."""
+        mark = {"host": socket.gethostname(), "process": run, "started": _start_of(run)}
+        self.lock_path.write_text(json.dumps(mark) + "\n", encoding="utf-8")
+
+    def release(self) -> None:
+        """Let other runs have the store; call it while `locked`."""
+        self.lock_path.write_text("", encoding="utf-8")
+
+    def _refuse_other(self, run: int) -> None:
+        try:
+            mark = json.loads(self.lock_path.read_text(encoding="utf-8"))
+            host, process, started = str(mark["host"]), int(mark["process"]), str(mark["started"])
+        except (ValueError, KeyError, TypeError):
+            return  # nobody, or a line that a kill cut off before its run did anything
+        if host != socket.gethostname():
+            raise StoreError(
+                f"credential store {self.path} is kept by a run on {host} (process {process}); wait until it has "
+                f"ended. If it is gone for good, remove {self.lock_path} and run again."
+            )
+        if process != run and _start_of(process) == started != "":
+            raise StoreError(
+                f"credential store {self.path} is kept by another run (process {process}); wait until it has ended."
+            )
+
+
+def _start_of(process: int) -> str:
+    """When the process was started, so that a later one with the same id is not taken for it; empty when it is gone."""
+    shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(process)], capture_output=True, text=True, check=False)
+    return shown.stdout.strip()

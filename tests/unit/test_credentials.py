@@ -1,0 +1,129 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The model of the credential store."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credential, Credentials
+
+OLD, NEW = "old password 1", "new password 2"
+
+
+def credentials(*entries: Credential) -> Credentials:
+    return Credentials({entry.name: entry for entry in entries})
+
+
+def make() -> str:
+    return NEW
+
+
+def test_a_rotation_from_beginning_to_end() -> None:
+    store = credentials(Credential("web", "web@example.com", OLD))
+    assert store.stage("web", "web2@example.com", make) == "staged"
+    assert store.get("web") == Credential("web", "web@example.com", OLD, NEW, "web2@example.com")
+    assert store.commit("web") == "committed"
+    assert store.get("web") == Credential("web", "web2@example.com", NEW)
+    assert store.commit("web") == "unchanged"
+
+
+def test_a_staged_password_is_kept_because_the_vendor_may_know_it() -> None:
+    store = credentials(Credential("web", "web", OLD, "staged before", "web"))
+    assert store.stage("web", "", make) == "unchanged"
+    assert store.get("web").next == "staged before"
+
+
+def test_a_staged_login_cannot_become_another_one() -> None:
+    store = credentials(Credential("web", "a", OLD, NEW, "b"))
+    with pytest.raises(InputError, match="in the middle of a rotation to the login b, not c"):
+        store.stage("web", "c", make)
+
+
+def test_roll_back_forgets_the_next_password() -> None:
+    store = credentials(Credential("web", "a", OLD, NEW, "b"))
+    assert store.roll_back("web") == "rolled_back"
+    assert store.get("web") == Credential("web", "a", OLD)
+    assert store.roll_back("web") == "unchanged"
+
+
+def test_ensure_creates_and_overwrites_only_when_told() -> None:
+    store = credentials()
+    assert store.ensure("web", "", None, make, overwrite=False) == "created"
+    assert store.get("web") == Credential("web", "web", NEW)
+    assert store.ensure("web", "web", "another password", make, overwrite=False) == "unchanged"
+    assert store.get("web").current == NEW
+    assert store.ensure("web", "", "another password", make, overwrite=True) == "updated"
+    assert store.get("web").current == "another password"
+    assert store.ensure("web", "", "another password", make, overwrite=True) == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("entry", "login", "password", "message"),
+    [
+        (Credential("web", "a", OLD), "b", None, "is there with the login a, not b"),
+        (Credential("web", "a", OLD, NEW, "a"), "", "another password", "in the middle of a rotation"),
+        (Credential("other", "a", OLD), "", "short", "shorter than 12"),
+    ],
+)
+def test_ensure_refuses(entry: Credential, login: str, password: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        credentials(entry).ensure("web", login, password, make, overwrite=True)
+
+
+def test_remove() -> None:
+    store = credentials(Credential("web", "web", OLD))
+    assert store.remove("web") == "removed"
+    assert store.remove("web") == "unchanged"
+    with pytest.raises(InputError, match="it has no credential web; create it"):
+        store.get("web")
+
+
+def test_every_password_survives_the_file() -> None:
+    passwords = [
+        "quo'te\"back\\slash",
+        "{{ jinja }} {% x %}",
+        "ünï¢ode \U0001f511",
+        "yes",
+        "1234",
+        "# no comment",
+        "- a",
+        "x" * 500,
+        "~",
+    ]
+    store = credentials(*(Credential(f"n{i}", "l", text, text, "l") for i, text in enumerate(passwords)))
+    again = Credentials.from_yaml(store.to_yaml())
+    assert again.entries == store.entries
+    assert [again.get(f"n{i}").current for i in range(len(passwords))] == passwords
+
+
+def test_nothing_shown_holds_a_password() -> None:
+    entry = Credential("web", "web", OLD, NEW, "web2")
+    assert OLD not in repr(entry)
+    assert NEW not in repr(entry)
+    assert entry.to_result() == {"name": "web", "login": "web", "rotating": True, "next_login": "web2"}
+    assert "next_login" not in Credential("web", "web", OLD).to_result()
+
+
+def test_a_file_by_hand_needs_only_the_password() -> None:
+    store = Credentials.from_yaml("format: 1\ncredentials:\n  web@example.com:\n    current: abc\n")
+    assert store.get("web@example.com") == Credential("web@example.com", "web@example.com", "abc")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- secret", "not a credential store of format 1"),
+        ("format: 2\ncredentials: {}", "not a credential store of format 1"),
+        ("format: 1\ncredentials:\n  web: {current: 123456789012}", "web has a value that is not a text"),
+        ("format: 1\ncredentials:\n  web: {login: secret}", "web needs current"),
+        ("format: 1\ncredentials:\n  web: {current: secret, pasword: secret}", "web needs current, and may have"),
+        ("format: 1\ncredentials: {web: {current: 'secret}", "not valid YAML in line 2"),
+    ],
+)
+def test_a_broken_file_is_refused_without_quoting_it(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        Credentials.from_yaml(text)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None

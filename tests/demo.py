@@ -100,17 +100,13 @@ def show_mail(emulator: Emulator, postfix: ScratchPostfix) -> None:
 def demonstrate(folder: Path) -> None:
     """The whole demo, in a folder that is removed afterwards."""
     with Emulator("full") as emulator, ScratchPostfix() as postfix:
-        say(
-            f"1. The emulator stands in for the vendor: API {emulator.api_url}, smarthost localhost:{emulator.smtp_port}"
-        )
+        say(f"1. The emulator stands in for the vendor: {emulator.api_url}, smarthost localhost:{emulator.smtp_port}")
         say(f"2. A Postfix of its own runs in {postfix.home}; the machine's /etc/postfix is not touched")
         variables = VARIABLES.format(folder=folder)
         (folder / "example.com.yml").write_text(variables, encoding="utf-8")
         inventory_file(folder / "inventory.yml", emulator, postfix)
         environment = {**ansible_environment(), **emulator_environment(emulator)}
-        say(
-            "3. ansible-playbook smarthost.spamexperts.onboard_domain -i inventory.yml -e @example.com.yml, with this file:"
-        )
+        say("3. ansible-playbook smarthost.spamexperts.onboard_domain -i inventory.yml -e @example.com.yml, with it:")
         say("".join(f"   > {line}\n" for line in variables.splitlines()))
         onboard(folder, environment)
         say("4. A mail goes through that Postfix:")

@@ -428,6 +428,6 @@ def diff(changes: Sequence[Change]) -> dict[str, Any]:
             sides["after"][name] = change.after.to_result()
             if change.password == PASSWORD_SET:
                 sides["after"][name]["password"] = f"{PASSWORD_PLACEHOLDER}, new"
-                if name in sides["before"]:
+                if change.before:
                     sides["before"][name]["password"] = f"{PASSWORD_PLACEHOLDER}, old"
     return dict(sides)

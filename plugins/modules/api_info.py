@@ -142,7 +142,7 @@ def first_text(client: Client, call: str) -> str:
     try:
         result = client.call(call, write=False).result
     except ApiError as error:
-        if error.kind not in (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED, ErrorKind.OTHER):
+        if error.kind not in (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED, ErrorKind.NOT_FOUND, ErrorKind.OTHER):
             raise
         return ""
     if isinstance(result, list) and result:

@@ -1,0 +1,130 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""api_info: which calls a server offers, and what works because of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.emulator import Emulator
+from tests.support.module import ModuleRun, run_module
+
+
+def info(emulator: Emulator, **options: Any) -> ModuleRun:
+    run = run_module("api_info", {**emulator.connection, **options})
+    assert emulator.api_password not in run.raw
+    assert not run.changed
+    return run
+
+
+def sources(run: ModuleRun) -> dict[str, str]:
+    assert not run.failed, run.message
+    return {row["operation"]: row["source"] for row in run.result["methods"]}
+
+
+PUBLIC = {"add": "documented", "add_ip": "documented", "remove": "documented"}
+OTHERS = ("set_password", "set_limits", "set_settings", "lock", "unlock")
+
+
+def test_a_server_with_the_public_calls_only(documented_emulator: Emulator) -> None:
+    run = info(documented_emulator)
+    assert sources(run) == {**PUBLIC, "list": "missing", **dict.fromkeys(OTHERS, "missing")}
+    assert run.result["api_methods"] == {}
+    assert {name for name, works in run.result["works"].items() if works} == {"create_users", "remove_users"}
+    assert (run.result["role"], bool(run.result["version"])) == ("admin", True)
+    counters = documented_emulator.counters()
+    assert counters["writes"] == 0
+    assert counters["requests"]["help"] == 1
+
+
+def test_a_server_whose_help_page_shows_more(emulator: Emulator) -> None:
+    run = info(emulator)
+    assert sources(run) == {**PUBLIC, "list": "discovered", **dict.fromkeys(OTHERS, "proposed")}
+    offered = {row["operation"] for row in run.result["methods"] if row["offered"]}
+    assert offered == {"list", "add", "add_ip", "remove"}
+    assert {name for name, works in run.result["works"].items() if works} == {
+        "create_users",
+        "remove_users",
+        "read_users",
+        "purge",
+    }
+    opted_in = info(emulator, use_discovered_methods=True)
+    assert sources(opted_in) == {**PUBLIC, **dict.fromkeys(("list", *OTHERS), "discovered")}
+    assert all(opted_in.result["works"].values())
+
+
+def test_the_block_can_be_pasted(emulator: Emulator) -> None:
+    block = info(emulator).result["api_methods"]
+    assert block["list"] == {"call": "outgoingusers/list", "parameters": {"domain": "domain"}}
+    pasted = info(emulator, api_methods=block)
+    assert sources(pasted) == {**PUBLIC, **dict.fromkeys(("list", *OTHERS), "given")}
+    assert pasted.result["api_methods"] == block
+
+
+def test_a_part_that_is_given_stays_with_what_is_discovered(emulator: Emulator) -> None:
+    given = {"list": {"call": "senders/list", "parameters": {"domain": "zone"}, "fixed": {"page": 1}}}
+    run = info(emulator, api_methods=given)
+    assert sources(run)["list"] == "given"
+    assert run.result["api_methods"]["list"] == {**given["list"], "fixed": {"page": "1"}}
+
+
+@pytest.mark.parametrize("fault", ["html", "redirect", "404", "403"])
+def test_a_server_that_shows_no_help_page_is_one_with_the_public_calls(emulator: Emulator, fault: str) -> None:
+    faults: dict[str, dict[str, Any]] = {
+        "html": {"kind": "html"},
+        "redirect": {"kind": "redirect", "location": "https://login.example/"},
+        "404": {"kind": "status", "code": 404},
+        "403": {"kind": "status", "code": 403},
+    }
+    emulator.faults({"match": "help", "times": None, **faults[fault]})
+    run = info(emulator, retries=0)
+    assert sources(run)["list"] == "missing"
+
+
+@pytest.mark.parametrize("call", ["version/get", "auth/getrole"])
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("ERROR: You have no permission to call this method\n", ""),
+        ("ERROR: Incorrect usage of API\n", ""),
+        ("ERROR: There is no such method\n", ""),
+        ('{"messages":[],"result":["one","two"]}', "one"),
+        ('{"messages":[],"result":{"a":1}}', ""),
+        ('{"messages":[],"result":[]}', ""),
+        ('{"messages":[],"result":20160927.1030}', "20160927.1030"),
+    ],
+)
+def test_version_and_role_are_shown_where_the_server_names_them(
+    emulator: Emulator, call: str, body: str, expected: str
+) -> None:
+    emulator.faults({"match": call, "kind": "body", "text": body, "times": None})
+    run = info(emulator, retries=0)
+    assert not run.failed, run.message
+    assert run.result["version" if call == "version/get" else "role"] == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"api_password": "Wrong-Horse-4242"}, "check api_username and api_password"),
+        ({"ca_path": None}, "set ca_path"),
+        ({"api_methods": {"enumerate": {}}}, "unknown operation"),
+        ({"timeout": 0}, "timeout is 0"),
+    ],
+)
+def test_the_connection_is_proven(emulator: Emulator, options: dict[str, Any], words: str) -> None:
+    run = info(emulator, **options)
+    assert run.failed
+    assert words in run.message
+    assert "Wrong-Horse-4242" not in run.raw
+
+
+@pytest.mark.parametrize(("kind", "words"), [("sqlstate", "SQLSTATE"), ("html", "check that api_url is the address")])
+def test_a_broken_or_another_server_is_an_error(emulator: Emulator, kind: str, words: str) -> None:
+    emulator.faults({"match": "*", "kind": kind, "times": None})
+    run = info(emulator, retries=0)
+    assert run.failed
+    assert words in run.message

@@ -18,7 +18,7 @@ description:
   - A sender with C(shared) gets C(shared_limits) for each limit that it does not set itself.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
-positional: _input
+positional: _input, limits_offered
 options:
   _input:
     description: The value of C(spamexperts_onboarding).

@@ -91,7 +91,7 @@ def _spf(name: str, onboarding: Mapping[str, Any], looked_up: Any) -> Iterable[s
         found = looked_up["domains"][0]
         return [f'  {name}. TXT "{found["recommended_record"]}"', *(f"  {problem}" for problem in found["problems"])]
     return [
-        f'  {name}. TXT "v=spf1 include:{include} -all"',
+        f'  {name}. TXT "v=spf1 include:{include} ~all"',
         f'  A record that is there already gets include:{include} before its "all": there must be one SPF record only.',
     ]
 

@@ -126,7 +126,7 @@ def test_the_summary_says_who_may_send_how_and_how_much() -> None:
     assert "Discouraged" in text
     assert "Weaker than users" in text
     assert "  mail1                            proven" in lines
-    assert '  example.com. TXT "v=spf1 include:spf.antispamcloud.com -all"' in lines
+    assert '  example.com. TXT "v=spf1 include:spf.antispamcloud.com ~all"' in lines
     assert lines[-1] == "Domain changed; senders: 1 created, 1 unchanged, 2 not attempted."
     assert "by hand" not in text
     assert PASSWORD not in text
@@ -149,4 +149,4 @@ def test_the_summary_repeats_what_was_found_in_the_dns() -> None:
     assert '  example.com. TXT "v=spf1 mx include:x -all"' in lines
     assert "  It is not included." in lines
     own = _summary.summary(facts(onboarding=describe(ALICE, spf_include="spf.example.net")))
-    assert '  example.com. TXT "v=spf1 include:spf.example.net -all"' in own
+    assert '  example.com. TXT "v=spf1 include:spf.example.net ~all"' in own

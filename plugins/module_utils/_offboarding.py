@@ -1,0 +1,73 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `spamexperts_offboarding` may hold, and what the playbook makes of it. Pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+    USER,
+    InputError,
+    Key,
+    normalise_domain,
+    normalise_local_part,
+)
+
+NAME = "spamexperts_offboarding"
+REMOVE = "remove"
+LOCK = "lock"
+OFFBOARDING_OPTIONS: dict[str, Any] = {
+    "domain": {"type": "str", "required": True},
+    "usernames": {"type": "list", "elements": "str", "required": True},
+    "action": {"type": "str", "choices": [REMOVE, LOCK]},
+    "account": {"type": "str"},
+}
+
+
+def _keys(offboarding: Mapping[str, Any]) -> list[Key]:
+    domain = normalise_domain(offboarding["domain"])
+    return [Key(domain, normalise_local_part(name, domain)) for name in offboarding["usernames"]]
+
+
+def problems(offboarding: object) -> list[str]:
+    """Everything that is wrong with an offboarding, one sentence each."""
+    if not isinstance(offboarding, Mapping):
+        return [f"{NAME} is missing; give it as in: -e @leaving.yml."]
+    checked = ArgumentSpecValidator(OFFBOARDING_OPTIONS).validate(dict(offboarding))
+    if checked.error_messages:
+        return [f"{NAME}: {message}." for message in checked.error_messages]
+    try:
+        keys = _keys(offboarding)
+    except InputError as problem:
+        return [f"{NAME}: {problem}."]
+    return [] if keys else [f"{NAME}.usernames is empty; name who leaves."]
+
+
+def users(offboarding: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The option `users` of outgoing_users that removes or locks these users."""
+    change = {"locked": True} if offboarding.get("action") == LOCK else {"state": "absent"}
+    return [
+        {"domain": key.domain, "username": key.username, "authentication_method": USER, **change}
+        for key in _keys(offboarding)
+    ]
+
+
+def logins(offboarding: Mapping[str, Any]) -> list[str]:
+    """The names that these users log in with."""
+    return [f"{key.username}@{key.domain}" for key in _keys(offboarding)]
+
+
+def uses(offboarding: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The keys under which a mail server uses these logins. found: `logins` of postfix_relay_info."""
+    leaving = set(logins(offboarding))
+    return sorted(entry["key"] for entry in found if entry["login"].lower() in leaving)
+
+
+def remaining(offboarding: Mapping[str, Any], wanted: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The entries of outgoing_mail_logins that stay."""
+    leaving = set(logins(offboarding))
+    return [entry for entry in wanted if str(entry["login"]).lower() not in leaving]

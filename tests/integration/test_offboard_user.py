@@ -1,0 +1,112 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook offboard_user: out of the maps first, then out of the filter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.emulator import Emulator
+from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
+from tests.support.postfix import ScratchPostfix
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a real Postfix needs root")
+
+PASSWORD = "Correct-Horse-42"
+
+
+class Site:
+    """One mail server with a login for the rest and one for alice."""
+
+    def __init__(self, folder: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
+        self.folder, self.emulator = folder, emulator
+        emulator.seed(
+            domains=["example.com"],
+            users=[{"domain": "example.com", "username": name, "password": PASSWORD} for name in ("alice", "server")],
+        )
+        alice = {"login": "alice@example.com", "password": PASSWORD, "senders": ["alice@example.com"]}
+        self.inventory = inventory_file(
+            folder / "inventory.yml",
+            emulator,
+            postfix,
+            outgoing_mail_login="server@example.com",
+            outgoing_mail_password=PASSWORD,
+            outgoing_mail_logins=[alice],
+            spamexperts_accounts={"default": {**emulator.connection, "use_discovered_methods": True}},
+        )
+
+    def run(self, playbook: str, *options: str, **leaving: Any) -> PlaybookRun:
+        variables = self.folder / "leaving.yml"
+        content = {"spamexperts_offboarding": {"domain": "example.com", **leaving}}
+        variables.write_text(yaml.safe_dump(content), encoding="utf-8")
+        arguments = ["-i", str(self.inventory), "-e", f"@{variables}", *options]
+        run = run_playbook(f"smarthost.spamexperts.{playbook}", arguments, ansible_environment())
+        assert PASSWORD not in run.output
+        return run
+
+    def names(self) -> set[str]:
+        return {user["username"] for user in self.emulator.users()}
+
+
+@pytest.fixture
+def postfix() -> Iterator[ScratchPostfix]:
+    with ScratchPostfix() as running:
+        yield running
+
+
+def test_somebody_leaves(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
+    site = Site(tmp_path, emulator, postfix)
+    configured = site.run("configure_relays")
+    assert configured.returncode == 0, configured.output
+    emulator.reset_counters()
+    checked = site.run("offboard_user", "--check", usernames=["alice"])
+    assert checked.returncode == 0, checked.output
+    assert emulator.counters()["writes"] == 0
+    assert site.names() == {"alice", "server"}
+
+    gone = site.run("offboard_user", usernames=["alice"])
+    assert gone.returncode == 0, gone.output
+    assert "alice removed" in gone.output
+    assert "mail1: alice@example.com" in gone.output
+    assert site.names() == {"server"}
+    postfix.inject("alice@example.com", "somebody@example.net", "after she left")
+    postfix.wait_until_empty(30)
+    assert [mail["login"] for mail in emulator.mails()] == ["server@example.com"]
+
+    again = site.run("offboard_user", usernames=["alice"])
+    assert again.returncode == 0, again.output
+    assert again.changed() == 0, again.output
+    assert "did not use them" in again.output
+
+
+def test_a_login_that_a_mail_server_needs_is_not_taken_away(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    site = Site(tmp_path, emulator, postfix)
+    configured = site.run("configure_relays")
+    assert configured.returncode == 0, configured.output
+    run = site.run("offboard_user", usernames=["server"], action="lock")
+    assert run.returncode != 0
+    assert "give it another outgoing_mail_login first" in run.output
+    assert not any(user["locked"] for user in emulator.users())
+
+
+def test_somebody_is_locked(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
+    site = Site(tmp_path, emulator, postfix)
+    run = site.run("offboard_user", usernames=["alice"], action="lock")
+    assert run.returncode == 0, run.output
+    assert {user["username"]: user["locked"] for user in emulator.users()} == {"alice": 1, "server": 0}
+
+
+def test_bad_input_is_one_sentence(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
+    run = Site(tmp_path, emulator, postfix).run("offboard_user", usernames=["a/b"])
+    assert run.returncode != 0
+    assert "is not the local part of an address" in run.output
+    assert emulator.counters()["writes"] == 0

@@ -1,0 +1,46 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who leaves: what is refused, and what becomes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding
+
+LEAVING = {"domain": "example.com", "usernames": ["Alice", "bob@example.com"]}
+
+
+@pytest.mark.parametrize(
+    ("offboarding", "word"),
+    [
+        (None, "spamexperts_offboarding is missing"),
+        ({"domain": "example.com"}, "usernames"),
+        ({**LEAVING, "usernames": []}, "usernames is empty"),
+        ({**LEAVING, "action": "burn"}, "remove, lock"),
+        ({**LEAVING, "domain": "x"}, "not a domain name"),
+        ({**LEAVING, "usernames": ["a/b"]}, "'a/b'"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(offboarding: Any, word: str) -> None:
+    (found,) = _offboarding.problems(offboarding)
+    assert word in found
+
+
+def test_users_are_removed_or_locked() -> None:
+    assert not _offboarding.problems(LEAVING)
+    alice = {"domain": "example.com", "username": "alice", "authentication_method": "user"}
+    assert _offboarding.users(LEAVING)[0] == {**alice, "state": "absent"}
+    assert _offboarding.users({**LEAVING, "action": "lock"})[0] == {**alice, "locked": True}
+
+
+def test_their_logins_are_found_and_taken_out() -> None:
+    found = [
+        {"key": "[filter.example]:587", "login": "server@example.com"},
+        {"key": "@sales.example", "login": "Bob@example.com"},
+        {"key": "alice@example.com", "login": "alice@example.com"},
+    ]
+    assert _offboarding.uses(LEAVING, found) == ["@sales.example", "alice@example.com"]
+    assert _offboarding.remaining(LEAVING, found) == found[:1]

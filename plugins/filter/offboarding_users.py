@@ -14,7 +14,7 @@ name: offboarding_users
 short_description: The outgoing users that leave
 version_added: 1.0.0
 description:
-  - Turns C(spamexperts_offboarding) into the users that M(smarthost.spamexperts.outgoing_users#module) takes.
+  - Turns C(spamexperts_offboarding) into the users that M(smarthost.spamexperts.outgoing_users) takes.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 positional: _input

@@ -14,7 +14,7 @@ name: offboarding_uses
 short_description: The keys under which a mail server uses the logins of those who leave
 version_added: 1.0.0
 description:
-  - Compares C(spamexperts_offboarding) with what M(smarthost.spamexperts.postfix_relay_info#module) has found.
+  - Compares C(spamexperts_offboarding) with what M(smarthost.spamexperts.postfix_relay_info) has found.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 positional: _input, found
@@ -24,7 +24,7 @@ options:
     type: dict
     required: true
   found:
-    description: The logins that M(smarthost.spamexperts.postfix_relay_info#module) returns.
+    description: The logins that M(smarthost.spamexperts.postfix_relay_info) returns.
     type: list
     elements: dict
     required: true

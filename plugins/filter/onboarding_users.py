@@ -14,7 +14,7 @@ name: onboarding_users
 short_description: The outgoing users that an onboarding wants
 version_added: 1.0.0
 description:
-  - Turns C(spamexperts_onboarding) into the users that M(smarthost.spamexperts.outgoing_users#module) takes.
+  - Turns C(spamexperts_onboarding) into the users that M(smarthost.spamexperts.outgoing_users) takes.
   - A sender with C(shared) gets C(shared_limits) for each limit that it does not set itself.
 author:
   - smarthost.spamexperts maintainers (@smarthost)

@@ -10,7 +10,7 @@ from typing import Any, Optional
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credentials
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credential, Credentials
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._secrets import register_secret
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store, StoreError
 
@@ -19,11 +19,11 @@ name: credential
 short_description: A login or password from the credential store
 version_added: 1.0.0
 description:
-  - Reads the store that M(smarthost.spamexperts.credential_store#module) writes, with the vault passwords of this run.
+  - Reads the store that M(smarthost.spamexperts.credential_store) writes, with the vault passwords of this run.
   - The value exists only where it is used, in the options of a task. It is in no result and in no fact, so nothing has
     to be hidden, and no file has to be decrypted beforehand.
-  - During a rotation the playbook C(smarthost.spamexperts.rotate_credentials) names the credentials of which the next
-    password is used already. The variables of the mail servers stay as they are.
+  - During a rotation the store knows from which moment on the vendor takes the next password, and the lookup gives that
+    one from then on. The variables of the mail servers stay as they are.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 options:
@@ -44,15 +44,13 @@ options:
     type: str
     choices: [password, login]
     default: password
-  next:
+  use:
     description:
-      - Names of the credentials of which the next login and password are returned, as long as there are such.
-      - The current ones are returned for all others.
-    type: list
-    elements: str
-    default: []
-    vars:
-      - name: spamexperts_credentials_next
+      - Which login and password to return. V(in_use) is the one that the vendor takes, as far as the store knows.
+      - V(next) is for the rotation itself. It is an error where there is none.
+    type: str
+    choices: [in_use, current, next]
+    default: in_use
 seealso:
   - module: smarthost.spamexperts.credential_store
 notes:
@@ -82,12 +80,12 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no t
     def run(self, terms: list[Any], variables: Optional[dict[str, Any]] = None, **kwargs: Any) -> list[str]:
         """Return one text for each name."""
         self.set_options(var_options=variables, direct=kwargs)
-        path = self._option("store")
+        # A variable comes as it stands in its file.
+        path = self._templar.template(self.get_option("store"))
         if not path:
             raise AnsibleLookupError(
                 "The credential store is not named; set the variable spamexperts_credential_store to its path."
             )
-        following = self._option("next")
         try:
             credentials = self._read(str(path))
             found = [credentials.get(str(name)) for name in terms]
@@ -96,21 +94,18 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no t
         except InputError as problem:
             raise AnsibleLookupError(f"Credential store {path}: {problem}.") from None
         register_secret(*(text for entry in found for text in (entry.current, entry.next)))
-        parts = [
-            (entry.next_login, entry.next)
-            if entry.rotating and entry.name in following
-            else (entry.login, entry.current)
-            for entry in found
-        ]
-        return [login if self.get_option("part") == "login" else password for login, password in parts]
+        part = 0 if self.get_option("part") == "login" else 1
+        return [self._pair(entry)[part] for entry in found]
 
-    def _option(self, name: str) -> Any:
-        """An option whose variable may be a template: ansible-core hands it over as it stands in its file."""
-        value = self.get_option(name)
-        if isinstance(value, list):
-            parts = [self._templar.template(item) for item in value]
-            return [item for part in parts for item in (part if isinstance(part, list) else [part])]
-        return self._templar.template(value)
+    def _pair(self, entry: Credential) -> tuple[str, str]:
+        use = self.get_option("use")
+        if use == "in_use":
+            return entry.in_use
+        if use == "current":
+            return entry.login, entry.current
+        if not entry.rotating:
+            raise AnsibleLookupError(f"The credential {entry.name} has no next password; stage one first.")
+        return entry.next_login, entry.next
 
     def _read(self, path: str) -> Credentials:
         store = Store(path, self._loader)

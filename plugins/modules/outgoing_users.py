@@ -45,7 +45,7 @@ options:
         description: Local part, address or network, as O(users[].authentication_method) wants it.
         type: str
       authentication_method:
-        description: See M(smarthost.spamexperts.outgoing_user#module).
+        description: See M(smarthost.spamexperts.outgoing_user).
         type: str
         choices: [user, domain, ip]
         default: user
@@ -55,7 +55,7 @@ options:
         choices: [present, absent]
         default: present
       password:
-        description: The wanted password; see M(smarthost.spamexperts.outgoing_user#module).
+        description: The wanted password; see M(smarthost.spamexperts.outgoing_user).
         type: str
       password_file:
         description: A file on the controller that holds the password, or gets a generated one.
@@ -107,7 +107,7 @@ options:
         description: How many times an automatic lock ends by itself, from 1 to 100.
         type: int
       settings:
-        description: Other settings of the vendor; see M(smarthost.spamexperts.outgoing_user#module).
+        description: Other settings of the vendor; see M(smarthost.spamexperts.outgoing_user).
         type: dict
       acknowledge_ip_risk:
         description: Set to V(true) to have no warning about an IP user.
@@ -118,7 +118,7 @@ options:
         type: bool
         default: false
   update_password:
-    description: When the password of a user that exists is set; see M(smarthost.spamexperts.outgoing_user#module).
+    description: When the password of a user that exists is set; see M(smarthost.spamexperts.outgoing_user).
     type: str
     choices: [on_mismatch, on_create, always]
     default: on_mismatch

@@ -175,7 +175,8 @@ author:
 """
 
 EXAMPLES = r"""
-- name: One login for all mail of this host smarthost.spamexperts.postfix_relay:
+- name: One login for all mail of this host
+  smarthost.spamexperts.postfix_relay:
     default_login: web1@example.com
     default_password: "{{ vault_web1_password }}"
 

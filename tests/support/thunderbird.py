@@ -11,6 +11,8 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -83,6 +85,11 @@ Services.prefs.savePrefFile(null);
 return identity.key;
 """
 
+TRUST_SCRIPT = """
+const database = Cc["@mozilla.org/security/x509certdb;1"].getService(Ci.nsIX509CertDB);
+database.addCertFromBase64(parameters[0], "CT,,");
+"""
+
 SEND_SCRIPT = """
 const {MailServices} = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
 const {setTimeout, clearTimeout} = ChromeUtils.importESModule("resource://gre/modules/Timer.sys.mjs");
@@ -95,8 +102,9 @@ if (!identity) throw new Error("no identity " + sender);
 identity.doFcc = false;
 const file = Services.dirsvc.get("TmpD", Ci.nsIFile);
 file.append("message.eml"); file.createUnique(0, 0o600);
-await IOUtils.writeUTF8(file.path, ["From: " + sender, "To: " + recipient, "Subject: " + subject,
-  "Message-ID: <" + Date.now() + "@client.test>", "Date: " + new Date().toUTCString(), "", "Sent by a test.", ""].join("\\r\\n"));
+const lines = ["From: " + sender, "To: " + recipient, "Subject: " + subject,
+  "Message-ID: <" + Date.now() + "@client.test>", "Date: " + new Date().toUTCString(), "", "Sent by a test.", ""];
+await IOUtils.writeUTF8(file.path, lines.join("\\r\\n"));
 const fields = Cc["@mozilla.org/messengercompose/composefields;1"].createInstance(Ci.nsIMsgCompFields);
 fields.from = sender; fields.to = recipient; fields.subject = subject;
 const send = Cc["@mozilla.org/messengercompose/send;1"].createInstance(Ci.nsIMsgSend);
@@ -129,16 +137,21 @@ class Thunderbird:
         environment: dict[str, str] | None = None,
         display: str | None = None,
         program: Path = PROGRAM_DIRECTORY,
-        preferences: dict[str, Any] | None = None,
+        wrapper: Sequence[str] = (),
     ) -> None:
-        """`choose_profile`: let Thunderbird choose by profiles.ini of `home`, which must lead it to `profile`."""
+        """Prepare a start.
+
+        `choose_profile`: let Thunderbird choose by profiles.ini of `home`, which must lead it to `profile`.
+        `wrapper`: a command that runs the program, for namespaces.
+        """
         self.profile = profile
         self.home = home
         self.choose_profile = choose_profile
         self.environment = environment or {}
         self.display = display
         self.program = program
-        self.preferences = {**DRIVER_PREFERENCES, **(preferences or {})}
+        self.wrapper = list(wrapper)
+        self._socket: socket.socket | None = None
         self._sequence = 0
         self._buffer = b""
 
@@ -160,7 +173,13 @@ class Thunderbird:
         """Start the program; returns before it is ready (see `connect`)."""
         environment = {name: value for name, value in os.environ.items() if name not in {"DISPLAY", "WAYLAND_DISPLAY"}}
         environment.update(HOME=str(self.home), LC_ALL="C.UTF-8", TMPDIR=str(self.home), **self.environment)
-        command = [str(self.program / "thunderbird"), "--no-remote", "--marionette", "--remote-allow-system-access"]
+        command = [
+            *self.wrapper,
+            str(self.program / "thunderbird"),
+            "--no-remote",
+            "--marionette",
+            "--remote-allow-system-access",
+        ]
         if self.display:
             environment["DISPLAY"] = self.display
         else:
@@ -169,10 +188,8 @@ class Thunderbird:
             command += ["--profile", str(self.profile)]
         self._port_file = self.profile / "MarionetteActivePort"
         self._port_file.unlink(missing_ok=True)
-        user_preferences = "".join(
-            f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in self.preferences.items()
-        )
-        (self.profile / "user.js").write_text(user_preferences)
+        lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in DRIVER_PREFERENCES.items()]
+        (self.profile / "user.js").write_text("".join(lines))
         self._log = (self.home / "thunderbird.log").open("ab")
         self.process = subprocess.Popen(
             command, env=environment, stdout=self._log, stderr=subprocess.STDOUT, cwd=self.home, start_new_session=True
@@ -202,7 +219,7 @@ class Thunderbird:
         return json.loads(message)
 
     def _receive(self) -> None:
-        received = self._socket.recv(65536)
+        received = self._socket.recv(65536) if self._socket else b""
         if not received:
             raise RuntimeError("Thunderbird closed the Marionette connection")
         self._buffer += received
@@ -211,6 +228,8 @@ class Thunderbird:
         """One Marionette command; raises RuntimeError with the program's own text."""
         self._sequence += 1
         message = json.dumps([0, self._sequence, name, parameters or {}]).encode()
+        if self._socket is None:
+            raise RuntimeError("not connected to Thunderbird")
         self._socket.sendall(b"%d:%s" % (len(message), message))
         _kind, _sequence, error, result = self._read()
         if error:
@@ -241,6 +260,11 @@ class Thunderbird:
         """An account with one identity, and with its own outgoing server where one is named; returns the identity."""
         return str(self.script(ACCOUNT_SCRIPT, address, own_server, own_password))
 
+    def trust(self, authority: str) -> None:
+        """Trust the certificate authority in this PEM file, as a person would who imports it."""
+        lines = Path(authority).read_text().strip().splitlines()
+        self.script(TRUST_SCRIPT, "".join(lines[1:-1]))
+
     def send(self, sender: str, subject: str, *, recipient: str = "someone@dest.example", seconds: int = 20) -> str:
         """Send one mail as the identity would; "sent", or the program's status."""
         return str(self.script(SEND_SCRIPT, sender, recipient, subject, seconds))
@@ -251,7 +275,7 @@ class Thunderbird:
             self.command("Marionette:Quit", {"flags": ["eForceQuit"]})
             self.process.wait(20)
         except (OSError, RuntimeError, subprocess.TimeoutExpired):
-            pass
+            pass  # it does not answer, or never did
         finally:
             self.kill()
             # What the driver needed is not part of the user's profile.
@@ -259,11 +283,9 @@ class Thunderbird:
 
     def kill(self) -> None:
         """End the whole process group at once, as a crash would."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait(10)
-        if hasattr(self, "_socket"):
+        if self._socket:
             self._socket.close()
         self._log.close()

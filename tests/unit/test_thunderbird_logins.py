@@ -131,9 +131,9 @@ def server(host: str = "a.test", login: str = "info") -> OutgoingServer:
     return OutgoingServer(host, 587, "starttls", "password", login, "")
 
 
-def login(guid: str, host: str, name: str, secret: str = "old", **more: Any) -> dict[str, Any]:
+def login(guid: str, host: str, name: str, saved: str = "old", **more: Any) -> dict[str, Any]:
     origin = f"smtp://{host}"
-    encrypted = {"encryptedUsername": f"encrypted {name}", "encryptedPassword": f"encrypted {secret}"}
+    encrypted = {"encryptedUsername": f"encrypted {name}", "encryptedPassword": f"encrypted {saved}"}
     return {"guid": guid, "hostname": origin, "httpRealm": origin, **encrypted, **more}
 
 

@@ -16,6 +16,8 @@ import pwd
 import resource
 import signal
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import (
@@ -37,6 +39,14 @@ class Owner(NamedTuple):
             return pwd.getpwuid(self.uid).pw_name
         except KeyError:
             return f"uid {self.uid}"
+
+    @property
+    def home(self) -> Path:
+        """The home directory, whatever HOME says in this process; / where there is none."""
+        try:
+            return Path(pwd.getpwuid(self.uid).pw_dir)
+        except KeyError:
+            return Path("/")
 
 
 def run_as(owner: Owner, function: Callable[[], Any]) -> Any:
@@ -94,6 +104,11 @@ def _serve(function: Callable[[], Any], pipe: int, seconds: int) -> NoReturn:
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.alarm(seconds)
+        # Nothing that the caller has open is there for a library that comes with the person's profile.
+        for descriptor in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+            if descriptor != pipe and descriptor > 2:
+                with suppress(OSError):
+                    os.close(descriptor)
         with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - Path.open adds nothing here
             for stream in (0, 1, 2):
                 os.dup2(nothing.fileno(), stream)

@@ -10,6 +10,7 @@ Thunderbird 153 writes when it runs from directories of different lengths.
 
 from __future__ import annotations
 
+from codecs import utf_16_le_encode
 from struct import unpack_from
 
 _MASK = 0xFFFFFFFFFFFFFFFF
@@ -22,7 +23,8 @@ _MULTIPLIER = 0x9DDFEA08EB382D69
 
 def install_hash(program_directory: str) -> str:
     """The hash of an absolute path of at least two characters, in hexadecimal: `FDC34C9F024745EB`."""
-    data = program_directory.encode("utf-16-le")
+    # str.encode would import a codec, from a place that the person whose rights we have may not be able to read.
+    data = utf_16_le_encode(program_directory)[0]
     if len(data) <= 16:
         value = _short(data)
     elif len(data) <= 32:

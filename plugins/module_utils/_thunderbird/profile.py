@@ -89,7 +89,7 @@ class _Plan:
         self._keys = keys
         self._original = files.read(profile / PREFERENCES) or b""
         self._preferences = Preferences(self._original)
-        self._logins = LoginsFile(files.read(profile / LOGINS) or EMPTY)
+        self._logins = _logins(profile / LOGINS)
         self._warnings: list[str] = []
         entry = ServerEntry(self._preferences, wanted.entry)
         old = entry.current()
@@ -203,10 +203,15 @@ class _Plan:
         stays = {change.guid for change in self._login.changes if change.is_new_password_only}
         gone = {change.guid for change in self._login.changes} - stays
         try:
-            backup = LoginsFile(files.read(self._profile / BACKUP) or EMPTY)
+            backup = _logins(self._profile / BACKUP)
         except ThunderbirdError:
             return None
         stale = [login["guid"] for login in backup.logins if login["guid"] in gone]
         for guid in stale:
             backup.remove(guid)
         return backup.content if stale else None
+
+
+def _logins(path: Path) -> LoginsFile:
+    content = files.read(path)
+    return LoginsFile(EMPTY if content is None else content)

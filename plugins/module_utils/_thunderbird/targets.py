@@ -66,7 +66,7 @@ def edit_path(path: Path, edit: Edit) -> list[Result]:
 
     def work() -> list[Result]:
         profile.require(path)
-        installed = installations(edit.program_directory, Path("~").expanduser())
+        installed = installations(edit.program_directory, owner.home)
         return [_attempt(owner.name, path, partial(_edit, path.resolve(), installed, edit))]
 
     return list(run_as(owner, work))
@@ -84,6 +84,8 @@ def edit_person(name: str, edit: Edit, *, every: bool, create: bool) -> list[Res
     home = Path(person.pw_dir)
 
     def work() -> list[Result]:
+        if not home.is_dir():
+            raise ThunderbirdError(f"the home directory {home} is not there")
         installed = installations(edit.program_directory, home)
         paths = profiles.find(home, every=every)
         if not paths and create and edit.wanted.server:

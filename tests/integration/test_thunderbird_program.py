@@ -1,0 +1,346 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real Thunderbird reads what thunderbird_outgoing_server has written, and sends mail with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import random
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.display import Display
+from tests.support.emulator import Emulator
+from tests.support.module import ModuleRun, run_module
+from tests.support.preferences import read_preferences
+from tests.support.thunderbird import PROGRAM_DIRECTORY, Thunderbird
+from tests.support.thunderbird_profile import SYSTEM_LIBRARY, make_profile, read_logins, snapshot
+
+pytestmark = pytest.mark.skipif(not PROGRAM_DIRECTORY.exists(), reason="Thunderbird is not installed")
+
+ALICE, LOGIN = "alice@example.org", "info@example.com"
+PASSWORD = "Quo\"te back\\slash ' Ümläut 😀"
+ROTATED = 'New \\"one" für 📧'
+PRIMARY = "primary secret"
+OWN_PASSWORD = 'Alice\'s "own"'
+
+ODD_PREFERENCES_SCRIPT = """
+for (const [name, value] of parameters[0]) Services.prefs.setStringPref(name, value);
+for (const [name, value] of parameters[1]) Services.prefs.setCharPref(name, value);
+Services.prefs.setIntPref("test.int", -2147483648);
+Services.prefs.setBoolPref("test.bool", true);
+Services.prefs.savePrefFile(null);
+"""
+READ_PREFERENCES_SCRIPT = """
+const found = {};
+for (const name of Services.prefs.getChildList("test.")) {
+  const kind = Services.prefs.getPrefType(name);
+  found[name] = kind == Services.prefs.PREF_STRING ? Services.prefs.getCharPref(name)
+    : kind == Services.prefs.PREF_INT ? Services.prefs.getIntPref(name) : Services.prefs.getBoolPref(name);
+}
+return found;
+"""
+PRIMARY_PASSWORD_SCRIPT = """
+Cc["@mozilla.org/security/internalkeytoken;1"].createInstance(Ci.nsIPKCS11Token).changePassword("", parameters[0]);
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, _full_process: Emulator) -> Path:
+    """A home with the profile of a person with an account, a server of their own, its password, and odd preferences."""
+    home = tmp_path_factory.mktemp("made")
+    (home / "profile").mkdir(mode=0o700)
+    chance = random.Random(5)  # noqa: S311 - the same odd texts in every run
+    alphabet = "\"\\'\n\r\t\x01\x0b\x0c\x7f\x85\u2028\u2029 ä€😀/*#;,(){}nrux0"
+    texts = [(f"test.{i}.x", "".join(chance.choices(alphabet, k=chance.randrange(20)))) for i in range(300)]
+    latin = [(f"test.latin.{i}", "".join(map(chr, chance.choices(range(1, 256), k=12)))) for i in range(50)]
+    with Thunderbird(home / "profile", home=home) as program:
+        program.add_account(ALICE, "smtp.old.example", OWN_PASSWORD)
+        program.script(ODD_PREFERENCES_SCRIPT, texts, latin)
+        program.trust(_full_process.ca_file)
+    return home
+
+
+@pytest.fixture
+def home(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "home", symlinks=True)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def profile(home: Path) -> Path:
+    return home / "profile"
+
+
+@pytest.fixture
+def smarthost(emulator: Emulator) -> Emulator:
+    set_password(emulator, PASSWORD)
+    return emulator
+
+
+def set_password(emulator: Emulator, password: str) -> None:
+    emulator.control("seed", {"domains": [{"domain": "example.com"}]})
+    emulator.control("seed", {"users": [{"domain": "example.com", "username": "info", "password": password}]})
+
+
+def run(emulator: Emulator, *, check: bool = False, **options: Any) -> ModuleRun:
+    arguments = {
+        "smarthost": emulator.smtp_host,
+        "smarthost_port": emulator.smtp_port,
+        "login": LOGIN,
+        "password": PASSWORD,
+        **options,
+    }
+    return run_module("thunderbird_outgoing_server", arguments, check=check)
+
+
+def action(done: ModuleRun) -> str:
+    assert not done.failed, done.message
+    return str(done.result["profiles"][0]["action"])
+
+
+def unchanged(emulator: Emulator, *roots: Path, **options: Any) -> None:
+    """A further run, real or not, changes nothing and touches nothing."""
+    before = snapshot(*roots)
+    for check in (True, False):
+        assert action(run(emulator, check=check, **options)) == "unchanged"
+    assert snapshot(*roots) == before
+
+
+def arrived(emulator: Emulator) -> list[tuple[str | None, bool, str, str]]:
+    """Login, TLS, sender and subject of every mail."""
+    return [(mail["login"], mail["tls"], mail["mail_from"], mail["subject"]) for mail in emulator.mails()]
+
+
+def test_an_existing_profile_from_the_first_run_to_absent(home: Path, profile: Path, smarthost: Emulator) -> None:
+    where: dict[str, Any] = {"profile": str(profile)}
+    wanted = {**where, "identities": [ALICE]}
+    before = (profile / "prefs.js").read_bytes()
+    with Thunderbird(profile, home=home) as program:
+        servers, logins, odd = program.servers(), program.logins(), program.script(READ_PREFERENCES_SCRIPT)
+        assert len(odd) > 340
+    before = (profile / "prefs.js").read_bytes()
+
+    assert action(run(smarthost, check=True, **wanted)) == "added"
+    assert (profile / "prefs.js").read_bytes() == before
+    assert action(run(smarthost, **wanted)) == "added"
+    read_before, read_after = read_preferences(before), read_preferences((profile / "prefs.js").read_bytes())
+    changed = {b"mail.smtpservers", b"mail.identity.id1.smtpServer"}
+    assert {name: value for name, value in read_before.items() if name not in changed} == {
+        name: value for name, value in read_after.items() if name in read_before and name not in changed
+    }
+    unchanged(smarthost, profile, **wanted)
+
+    with Thunderbird(profile, home=home) as program:
+        seen = program.servers()
+        assert seen["servers"][:-1] == servers["servers"]
+        assert seen["servers"][-1] == {
+            "key": "spamexperts",
+            "host": smarthost.smtp_host,
+            "port": smarthost.smtp_port,
+            "username": LOGIN,
+            "authentication": 3,
+            "encryption": 2,
+            "description": "Smarthost",
+        }
+        assert (seen["default"], seen["identities"]) == ("smtp1", {ALICE: "spamexperts"})
+        assert program.script(READ_PREFERENCES_SCRIPT) == odd
+        saved = program.logins()
+        assert saved[:-1] == logins
+        assert (saved[-1]["username"], saved[-1]["password"]) == (LOGIN, PASSWORD)
+        assert program.send(ALICE, "first") == "sent"
+    assert arrived(smarthost) == [(LOGIN, True, ALICE, "first")]
+
+    # Thunderbird has written its files anew by now.
+    unchanged(smarthost, profile, **wanted)
+
+    set_password(smarthost, ROTATED)
+    assert action(run(smarthost, **wanted, password=ROTATED)) == "changed"
+    with Thunderbird(profile, home=home) as program:
+        assert program.send(ALICE, "second") == "sent"
+    assert arrived(smarthost)[1:] == [(LOGIN, True, ALICE, "second")]
+    assert all(login["ok"] for login in smarthost.auths())
+    unchanged(smarthost, profile, **wanted, password=ROTATED)
+
+    assert action(run(smarthost, **where, state="absent")) == "removed"
+    with Thunderbird(profile, home=home) as program:
+        assert (program.servers(), program.logins()) == (servers, logins)
+        assert program.script(READ_PREFERENCES_SCRIPT) == odd
+    assert b"spamexperts" not in (profile / "prefs.js").read_bytes()
+    unchanged(smarthost, profile, **where, state="absent")
+
+
+def test_without_authentication_it_sends_without_a_login(home: Path, profile: Path, emulator: Emulator) -> None:
+    domain = {"domain": "example.com"}
+    user = {**domain, "username": "127.0.0.1", "authentication_method": "ip"}
+    emulator.control("seed", {"domains": [domain], "users": [user]})
+    arguments = {
+        "profile": str(profile),
+        "smarthost": emulator.smtp_host,
+        "smarthost_port": emulator.smtp_port,
+        "authentication_method": "none",
+        "identities": [ALICE],
+    }
+    assert action(run_module("thunderbird_outgoing_server", arguments)) == "added"
+    with Thunderbird(profile, home=home) as program:
+        assert program.send(ALICE, "from a known address") == "sent"
+    assert arrived(emulator) == [(None, True, ALICE, "from a known address")]
+
+
+def test_somebody_who_has_never_started_thunderbird(
+    tmp_path: Path, smarthost: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "bob"
+    home.mkdir()
+    person = pwd.struct_passwd(("bob", "x", os.geteuid(), os.getegid(), "", str(home), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwnam", {"bob": person}.__getitem__)
+    done = run(smarthost, users=["bob"])
+    profile = Path(done.result["profiles"][0]["path"])
+    assert (action(done), done.result["profiles"][0]["created"]) == ("added", True)
+    unchanged(smarthost, home, users=["bob"])
+    registry = (profile.parent / "profiles.ini").read_text()
+
+    with Thunderbird(profile, home=home, choose_profile=True) as program:
+        assert program.script('return Services.dirsvc.get("ProfD", Ci.nsIFile).path;') == str(profile)
+        assert [server["key"] for server in program.servers()["servers"]] == ["spamexperts"]
+        program.add_account("bob@example.com")
+        program.trust(smarthost.ca_file)
+        assert program.send("bob@example.com", "the first start") == "sent"
+    assert arrived(smarthost) == [(LOGIN, True, "bob@example.com", "the first start")]
+    # Thunderbird has made no other profile, and takes ours again.
+    assert [path.name for path in profile.parent.iterdir() if (path / "prefs.js").exists()] == [profile.name]
+    assert set(registry.split()) <= set((profile.parent / "profiles.ini").read_text().split())
+    unchanged(smarthost, profile, users=["bob"])
+
+
+def test_a_profile_with_a_primary_password(home: Path, profile: Path, smarthost: Emulator) -> None:
+    with Thunderbird(profile, home=home) as program:
+        program.script(PRIMARY_PASSWORD_SCRIPT, PRIMARY)
+    wanted: dict[str, Any] = {"profile": str(profile), "identities": [ALICE]}
+    before = snapshot(profile)
+    assert "give it as primary_password" in run(smarthost, **wanted).message
+    assert "the primary password is wrong" in run(smarthost, **wanted, primary_password="another secret").message
+    assert snapshot(profile) == before
+    wanted["primary_password"] = PRIMARY
+    assert action(run(smarthost, **wanted)) == "added"
+    unchanged(smarthost, profile, **wanted)
+    with Display() as display:
+        program = Thunderbird(profile, home=home, display=display.name)
+        program.start()
+        try:
+            display.type(display.wait_for_window("Password Required"), PRIMARY)
+            program.connect()
+            assert (LOGIN, PASSWORD) in [(login["username"], login["password"]) for login in program.logins()]
+            assert program.send(ALICE, "with a primary password") == "sent"
+        finally:
+            program.quit()
+    assert arrived(smarthost) == [(LOGIN, True, ALICE, "with a primary password")]
+    unchanged(smarthost, profile, **wanted)
+
+
+def test_a_profile_of_the_time_before_aes(home: Path, profile: Path, smarthost: Emulator) -> None:
+    """What the system's older NSS has made is written with 3DES, and this Thunderbird reads it, and makes AES of it."""
+    shutil.rmtree(profile)
+    make_profile(profile, library=SYSTEM_LIBRARY)
+    assert action(run(smarthost, profile=str(profile))) == "added"
+    assert [login["aes"] for login in read_logins(profile)] == [False, False]
+    with Thunderbird(profile, home=home) as program:
+        assert {(login["username"], login["password"]) for login in program.logins()} == {
+            ("alice", "Alice's own"),
+            (LOGIN, PASSWORD),
+        }
+    unchanged(smarthost, profile, profile=str(profile))
+
+
+def test_the_logins_of_this_thunderbird_stay_aes(profile: Path, smarthost: Emulator) -> None:
+    assert [login["aes"] for login in read_logins(profile)] == [True]
+    assert action(run(smarthost, profile=str(profile))) == "added"
+    assert [login["aes"] for login in read_logins(profile)] == [True, True]
+
+
+def test_a_running_thunderbird_is_refused_waited_for_and_never_written(
+    home: Path, profile: Path, smarthost: Emulator
+) -> None:
+    wanted: dict[str, Any] = {"profile": str(profile)}
+    with Thunderbird(profile, home=home) as program:
+        files = [profile / name for name in ("prefs.js", "logins.json", "key4.db")]
+        before = snapshot(*files)
+        refused = run(smarthost, **wanted)
+        assert refused.failed
+        assert f"in use by Thunderbird (pid {program.process.pid})" in refused.message
+        assert snapshot(*files) == before
+
+        program.script('Services.prefs.setStringPref("test.late", "written at exit");')
+        timer = threading.Timer(1, program.quit)
+        timer.start()
+        assert action(run(smarthost, **wanted, wait_for_close=60)) == "added"
+        timer.join()
+    after = read_preferences((profile / "prefs.js").read_bytes())
+    assert after[b"test.late"] == b"written at exit"
+    assert after[b"mail.smtpservers"] == b"smtp1,spamexperts"
+
+
+def test_a_thunderbird_that_was_killed_does_not_count(home: Path, profile: Path, smarthost: Emulator) -> None:
+    program = Thunderbird(profile, home=home)
+    with program:
+        program.kill()
+    assert (profile / ".parentlock").exists()
+    assert action(run(smarthost, profile=str(profile))) == "added"
+
+
+@pytest.fixture
+def host() -> Iterator[Path]:
+    """A copy of /etc/thunderbird that everybody may read."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        shutil.copytree("/etc/thunderbird", Path(name) / "etc", symlinks=True)
+        yield Path(name)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a directory in a namespace of its own")
+def test_a_private_authority_by_policy(
+    host: Path, home: Path, profile: Path, emulator_factory: Any, made: Path
+) -> None:
+    with_policies = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        'mount --bind "$0" /etc/thunderbird && exec "$@"',
+        str(host / "etc"),
+    ]
+    policies = host / "etc/policies/policies.json"
+    policies.parent.mkdir()
+    policies.write_text('{"policies": {"DisableTelemetry": true}}')
+    private = emulator_factory()  # with an authority of its own, which the profile does not trust
+    set_password(private, PASSWORD)
+    shutil.copy(private.ca_file, host / "ca.pem")
+    (host / "ca.pem").chmod(0o644)
+    assert action(run(private, profile=str(profile), identities=[ALICE])) == "added"
+
+    with Thunderbird(profile, home=home, wrapper=with_policies) as program:
+        assert program.send(ALICE, "not trusted").startswith("0x805a1ff3")
+    assert (private.auths(), private.mails()) == ([], [])
+
+    arguments = {"path": str(host / "ca.pem"), "policies_path": str(policies)}
+    assert run_module("thunderbird_certificate_authority", arguments).changed
+    assert not run_module("thunderbird_certificate_authority", arguments).changed
+    with Thunderbird(profile, home=home, wrapper=with_policies) as program:
+        assert (
+            program.script("return Services.policies.getActivePolicies()")
+            == json.loads(policies.read_bytes())["policies"]
+        )
+        assert program.send(ALICE, "trusted") == "sent"
+    assert arrived(private) == [(LOGIN, True, ALICE, "trusted")]
+    assert run_module("thunderbird_certificate_authority", {**arguments, "state": "absent"}).changed
+    assert json.loads(policies.read_bytes()) == {"policies": {"DisableTelemetry": True}}

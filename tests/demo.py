@@ -40,6 +40,7 @@ spamexperts_onboarding:
 REAL = """
 The same playbook against the real service, with nothing of this demo:
 
+  source .venv/bin/activate                                  # in this checkout; or install the collection
   export SPAMEXPERTS_API_URL=https://api.antispamcloud.com   # or your provider's host
   export SPAMEXPERTS_API_USERNAME=you@example.com            # an admin with "Allow Control Panel API usage"
   read -rs SPAMEXPERTS_API_PASSWORD && export SPAMEXPERTS_API_PASSWORD

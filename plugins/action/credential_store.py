@@ -31,7 +31,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "vault_id": {"type": "str"},
     "state": {
         "type": "str",
-        "choices": ["present", "staged", "committed", "rolled_back", "absent"],
+        "choices": ["present", "staged", "switched", "committed", "rolled_back", "absent"],
         "default": "present",
     },
     "credentials": {
@@ -159,6 +159,7 @@ def apply(credentials: Credentials, params: Mapping[str, Any]) -> dict[str, str]
             entry["name"], entry["login"] or "", entry["password"], make, overwrite=overwrite
         ),
         "staged": lambda entry: credentials.stage(entry["name"], entry["next_login"] or "", make),
+        "switched": lambda entry: credentials.switch(entry["name"]),
         "committed": lambda entry: credentials.commit(entry["name"]),
         "rolled_back": lambda entry: credentials.roll_back(entry["name"]),
         "absent": lambda entry: credentials.remove(entry["name"]),

@@ -31,11 +31,12 @@ options:
     description:
       - V(present) has the credentials; a missing one is created, with a new password unless one is given.
       - V(staged) gives each a next password. One that is there already is kept, as the vendor may know it.
-      - V(committed) lets the next login and password be the current ones.
+      - V(switched) remembers that the vendor takes the next login and password, so that the lookup gives them.
+      - V(committed) lets the next login and password be the current ones, and forgets the old ones.
       - V(rolled_back) forgets the next login and password.
       - V(absent) forgets the credentials.
     type: str
-    choices: [present, staged, committed, rolled_back, absent]
+    choices: [present, staged, switched, committed, rolled_back, absent]
     default: present
   credentials:
     description: The credentials. Without any nothing is changed, and the result lists all that there are.
@@ -144,10 +145,15 @@ credentials:
       type: str
       returned: when a rotation is under way
       sample: web1@example.com
+    switched:
+      description: Whether the vendor takes the next login and password already.
+      type: bool
+      returned: when a rotation is under way
+      sample: false
     action:
       description:
-        - What was done, or would be done in check mode. One of V(created), V(updated), V(staged), V(committed),
-          V(rolled_back), V(removed) and V(unchanged).
+        - What was done, or would be done in check mode. One of V(created), V(updated), V(staged), V(switched),
+          V(committed), V(rolled_back), V(removed) and V(unchanged).
       type: str
       returned: always
       sample: created

@@ -16,20 +16,22 @@ FORMAT = 1
 CREATED = "created"
 UPDATED = "updated"
 STAGED = "staged"
+SWITCHED = "switched"
 COMMITTED = "committed"
 ROLLED_BACK = "rolled_back"
 REMOVED = "removed"
 UNCHANGED = "unchanged"
 
 _HEADER = "# Written by smarthost.spamexperts.credential_store. To change it by hand: ansible-vault edit\n"
-_FIELDS = {"login", "current", "next", "next_login"}
+_FIELDS = {"login", "current", "next", "next_login", "in_use"}
 
 
 @dataclass(frozen=True)
 class Credential:
     """One credential. `name` stays the same for ever; `login` and `current` are what the smarthost accepts now.
 
-    `next` and `next_login` are empty unless a rotation is under way. No password is empty otherwise.
+    `next` and `next_login` are empty unless a rotation is under way. `switched` says that the vendor
+    takes the next ones already, so that everybody has to use them.
     """
 
     name: str
@@ -37,17 +39,23 @@ class Credential:
     current: str = field(repr=False)
     next: str = field(default="", repr=False)
     next_login: str = ""
+    switched: bool = False
 
     @property
     def rotating(self) -> bool:
         """Whether a rotation is under way."""
         return bool(self.next)
 
+    @property
+    def in_use(self) -> tuple[str, str]:
+        """The login and password to use now."""
+        return (self.next_login, self.next) if self.switched else (self.login, self.current)
+
     def to_result(self) -> dict[str, Any]:
         """The credential as results and diffs show it: never with a password."""
         shown: dict[str, Any] = {"name": self.name, "login": self.login, "rotating": self.rotating}
         if self.rotating:
-            shown["next_login"] = self.next_login
+            shown.update(next_login=self.next_login, switched=self.switched)
         return shown
 
 
@@ -76,6 +84,7 @@ class Credentials:
             shown = {"login": entry.login, "current": entry.current}
             if entry.rotating:
                 shown.update(next_login=entry.next_login, next=entry.next)
+                shown["in_use"] = "next" if entry.switched else "current"
             credentials[name] = shown
         data = {"format": FORMAT, "credentials": _plain(credentials)}
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -124,6 +133,16 @@ class Credentials:
         self.entries[name] = replace(present, next=make(), next_login=wanted)
         return STAGED
 
+    def switch(self, name: str) -> str:
+        """Remember that the vendor takes the next login and password, so that they are the ones in use."""
+        present = self.get(name)
+        if present.switched:
+            return UNCHANGED
+        if not present.rotating:
+            raise InputError(f"{name} has no next password that could be in use; stage it first")
+        self.entries[name] = replace(present, switched=True)
+        return SWITCHED
+
     def commit(self, name: str) -> str:
         """Let the next login and password be the current ones, and forget the old ones."""
         present = self.get(name)
@@ -157,8 +176,9 @@ def _credential(name: str, entry: object) -> Credential:
         raise InputError(f"the credential {name} has a value that is not a text; write numbers in quotes")
     strange = sorted(str(key) for key in set(entry) - _FIELDS)
     if strange or "current" not in entry:
-        raise InputError(f"the credential {name} needs current, and may have login, next and next_login; correct it")
+        raise InputError(f"the credential {name} needs current, and may have {', '.join(sorted(_FIELDS))}; correct it")
     login = str(entry.get("login", name))
     following = str(entry.get("next", ""))
     next_login = str(entry.get("next_login", login)) if following else ""
-    return Credential(name, login, str(entry["current"]), following, next_login)
+    switched = bool(following) and entry.get("in_use") == "next"
+    return Credential(name, login, str(entry["current"]), following, next_login, switched)

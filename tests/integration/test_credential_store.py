@@ -128,7 +128,16 @@ def test_length_and_alphabet(site: Site) -> None:
 
 
 def test_the_lookup_gives_current_or_next_and_nothing_is_ever_shown(site: Site) -> None:
-    lookup = "lookup('smarthost.spamexperts.credential', 'a', {})"
+    saved: list[str] = []
+
+    def save(name: str, options: str) -> dict[str, Any]:
+        saved.append(name)
+        content = "{{ lookup('smarthost.spamexperts.credential', 'a', " + options + ") }}"
+        return {
+            "ansible.builtin.copy": {"dest": f"{site.directory}/{name}", "content": content, "mode": "0600"},
+            "no_log": True,
+        }
+
     tasks = [
         {
             "smarthost.spamexperts.credential_store": {
@@ -138,28 +147,12 @@ def test_the_lookup_gives_current_or_next_and_nothing_is_ever_shown(site: Site) 
             "vars": {"strange": {"__unsafe__": STRANGE}},
         },
         store_task(site, "staged", credentials=[{"name": "a", "next_login": "new@example.com"}]),
-        *(
-            {
-                "ansible.builtin.copy": {
-                    "dest": f"{site.directory}/{name}",
-                    "content": "{{ " + lookup.format(options) + " }}",
-                    "mode": "0600",
-                },
-                "no_log": True,
-                "vars": variables,
-            }
-            for name, options, variables in (
-                ("current", "next=[]", {}),
-                ("next", "next=['a']", {}),
-                (
-                    "by_variable",
-                    "part='password'",
-                    {"rotating": ["a"], "spamexperts_credentials_next": "{{ rotating }}"},
-                ),
-                ("old_login", "part='login'", {}),
-                ("new_login", "part='login', next=['a']", {}),
-            )
-        ),
+        save("current", "use='current'"),
+        save("next", "use='next'"),
+        save("before", "part='login'"),
+        store_task(site, "switched", "a"),
+        save("after", ""),
+        save("login_after", "part='login'"),
     ]
     text = yaml.safe_dump(
         [
@@ -178,14 +171,11 @@ def test_the_lookup_gives_current_or_next_and_nothing_is_ever_shown(site: Site) 
     book.write_text(text, encoding="utf-8")
     run = run_playbook(str(book), ["-i", "localhost,", "-vvvv", "--diff", *site.vault], site.environment)
     assert run.returncode == 0, run.output
-    found = {
-        name: (site.directory / name).read_text(encoding="utf-8")
-        for name in ("current", "next", "by_variable", "old_login", "new_login")
-    }
+    found = {name: (site.directory / name).read_text(encoding="utf-8") for name in saved}
     assert found["current"] == STRANGE
     assert re.fullmatch(r"[A-Za-z0-9._-]{32}", found["next"])
-    assert found["by_variable"] == found["next"]
-    assert (found["old_login"], found["new_login"]) == ("old@example.com", "new@example.com")
+    assert found["after"] == found["next"]
+    assert (found["before"], found["login_after"]) == ("old@example.com", "new@example.com")
     assert found["next"] not in run.output
     assert "quo'te" not in run.output
     assert "slash" not in run.output

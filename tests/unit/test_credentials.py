@@ -24,6 +24,10 @@ def test_a_rotation_from_beginning_to_end() -> None:
     store = credentials(Credential("web", "web@example.com", OLD))
     assert store.stage("web", "web2@example.com", make) == "staged"
     assert store.get("web") == Credential("web", "web@example.com", OLD, NEW, "web2@example.com")
+    assert store.get("web").in_use == ("web@example.com", OLD)
+    assert store.switch("web") == "switched"
+    assert store.switch("web") == "unchanged"
+    assert store.get("web").in_use == ("web2@example.com", NEW)
     assert store.commit("web") == "committed"
     assert store.get("web") == Credential("web", "web2@example.com", NEW)
     assert store.commit("web") == "unchanged"
@@ -41,8 +45,13 @@ def test_a_staged_login_cannot_become_another_one() -> None:
         store.stage("web", "c", make)
 
 
+def test_what_is_not_staged_cannot_be_switched() -> None:
+    with pytest.raises(InputError, match="web has no next password"):
+        credentials(Credential("web", "web", OLD)).switch("web")
+
+
 def test_roll_back_forgets_the_next_password() -> None:
-    store = credentials(Credential("web", "a", OLD, NEW, "b"))
+    store = credentials(Credential("web", "a", OLD, NEW, "b", switched=True))
     assert store.roll_back("web") == "rolled_back"
     assert store.get("web") == Credential("web", "a", OLD)
     assert store.roll_back("web") == "unchanged"
@@ -92,7 +101,7 @@ def test_every_password_survives_the_file() -> None:
         "x" * 500,
         "~",
     ]
-    store = credentials(*(Credential(f"n{i}", "l", text, text, "l") for i, text in enumerate(passwords)))
+    store = credentials(*(Credential(f"n{i}", "l", text, text, "l", i % 2 == 0) for i, text in enumerate(passwords)))
     again = Credentials.from_yaml(store.to_yaml())
     assert again.entries == store.entries
     assert [again.get(f"n{i}").current for i in range(len(passwords))] == passwords
@@ -102,7 +111,13 @@ def test_nothing_shown_holds_a_password() -> None:
     entry = Credential("web", "web", OLD, NEW, "web2")
     assert OLD not in repr(entry)
     assert NEW not in repr(entry)
-    assert entry.to_result() == {"name": "web", "login": "web", "rotating": True, "next_login": "web2"}
+    assert entry.to_result() == {
+        "name": "web",
+        "login": "web",
+        "rotating": True,
+        "next_login": "web2",
+        "switched": False,
+    }
     assert "next_login" not in Credential("web", "web", OLD).to_result()
 
 
@@ -118,7 +133,10 @@ def test_a_file_by_hand_needs_only_the_password() -> None:
         ("format: 2\ncredentials: {}", "not a credential store of format 1"),
         ("format: 1\ncredentials:\n  web: {current: 123456789012}", "web has a value that is not a text"),
         ("format: 1\ncredentials:\n  web: {login: secret}", "web needs current"),
-        ("format: 1\ncredentials:\n  web: {current: secret, pasword: secret}", "web needs current, and may have"),
+        (
+            "format: 1\ncredentials:\n  web: {current: secret, pasword: secret}",
+            "web needs current, and may have current, in_use, login, next, next_login; correct",
+        ),
         ("format: 1\ncredentials: {web: {current: 'secret}", "not valid YAML in line 2"),
     ],
 )

@@ -39,7 +39,6 @@ class Sink:
     logins: list[tuple[str, str]] = field(default_factory=list)
 
     def __enter__(self) -> Sink:
-        # aiosmtpd reports the port that the system chose only through its server.
         self._controller = _Controller(self)
         self._controller.start()
         return self
@@ -52,8 +51,7 @@ class Sink:
     @property
     def port(self) -> int:
         """The port on which it listens."""
-        server: Any = self._controller.server
-        return int(server.sockets[0].getsockname()[1])
+        return self._controller.port
 
     def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
         """Take any login."""
@@ -63,7 +61,8 @@ class Sink:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Take any mail."""
         login = session.auth_data.login.decode() if isinstance(session.auth_data, LoginPassword) else None
-        self.mails.append(Received(envelope.mail_from or "", envelope.rcpt_tos, session.ssl is not None, login))
+        sender = (envelope.mail_from or "").replace("<>", "")  # aiosmtpd's way to write a bounce
+        self.mails.append(Received(sender, envelope.rcpt_tos, session.ssl is not None, login))
         return "250 OK"
 
 
@@ -82,7 +81,10 @@ class _Controller(Controller):
         )
 
     def _trigger_server(self) -> None:
-        """Port 0 is right here; the base class would connect to it."""
+        """The base class would connect to port 0."""
+        server: Any = self.server
+        self.port = int(server.sockets[0].getsockname()[1])
+        super()._trigger_server()  # type: ignore[no-untyped-call]  # aiosmtpd has no types here
 
 
 def certificate(authority: trustme.CA, *names: str, expired: bool = False) -> ssl.SSLContext:

@@ -12,7 +12,10 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.set
 
 TRANSPORT = "smarthost"
 TRANSPORT_SERVICE = f"{TRANSPORT}/unix"
-TLSPROXY_SERVICE = "tlsproxy/unix"
+# The service that keeps TLS connections open for reuse. A transport of its own needs one of its own as well, because
+# that service takes the authorities and the TLS level from its own configuration.
+SHARED_TLSPROXY = "tlsproxy"
+OWN_TLSPROXY = f"{TRANSPORT}-tlsproxy"
 PASSWORDS_FILE = "smarthost_passwords"
 SENDERS_FILE = "smarthost_senders"
 # These decide which mail takes the way to the smarthost. They change last when the way is made, first when it ends.
@@ -80,12 +83,18 @@ def transport_service(settings: RelaySettings, rules: Mapping[str, str], chroot:
     """The transport of its own: its process limit is a hard cap, its rules bind no other mail."""
     words = [TRANSPORT, "unix", "-", "-", chroot, "-", str(settings.concurrency), "smtp"]
     # A policy table of the administrator could lower the level for the smarthost.
-    return Service(words, {**rules, "smtp_tls_policy_maps": ""})
+    options = {**rules, "smtp_tls_policy_maps": ""}
+    if settings.connection_reuse:
+        options["tlsproxy_service_name"] = OWN_TLSPROXY
+    return Service(words, options)
 
 
-def tlsproxy_service(chroot: str) -> Service:
-    """The service that keeps TLS connections open for reuse; most packages ship it commented out."""
-    return Service(["tlsproxy", "unix", "-", "-", chroot, "-", "0", "tlsproxy"], {})
+def tlsproxy_service(name: str, rules: Mapping[str, str], chroot: str) -> Service:
+    """The service for connection reuse; most packages ship the shared one commented out."""
+    options = {}
+    if name == OWN_TLSPROXY:
+        options = {rule: rules[rule] for rule in ("smtp_tls_security_level", "smtp_tls_CAfile", "smtp_tls_loglevel")}
+    return Service([name, "unix", "-", "-", chroot, "-", "0", "tlsproxy"], options)
 
 
 def normal(value: str) -> str:

@@ -113,7 +113,10 @@ def _services(
                 "ours; rename it, then run again."
             )
         wanted[parameters.TRANSPORT_SERVICE] = parameters.transport_service(settings, rules, chroot)
-    tlsproxy = parameters.TLSPROXY_SERVICE
-    if settings.connection_reuse and (tlsproxy not in present or tlsproxy in remembered.services):
-        wanted[tlsproxy] = parameters.tlsproxy_service(chroot)
+    if settings.connection_reuse:
+        name = parameters.OWN_TLSPROXY if settings.dedicated_transport else parameters.SHARED_TLSPROXY
+        service = f"{name}/unix"
+        # The administrator's own shared one serves as well.
+        if service not in present or service in remembered.services:
+            wanted[service] = parameters.tlsproxy_service(name, rules, chroot)
     return wanted

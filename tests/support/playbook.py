@@ -49,7 +49,6 @@ def ansible_environment(build: Path = ROOT / "build") -> dict[str, str]:
         "ANSIBLE_HOME": str(build / "ansible"),
         "ANSIBLE_LOCAL_TEMP": str(build / "ansible" / "tmp"),
         "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_PIPELINING": "1",
     }
 
 

@@ -9,6 +9,7 @@ import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -67,8 +68,8 @@ def documented(kind: str) -> dict[str, Any]:
     names = {"module": module_names, "filter": filter_names, "role": role_names}[kind]()
     if not names:
         return {}
-    program = Path(sys.executable).parent / "ansible-doc"
-    command = [str(program), "--json", "--type", kind, *(f"{COLLECTION}.{name}" for name in names)]
+    program = shutil.which("ansible-doc", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    command = [program or "ansible-doc", "--json", "--type", kind, *(f"{COLLECTION}.{name}" for name in names)]
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_NOCOLOR": "1"}
     completed = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
     if completed.returncode:

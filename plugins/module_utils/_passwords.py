@@ -23,7 +23,7 @@ class PasswordFileError(ValueError):
 def generate(length: int = DEFAULT_LENGTH, alphabet: str = SAFE_ALPHABET) -> str:
     """Return a password from the system's CSPRNG, with letters or digits at both ends where the alphabet has some."""
     edges = "".join(character for character in alphabet if character.isalnum()) or alphabet
-    middle = "".join(secrets.choice(alphabet) for _ in range(length - 2))
+    middle = "".join(secrets.choice(alphabet) for _number in range(length - 2))
     return secrets.choice(edges) + middle + secrets.choice(edges)
 
 

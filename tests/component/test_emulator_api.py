@@ -210,7 +210,7 @@ def test_counters_tell_reads_writes_and_effective_writes(emulator: Emulator) -> 
     emulator.seed(domains=["example.test"])
     assert emulator.counters()["writes"] == 0
     emulator.call("domainslist/get")
-    for _ in range(2):
+    for _number in range(2):
         emulator.call("outgoingusers/add", domain="example.test", username="jo", password="a")
         emulator.call("outgoingusers/lock", domain="example.test", username="jo")
     emulator.call("domain/setproducts", domain="example.test", outgoing="1")

@@ -45,13 +45,13 @@ def test_status_with_retry_after(emulator: Emulator) -> None:
 
 def test_skip_and_times(emulator: Emulator) -> None:
     emulator.faults({"match": "*", "skip": 2, "times": 2, "kind": "status", "code": 503})
-    assert [get(emulator).status_code for _ in range(6)] == [200, 200, 503, 503, 200, 200]
+    assert [get(emulator).status_code for _number in range(6)] == [200, 200, 503, 503, 200, 200]
     assert "Retry-After" not in get(emulator).headers
 
 
 def test_a_fault_without_times_stays_until_it_is_replaced(emulator: Emulator) -> None:
     emulator.faults({"match": "*", "times": None, "kind": "status", "code": 500})
-    assert {get(emulator).status_code for _ in range(4)} == {500}
+    assert {get(emulator).status_code for _number in range(4)} == {500}
     emulator.faults()
     assert get(emulator).status_code == 200
 

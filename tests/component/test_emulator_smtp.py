@@ -230,7 +230,7 @@ def test_limits_count_connections_that_send(smarthost: Emulator, limit: str) -> 
     smarthost.call("outgoingusers/setlimits", **jo, **{f"limit_{limit}": "2"})
     with connected(smarthost, "jo@example.test"):
         pass  # a login alone does not count
-    for _ in range(2):
+    for _number in range(2):
         with connected(smarthost, "jo@example.test") as client:
             assert send(client) == send(client) == {}
     with connected(smarthost, "jo@example.test") as client:
@@ -262,7 +262,7 @@ def test_a_limit_of_0_lets_nothing_through_and_may_lock(smarthost: Emulator) -> 
 
 def test_ten_connections_for_each_address(smarthost: Emulator) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(10):
+        for _number in range(10):
             stack.enter_context(connected(smarthost, tls=False))
         with pytest.raises(smtplib.SMTPConnectError) as refused:
             smtplib.SMTP("127.0.0.1", smarthost.smtp_port, timeout=30)
@@ -282,7 +282,7 @@ def test_ten_connections_for_each_address(smarthost: Emulator) -> None:
 
 
 def test_the_slot_is_free_again_after_a_broken_tls_handshake(smarthost: Emulator) -> None:
-    for _ in range(12):
+    for _number in range(12):
         with smtplib.SMTP("127.0.0.1", smarthost.smtp_port, timeout=30) as client:
             client.ehlo()
             with pytest.raises(ssl.SSLCertVerificationError):
@@ -299,13 +299,13 @@ def test_many_logins_at_once_are_counted_exactly(smarthost: Emulator) -> None:
 
     def log_in_often() -> None:
         try:
-            for _ in range(50):
+            for _number in range(50):
                 with connected(smarthost, "jo@example.test"):
                     pass
         except BaseException as failure:
             failures.append(failure)
 
-    threads = [threading.Thread(target=log_in_often) for _ in range(6)]
+    threads = [threading.Thread(target=log_in_often) for _number in range(6)]
     started = time.monotonic()
     for thread in threads:
         thread.start()

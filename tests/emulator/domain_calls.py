@@ -23,7 +23,7 @@ def _destinations(text: str) -> list[str]:
         raise RefusedError("Incorrect usage of API") from None
     hosts = []
     for value in values:
-        host, _, port = str(value).partition(":")
+        host, _separator, port = str(value).partition(":")
         if not host or not (port or "25").isdigit():
             raise RefusedError(f"The destination '{value}' is incorrect")
         hosts.append(f"{host}::{port or 25}")

@@ -140,7 +140,7 @@ class SmtpProtocol(SMTP):
 
     def _user_of_login(self, login: str) -> User | None:
         """`user@domain`; the domain's own user logs in as `domain` or `@domain`."""
-        local, _, domain = login.rpartition("@")
+        local, _separator, domain = login.rpartition("@")
         try:
             return self.server.panel.state.user(ascii_domain(domain), local.lower())
         except RefusedError:

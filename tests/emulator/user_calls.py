@@ -158,7 +158,7 @@ def seeded_user(panel: Panel, entry: dict[str, object]) -> User:
     method = "user" if username else "domain"
     if username:
         try:
-            address, _, mask = username.partition("/")
+            address, _separator, mask = username.partition("/")
             username, method = network_text(network(address, mask or None)), "ip"
         except RefusedError:
             username = local_part(username)

@@ -181,7 +181,7 @@ def test_connections_are_reused(postfix: ScratchPostfix, vendor: Emulator, dedic
     logins = [{**BOSS, "senders": ["boss@example.com"]}]
     configure(postfix, vendor, **DEFAULT, logins=logins, connection_reuse=True, dedicated_transport=dedicated)
     vendor.control("counters/reset", {})
-    for _ in range(15):
+    for _number in range(15):
         postfix.inject("alice@example.com", RECIPIENT)
         postfix.inject("boss@example.com", RECIPIENT)
     postfix.wait_until_empty()

@@ -198,7 +198,7 @@ class ScratchPostfix:
     def parameters(self) -> dict[str, str]:
         """What `postconf -n` says: only what main.cf sets."""
         lines = (line.partition("=") for line in self.run("postconf", "-n").splitlines())
-        return {name.strip(): value.strip() for name, _, value in lines}
+        return {name.strip(): value.strip() for name, _separator, value in lines}
 
     def set(self, **parameters: str) -> None:
         """Set parameters in main.cf by hand, as an administrator would."""

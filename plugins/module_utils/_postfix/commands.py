@@ -124,7 +124,7 @@ class Instance:
         if answer.code and answer.err.strip():
             return None
         pairs = (line.partition("\t") for line in answer.out.split("\n") if line)
-        return {key: value for key, _, value in pairs}
+        return {key: value for key, _separator, value in pairs}
 
     def build_index(self, table: str) -> None:
         """Make the index of a map. The exit code proves nothing: the caller looks every key up."""
@@ -165,4 +165,4 @@ class Instance:
 def _assignments(text: str) -> dict[str, str]:
     """Parse `name = value` lines."""
     pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    return {name.strip(): value.strip() for name, _separator, value in pairs}

@@ -45,6 +45,6 @@ def _stat(entry: Path) -> Optional[list[str]]:
         text = (entry / "stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
-    pid, _, rest = text.partition(" (")
-    name, _, rest = rest.rpartition(") ")
+    pid, _separator, rest = text.partition(" (")
+    name, _separator, rest = rest.rpartition(") ")
     return [pid, name, *rest.split()[:2]]

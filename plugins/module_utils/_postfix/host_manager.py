@@ -51,7 +51,7 @@ def find_other_mail_server(root: Path = Path("/")) -> Optional[str]:
     for place in ("usr/sbin/sendmail", "usr/lib/sendmail"):
         # Resolved by steps inside `root`: an alternative leads to another absolute link.
         path = root / place
-        for _ in range(5):
+        for _number in range(5):
             if not path.is_symlink():
                 break
             target = path.readlink()

@@ -48,7 +48,7 @@ def parse(source: Optional[bytes]) -> dict[str, str]:
     """The entries of a source that `render` made; what an older run left is read by the same rules."""
     entries: dict[str, str] = {}
     for line in (source or b"").decode("utf-8", "replace").split("\n"):
-        key, _, value = line.partition(" ")
+        key, _separator, value = line.partition(" ")
         if value and not key.startswith("#"):
             entries.setdefault(key, value)
     return entries

@@ -218,7 +218,7 @@ def _senders(given: Iterable[str], place: str, problems: list[str]) -> tuple[str
         if text == NULL_SENDER:
             keys.append(text)
             continue
-        local, _, domain = text.rpartition("@")
+        local, _separator, domain = text.rpartition("@")
         try:
             ascii_domain = domain.encode("idna").decode("ascii").lower()
         except UnicodeError:

@@ -47,7 +47,7 @@ def find_ca_file(wanted: Optional[str]) -> str:
 def has_sasl_plugin(root: Path = Path("/")) -> bool:
     """Whether a plugin for PLAIN or LOGIN lies where the packages put it."""
     patterns = (f"{folder}/lib{kind}*" for folder in _SASL_PLUGINS for kind in ("plain", "login"))
-    return any(True for pattern in patterns for _ in root.glob(pattern))
+    return any(True for pattern in patterns for _match in root.glob(pattern))
 
 
 def check_client(instance: Instance, *, needs_login: bool) -> list[str]:

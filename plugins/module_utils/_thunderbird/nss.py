@@ -28,7 +28,7 @@ _AES_CBC = 0x1082
 # Loaded by path first: they stand beside the library, where the loader does not look, and without them NSS would
 # silently take the token, which does the actual work, from the system. That one may be too old for the profile.
 _DEPENDENCIES = ("libnspr4.so", "libplc4.so", "libplds4.so", "libnssutil3.so", "libmozsqlite3.so")
-_TOKEN = "libsoftokn3.so"
+_WORKER = "libsoftokn3.so"
 # DER of the object identifier 2.16.840.1.101.3.4.1.42, AES-256 in CBC mode.
 _AES_IDENTIFIER = bytes.fromhex("060960864801650304012a")
 
@@ -137,7 +137,7 @@ class _Library:
         flags = _NO_MODULE_DATABASE | _NO_ROOT_CERTIFICATES | (_READ_ONLY if read_only else 0)
         if self._nss.NSS_Initialize(b"sql:" + str(directory).encode(), b"", b"", b"secmod.db", flags):
             raise self._failure("the key database key4.db cannot be opened")
-        token = Path(self._name).with_name(_TOKEN)
+        token = Path(self._name).with_name(_WORKER)
         if token.exists() and str(token.resolve()) not in Path("/proc/self/maps").read_text():
             raise ThunderbirdError(f"{token} cannot be loaded together with {self._name}; give another nss_library")
         self._slot = self._nss.PK11_GetInternalKeySlot()

@@ -1,0 +1,49 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo shows what it says, and leaves no password anywhere."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import demo
+from tests.support.playbook import ROOT
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a real Postfix needs root")
+
+
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Everything temporary of the demo, in a path short enough for Postfix's sockets and open to its users."""
+    with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        monkeypatch.setattr("tempfile.tempdir", name)
+        monkeypatch.setenv("TMPDIR", name)
+        yield Path(name)
+
+
+def test_the_demo_changes_nothing_the_second_time_and_shows_no_password(
+    tmp_path: Path, temporary: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    demo.demonstrate(folder)
+    printed = capfd.readouterr()
+    assert "changed=0, changed=0" in printed.out
+    assert "login example.com, TLSv1" in printed.out
+
+    files = {folder / name: (folder / name).read_text(encoding="utf-8").strip() for name in ("alice", "info", "domain")}
+    assert len({len(password) for password in files.values()}) == 1
+    places = [temporary, folder, ROOT / "build" / "ansible", Path.home() / ".ansible"]
+    contents = [printed.out.encode(), printed.err.encode()]
+    contents += [
+        file.read_bytes() for place in places for file in place.rglob("*") if file.is_file() and file not in files
+    ]
+    for password in files.values():
+        assert not any(password.encode() in content for content in contents)

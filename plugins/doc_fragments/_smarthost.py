@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 
-_ADDRESS = r"""
+class ModuleDocFragment:
+    """Options of every module that speaks SMTP to the smarthost, or configures a program that does."""
+
+    DOCUMENTATION = r"""
 options:
   smarthost:
     description:
@@ -22,23 +25,15 @@ options:
     default: 587
 """
 
-
-class ModuleDocFragment:
-    """Options of every module that speaks SMTP to the smarthost, or configures a program that does."""
-
-    # For a program that verifies certificates in its own way.
-    ADDRESS = _ADDRESS
-
-    DOCUMENTATION = (
-        _ADDRESS
-        + r"""
+    # For what does not verify certificates in a way of its own, as Thunderbird does.
+    CA = r"""
+options:
   smarthost_ca_path:
     description:
       - File with the certificates (PEM) of the authorities that may have signed the smarthost's certificate.
       - If not given, the bundle of the operating system is used. Give it for a smarthost with a private authority.
     type: path
 """
-    )
 
     # For modules that run on the controller: there the environment belongs to the person who runs the playbook.
     ENVIRONMENT = r"""

@@ -5,15 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credential, Credentials
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._secrets import register_secret
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store, StoreError
-
 DOCUMENTATION = r"""
 name: credential
 short_description: A login or password from the credential store
@@ -69,6 +60,15 @@ _value:
   type: list
   elements: str
 """
+
+from typing import Any, Optional
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credential, Credentials
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._secrets import register_secret
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store, StoreError
 
 #: What this process has read already: decrypting takes long, and a host may use many credentials.
 _READ: dict[tuple[str, int, int, int], Credentials] = {}

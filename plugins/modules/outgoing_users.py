@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - smarthost.spamexperts._attributes.API
   - smarthost.spamexperts._api
   - smarthost.spamexperts._smarthost
+  - smarthost.spamexperts._smarthost.ca
   - smarthost.spamexperts._smarthost.ENVIRONMENT
   - smarthost.spamexperts._outgoing_user.MANAGE
 attributes:

@@ -169,6 +169,7 @@ requirements:
   - Python 3.9 or newer
 extends_documentation_fragment:
   - smarthost.spamexperts._smarthost
+  - smarthost.spamexperts._smarthost.ca
   - smarthost.spamexperts._attributes
 author:
   - smarthost.spamexperts maintainers (@smarthost)

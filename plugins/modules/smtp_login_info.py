@@ -19,6 +19,7 @@ author:
 extends_documentation_fragment:
   - smarthost.spamexperts._attributes.INFO
   - smarthost.spamexperts._smarthost
+  - smarthost.spamexperts._smarthost.ca
   - smarthost.spamexperts._smarthost.ENVIRONMENT
 options:
   logins:

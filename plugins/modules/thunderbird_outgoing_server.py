@@ -23,7 +23,7 @@ description:
   - Works on Linux, with Thunderbird from a package, an archive, a snap or a flatpak. The latter two keep their library
     in a place of their own, which has not been tried on every distribution; O(nss_library) names another one.
 extends_documentation_fragment:
-  - smarthost.spamexperts._smarthost.address
+  - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._attributes
 options:
   state:

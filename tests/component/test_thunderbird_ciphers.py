@@ -54,7 +54,7 @@ def test_a_profile_with_3des_stays_so(tmp_path: Path, made_by: str, writer: str)
     else:
         run(profile, nss_library=LIBRARIES[writer])
     assert [login["aes"] for login in read_logins(profile, library=LIBRARIES[made_by])] == [False, False]
-    for reader in {LIBRARIES[made_by], PROGRAM_LIBRARY}:
+    for reader in (LIBRARIES[made_by], PROGRAM_LIBRARY):
         assert passwords(profile, library=reader) == {OWN: OWN_LOGIN["password"], OURS: PASSWORD}
 
 

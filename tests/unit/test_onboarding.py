@@ -52,7 +52,7 @@ def test_what_is_wrong_is_said_in_a_sentence(onboarding: Any, word: str) -> None
 
 def test_all_problems_are_said_at_once() -> None:
     found = _onboarding.problems(describe({"username": "a/b"}, {"username": "c", "password": "tiny"}))
-    assert [text.split(":")[0] for text in found] == [f"spamexperts_onboarding.senders[{n}]" for n in (0, 1)]
+    assert [text.partition(":")[0] for text in found] == [f"spamexperts_onboarding.senders[{n}]" for n in (0, 1)]
 
 
 def test_a_good_description_has_no_problem() -> None:

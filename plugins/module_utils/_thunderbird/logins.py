@@ -136,8 +136,8 @@ class LoginsFile:
         self._logins = logins
         self._next_id = members["nextId"]
         self.version = int(members["version"].value) if "version" in members else 1
-        if type(self._next_id.value) is not int:
-            raise ValueError("nextId")
+        if isinstance(self._next_id.value, bool) or not isinstance(self._next_id.value, int):
+            raise ValueError("nextId")  # noqa: TRY004 - the file is wrong, not the caller
 
     def _elements(self, position: int, logins: list[_Span]) -> int:
         """Collect the elements of the list that begins before `position`; returns the place after its end."""

@@ -52,9 +52,9 @@ def module_names() -> list[str]:
     return sorted(path.stem for path in ROOT.glob("plugins/modules/*.py"))
 
 
-def filter_names() -> list[str]:
-    """Return the names of all filters, without the collection's name."""
-    return sorted(path.stem for path in ROOT.glob("plugins/filter/*.py"))
+def plugin_names(kind: str) -> list[str]:
+    """Return the names of all plugins of a kind ("filter", "lookup"), without the collection's name."""
+    return sorted(path.stem for path in ROOT.glob(f"plugins/{kind}/*.py"))
 
 
 def role_names() -> list[str]:
@@ -64,8 +64,8 @@ def role_names() -> list[str]:
 
 @functools.cache
 def documented(kind: str) -> dict[str, Any]:
-    """Return name -> what ansible-doc prints as JSON, for everything of a kind: "module", "filter" or "role"."""
-    names = {"module": module_names, "filter": filter_names, "role": role_names}[kind]()
+    """Return name -> what ansible-doc prints as JSON, for everything of a kind: "module", "filter", "lookup" or "role"."""
+    names = {"module": module_names, "role": role_names}.get(kind, lambda: plugin_names(kind))()
     if not names:
         return {}
     program = shutil.which("ansible-doc", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
@@ -110,7 +110,7 @@ def guides() -> list[Path]:
 
 
 def examples(kind: str, name: str) -> Block:
-    """Return the EXAMPLES of a module or filter."""
+    """Return the EXAMPLES of a module, filter or lookup."""
     return Block(f"EXAMPLES of {name}", documented(kind)[name]["examples"])
 
 

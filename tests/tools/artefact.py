@@ -96,8 +96,8 @@ def main() -> int:
         return 1
     folder = ROOT / "build" / "installed"
     collection = install(artefact, folder)
-    documented("module", sorted(path.stem for path in collection.glob("plugins/modules/*.py")), folder)
-    documented("filter", sorted(path.stem for path in collection.glob("plugins/filter/*.py")), folder)
+    for kind, subfolder in (("module", "modules"), ("filter", "filter"), ("lookup", "lookup")):
+        documented(kind, sorted(path.stem for path in collection.glob(f"plugins/{subfolder}/*.py")), folder)
     documented("role", sorted(path.name for path in collection.glob("roles/*")), folder)
     for playbook in sorted(collection.glob("playbooks/*.yml")):
         command = ["ansible-playbook", "--syntax-check", f"{NAMESPACE}.{NAME}.{playbook.stem}"]

@@ -18,12 +18,12 @@ from tests.support.documentation import (
     Block,
     documented,
     examples,
-    filter_names,
     guide_blocks,
     guides,
     mappings,
     module_names,
     module_options,
+    plugin_names,
     problems,
     role_names,
     role_options,
@@ -137,14 +137,16 @@ def test_examples_use_only_what_exists(name: str) -> None:
     assert wrong_in(block) == []
 
 
-@pytest.mark.parametrize("name", filter_names())
-def test_filter_is_documented_whole(name: str) -> None:
-    doc = documented("filter")[name]["doc"]
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in ("filter", "lookup") for name in plugin_names(kind)]
+)
+def test_filter_or_lookup_is_documented_whole(kind: str, name: str) -> None:
+    doc = documented(kind)[name]["doc"]
     assert doc["short_description"]
     assert doc["version_added"]
     assert [path for path, option in leaves(doc["options"], "suboptions") if not option.get("description")] == []
-    assert list(documented("filter")[name]["return"]) == ["_value"]
-    block = examples("filter", name)
+    assert list(documented(kind)[name]["return"]) == ["_value"]
+    block = examples(kind, name)
     assert f"{COLLECTION}.{name}" in block.text
     assert wrong_in(block) == []
 

@@ -27,6 +27,8 @@ MOST_CONNECTIONS = 10
 #: The vendor delays and then blocks an address whose logins fail often.
 #: https://documentation.n-able.com/spamexperts/userguide/Content/smtp-auth-blocklist.htm
 MOST_REFUSALS = 3
+#: So many logins more may be under way once as many in a row were accepted: a list of right passwords goes fast.
+_MOST_TRUSTED = 5
 _CONNECTION_FAILURES = 3  # in a row; then the others are not tried
 _BUSY_PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds, after a 421
 
@@ -80,8 +82,10 @@ def prove_logins(
 ) -> list[LoginProof]:
     """Try these (login, password), several at a time, and give the proofs in their order.
 
-    After most_refusals refused logins no other is tried: they are unknown. It is never exceeded, since an AUTH
-    waits until those under way cannot exceed it. Never raises for what the server does.
+    After most_refusals refused logins no other is begun: they are unknown. An AUTH waits while those under way could
+    exceed that number, but each login that was accepted since the last refusal lets one more go ahead, up to
+    _MOST_TRUSTED. So wrong passwords at the start end at most_refusals, and none ends beyond most_refusals +
+    _MOST_TRUSTED. Never raises for what the server does.
     """
     different = list(dict.fromkeys(pairs))
     if not different:
@@ -103,6 +107,7 @@ class _Attempts:
         self._changed = threading.Condition()
         self._under_way = 0
         self._refusals = 0
+        self._trusted = 0  # logins accepted since the last refusal, as far as they count
         self._failures = 0
         self._stopped = ""  # why no more logins are tried
         self._random = random.SystemRandom()
@@ -145,7 +150,7 @@ class _Attempts:
             client = self._connect(stack)
             with self._changed:
                 self._failures = 0
-                while not self._stopped and self._refusals + self._under_way >= self._most_refusals:
+                while not self._stopped and self._refusals + self._under_way >= self._most_refusals + self._trusted:
                     self._changed.wait()
                 if self._stopped:
                     return LoginProof(login, Verdict.UNKNOWN, self._stopped)
@@ -156,7 +161,11 @@ class _Attempts:
             finally:
                 with self._changed:
                     self._under_way -= 1
-                    self._refusals += verdict is Verdict.REFUSED
+                    if verdict is Verdict.ACCEPTED:
+                        self._trusted = min(self._trusted + 1, _MOST_TRUSTED)
+                    elif verdict is Verdict.REFUSED:
+                        self._trusted = 0
+                        self._refusals += 1
                     if self._refusals >= self._most_refusals:
                         self._stop(
                             f"not tried, because {self._server.host} has refused {self._refusals} logins, "

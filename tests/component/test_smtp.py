@@ -327,6 +327,17 @@ def test_never_more_than_three_refusals(emulator: Emulator, connections: int) ->
     )
 
 
+def test_logins_that_are_accepted_let_more_go_at_once_and_a_refusal_ends_that(emulator: Emulator) -> None:
+    pairs = seed(emulator, 60)
+    wrong = [(login, "wrong-horse-battery") for login, _password in pairs[30:]]
+    emulator.faults({"match": "smtp:auth", "kind": "latency", "seconds": 0.05})
+    proofs = prove_logins(smarthost(emulator), [*pairs[:30], *wrong], connections=10)
+    assert outcomes(proofs[:30]) == "A" * 30
+    assert 3 <= outcomes(proofs[30:]).count("R") <= 8
+    assert set(outcomes(proofs[30:])) == {"R", "U"}
+    assert emulator.counters()["auths"] == 30 + outcomes(proofs).count("R")
+
+
 def test_refusals_below_the_limit_stop_nothing(emulator: Emulator) -> None:
     pairs = seed(emulator, 20)
     for position in (0, 19):

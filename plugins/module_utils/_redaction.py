@@ -31,7 +31,8 @@ class Redactor:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         """Compiled when the first text is cleaned: a call that succeeds needs none, and thousands of them do."""
-        return re.compile("|".join("".join(map(_forms, secret)) for secret in self._secrets))
+        # In any case, since some programs write addresses in lower case.
+        return re.compile("|".join("".join(map(_forms, secret)) for secret in self._secrets), re.IGNORECASE)
 
     def clean(self, text: str) -> str:
         """The text without the secrets."""

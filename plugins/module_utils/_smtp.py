@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import Optional, Union, cast
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._redaction import Redactor
 
@@ -182,8 +182,7 @@ class _Attempts:
             # With a name given, smtplib asks no name server for the one of this host.
             client = smtplib.SMTP(host, port, local_hostname="localhost", timeout=self._timeout)
             stack.callback(_quit, client)
-            assert client.sock is not None  # noqa: S101 - for the type checker
-            client.local_hostname = _address_literal(client.sock)
+            client.local_hostname = _address_literal(cast(socket.socket, client.sock))
             code, text = client.ehlo()
             if code == 250 and not client.has_extn("starttls"):
                 raise _UnreachableError(f"{host} offers no TLS on port {port}, so no password was sent")

@@ -64,7 +64,7 @@ def role_names() -> list[str]:
 
 @functools.cache
 def documented(kind: str) -> dict[str, Any]:
-    """Return name -> what ansible-doc prints as JSON, for everything of a kind: "module", "filter", "lookup" or "role"."""
+    """Return name -> what ansible-doc prints as JSON, for all of a kind: "module", "filter", "lookup", "role"."""
     names = {"module": module_names, "role": role_names}.get(kind, lambda: plugin_names(kind))()
     if not names:
         return {}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -28,7 +29,11 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods imp
     MethodError,
     Methods,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import IP, unicode_domain
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+    IP,
+    is_network,
+    unicode_domain,
+)
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile import (
     CREATED,
     FAILED,
@@ -49,6 +54,10 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import
 
 _ADDS = (ADD, ADD_IP)
 _ADDRESS = ("domain", "username")
+
+
+#: A domain in an error text.
+_QUOTED_DOMAIN = re.compile(r"['\"]([^\s'\"/@]+\.[^\s'\"/@]+)['\"]")
 
 
 class StepError(Exception):
@@ -124,7 +133,7 @@ class Applier:
     def _add(self, change: Change, step: Step) -> bool:
         """Create the user; False where it exists already. A lost reply is settled by a look, then by one repetition."""
         try:
-            self._call(step)
+            self._call(change, step)
         except ApiError as error:
             if error.kind is ErrorKind.ALREADY_EXISTS:
                 self._check_owner(change, error)
@@ -138,7 +147,7 @@ class Applier:
     def _add_again(self, change: Change, step: Step) -> bool:
         """Repeat an add whose reply was lost: "already exists" then mostly means that it had arrived."""
         try:
-            self._call(step)
+            self._call(change, step)
         except ApiError as error:
             if error.kind is not ErrorKind.ALREADY_EXISTS:
                 raise
@@ -149,15 +158,15 @@ class Applier:
 
     def _check_owner(self, change: Change, error: ApiError) -> None:
         """An address that another domain has is refused in the same words as one that this domain has."""
-        text = " ".join(error.lines).lower()
-        own = (change.key.domain, unicode_domain(change.key.domain))
-        if change.method == IP and not any(name in text for name in own) and self._exists_elsewhere(change):
-            raise StepError(f"{change.key.username} was asked for {own[1]}, but another domain has it: {error}")
-
-    def _exists_elsewhere(self, change: Change) -> bool:
-        if self._methods.find(LIST) is None:
-            return False
-        return self._read(change).exists(change.key) is False
+        if change.method != IP:
+            return
+        domain = change.key.domain
+        named = {name for line in error.lines for name in _QUOTED_DOMAIN.findall(line.lower()) if not is_network(name)}
+        own = {domain, unicode_domain(domain)}
+        if (named and not named & own) or (not named and self._read(change).exists(change.key) is False):
+            raise StepError(
+                f"{change.key.username} was asked for {unicode_domain(domain)}, but another domain has it: {error}"
+            )
 
     def _remove(self, change: Change, step: Step) -> None:
         found = self._send(change, step, accept=ErrorKind.NOT_FOUND)
@@ -173,19 +182,19 @@ class Applier:
     def _send(self, change: Change, step: Step, accept: Optional[ErrorKind] = None) -> bool:
         """Send a call; False where the server answered with the error that is accepted."""
         try:
-            self._call(step)
+            self._call(change, step)
         except ApiError as error:
             if error.kind is accept:
                 return False
             if error.kind is not ErrorKind.LOST_REPLY:
                 raise
             if not self._looks_done(change, step):
-                return self._repeat(step, accept)
+                return self._repeat(change, step, accept)
         return True
 
-    def _repeat(self, step: Step, accept: Optional[ErrorKind]) -> bool:
+    def _repeat(self, change: Change, step: Step, accept: Optional[ErrorKind]) -> bool:
         try:
-            self._call(step)
+            self._call(change, step)
         except ApiError as error:
             if error.kind is not accept:
                 raise
@@ -222,10 +231,15 @@ class Applier:
     def _read(self, change: Change) -> Current:
         return read_lists(self._client, self._methods, [change.key.domain], 1)
 
-    def _call(self, step: Step) -> None:
+    def _call(self, change: Change, step: Step) -> None:
         secret = step.arguments.get("password")
         secrets = [secret] if isinstance(secret, str) else []
-        self._client.call(step.method.call, step.method.encode(step.arguments), write=True, secrets=secrets)
+        try:
+            self._client.call(step.method.call, step.method.encode(step.arguments), write=True, secrets=secrets)
+        except ApiError as error:
+            change.written = change.written or error.kind is ErrorKind.LOST_REPLY
+            raise
+        change.written = True
 
     def settle(self, changes: Sequence[Change], timeout: float, concurrency: int) -> None:
         """Wait, at most `timeout` seconds, until the list shows what was written: the vendor's caches lag."""

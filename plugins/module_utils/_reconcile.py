@@ -100,10 +100,13 @@ class Change:
     reason: str = ""
     login: str = ""
     secret: Optional[str] = field(default=None, repr=False)
+    written: bool = False  # whether a call has been carried out, so that a failure leaves a part of the work behind
 
     @property
     def changed(self) -> bool:
         """Whether this changes something, or may change something that nobody can know before."""
+        if self.action == FAILED:
+            return self.written
         return self.action in (CREATED, UPDATED, REMOVED) or (self.action == UNKNOWN and bool(self.steps))
 
     def stop(self) -> None:
@@ -192,7 +195,7 @@ def _plan_one(current: Current, entry: Wanted, methods: Methods, rules: Rules, w
     try:
         if not entry.present:
             return _plan_removal(current, entry.user, methods, rules, wanted)
-        change = _plan_present(current, entry, methods, rules)
+        change = _plan_present(current, entry, methods, rules, wanted)
         change.login = "" if entry.user.method == IP else entry.login(rules.domain_login)
         change.secret = entry.password
     except (MethodError, InputError) as problem:
@@ -200,10 +203,10 @@ def _plan_one(current: Current, entry: Wanted, methods: Methods, rules: Rules, w
     return change
 
 
-def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rules) -> Change:
+def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rules, wanted: Sequence[Wanted]) -> Change:
     exists = current.exists(entry.key)
     if exists:
-        return _plan_existing(current, entry, methods, rules)
+        return _plan_existing(current, entry, methods, rules, wanted)
     add = _add_step(entry, methods)
     if exists is False and add is None:
         raise InputError(f"the {entry.key} does not exist, and creating it needs a password; give one")
@@ -221,6 +224,7 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
     if methods.find(SET_PASSWORD):
         change.steps_if_exists.insert(0, _password_step(entry.user, entry.password, methods))
     elif rules.recreate_for_password:
+        change.error_if_exists = _domain_user_risk(current, entry.user, rules, wanted)
         change.steps_if_exists = [_removal_step(entry.user, methods), add, *settle]
     elif entry.update_password == ALWAYS or current.proofs.get(entry.key) is not Proof.UNKNOWN:
         change.error_if_exists = _no_password_call(entry, methods)
@@ -239,7 +243,7 @@ def _plan_unknowable(entry: Wanted, methods: Methods, add: Optional[Step]) -> Ch
     return change
 
 
-def _plan_existing(current: Current, entry: Wanted, methods: Methods, rules: Rules) -> Change:
+def _plan_existing(current: Current, entry: Wanted, methods: Methods, rules: Rules, wanted: Sequence[Wanted]) -> Change:
     before = current.user(entry.user)
     missing = {name: value for name, value in entry.user.state.items() if before.state.get(name) != value}
     after = OutgoingUser(entry.key, entry.user.method, {**before.state, **entry.user.state})
@@ -247,6 +251,9 @@ def _plan_existing(current: Current, entry: Wanted, methods: Methods, rules: Rul
     change.unknown = sorted(name for name in missing if name not in before.state)
     change.password, change.steps = _plan_password(current, entry, before, methods, rules)
     if any(step.operation == REMOVE for step in change.steps):  # the user is made anew, with what it had
+        risk = _domain_user_risk(current, entry.user, rules, wanted)
+        if risk:
+            raise MethodError(risk)
         kept = _offered(entry.user, {name: v for name, v in before.state.items() if name not in missing}, methods)
         missing = _without_defaults({**kept, **missing})
         before = entry.user
@@ -296,19 +303,28 @@ def _plan_removal(
     exists = current.exists(user.key)
     if exists is False:
         return Change(user.key, user.method, UNCHANGED)
-    if user.method == DOMAIN and not rules.allow_domain_user_removal:
-        others = {key for key in current.users if key.domain == user.key.domain and key != user.key}
-        others |= {entry.key for entry in wanted if entry.key.domain == user.key.domain and entry.present}
-        if others:
-            raise MethodError(
-                f"Removing the {user.key} was asked for. It is not known whether the vendor's call, which names only "
-                "the domain, also removes its other outgoing users; try it on a domain without others, or set "
-                "allow_domain_user_removal: true."
-            )
+    risk = _domain_user_risk(current, user, rules, wanted)
+    if risk:
+        raise MethodError(risk)
     change = Change(user.key, user.method, REMOVED if exists else UNKNOWN, before=current.users.get(user.key))
     change.steps = [_removal_step(current.user(user), methods)]
     change.unknown = [] if exists else ["existence"]
     return change
+
+
+def _domain_user_risk(current: Current, user: OutgoingUser, rules: Rules, wanted: Sequence[Wanted]) -> str:
+    """Why this user is not removed: other users may go with it. Empty where there is no such risk, or it is taken."""
+    if user.method != DOMAIN or rules.allow_domain_user_removal:
+        return ""
+    domain = user.key.domain
+    others = {*current.users, *(entry.key for entry in wanted if entry.present)} - {user.key}
+    if domain in current.listed and not any(key.domain == domain for key in others):
+        return ""
+    return (
+        f"Removing the {user.key} was asked for. It is not known whether the vendor's call, which names only the "
+        "domain, also removes its other outgoing users; try it on a domain without others, or set "
+        "allow_domain_user_removal: true."
+    )
 
 
 def _plan_purge(current: Current, wanted: Sequence[Wanted], methods: Methods, rules: Rules) -> list[Change]:
@@ -418,7 +434,7 @@ def diff(changes: Sequence[Change]) -> dict[str, Any]:
     """What has changed, or would change, before and after; passwords only as a placeholder."""
     sides: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
     for change in changes:
-        if not change.changed:
+        if not change.changed or change.action == FAILED:  # what a failure has left behind is not known
             continue
         name = str(change.key)
         if change.action != CREATED:

@@ -1,0 +1,275 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a plan is sent: what becomes of lost replies, refusals, partial failures and lists that lag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _apply, _methods, _reconcile
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, ErrorKind, Reply
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import Current, Proof
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+    Key,
+    OutgoingUser,
+    State,
+    parse_wanted,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import LoginProof, Smarthost, Verdict
+
+PASSWORD = "Correct-Horse-42"
+ALICE = Key("example.com", "alice")
+ADDRESS = {"domain": "domain", "username": "username"}
+LIST = {"list": {"call": "a/list", "parameters": {"domain": "domain"}}}
+SETTERS: dict[str, Any] = {
+    "set_password": {"call": "a/password", "parameters": {**ADDRESS, "password": "password"}},
+    "set_limits": {"call": "a/limits", "parameters": {**ADDRESS, "per_hour": "per_hour"}},
+    "lock": {"call": "a/lock", "parameters": ADDRESS},
+    "unlock": {"call": "a/unlock", "parameters": ADDRESS},
+}
+LOST = ApiError(ErrorKind.LOST_REPLY, "the reply was lost")
+EXISTS = ApiError(ErrorKind.ALREADY_EXISTS, "it exists", ("it exists",))
+MISSING = ApiError(ErrorKind.NOT_FOUND, "no such user")
+BROKEN = ApiError(ErrorKind.OTHER, "it is broken")
+
+
+def listed(**fields: Any) -> list[dict[str, Any]]:
+    return [{"username": "alice", **fields}]
+
+
+class Client:
+    """Gives each call its next answer; a call without one succeeds, and a list is empty."""
+
+    def __init__(self, **answers: Sequence[object]) -> None:
+        self.answers = {name: list(given) for name, given in answers.items()}
+        self.calls: list[str] = []
+
+    def call(self, call: str, parameters: Any = (), *, write: bool, secrets: Any = ()) -> Reply:
+        name = call.partition("/")[2]
+        self.calls.append(name)
+        given = self.answers.get(name)
+        answer = given.pop(0) if given else [] if name == "list" else None
+        if isinstance(answer, Exception):
+            raise answer
+        return Reply(answer)
+
+
+class Logins:
+    """What the smarthost says to the next logins, and how many were tried."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> None:
+        self.verdicts = list(verdicts)
+        self.tried = 0
+        monkeypatch.setattr(_apply, "prove_login", self._prove)
+
+    def _prove(self, _server: Smarthost, login: str, _password: str) -> LoginProof:
+        self.tried += 1
+        return LoginProof(login, self.verdicts.pop(0))
+
+
+def run(
+    client: Client,
+    *wanted: dict[str, Any],
+    methods: Optional[dict[str, Any]] = None,
+    state: Optional[State] = None,
+    proof: Optional[Proof] = None,
+    refusals: int = 0,
+    go_on: bool = True,
+    wait: float = 0,
+    **rules: Any,
+) -> tuple[list[_reconcile.Change], list[str]]:
+    """Plan and send. state: of alice, as the list shows it; None: she is not known."""
+    table = _methods.Methods(methods, False, lambda: None)
+    current = Current(listed=frozenset({"example.com"}) if table.find("list") else frozenset())
+    if state is not None:
+        current.users[ALICE] = OutgoingUser(ALICE, "user", state)
+    if proof:
+        current.proofs[ALICE] = proof
+    entries = [
+        parse_wanted({"domain": "example.com", "username": "alice", **entry}, position, "on_mismatch")
+        for position, entry in enumerate(wanted)
+    ]
+    warnings: list[str] = []
+    changes = _reconcile.plan(current, entries, table, _reconcile.Rules(**rules))
+    applier = _apply.Applier(client, table, Smarthost("mail"), warnings.append, refusals)  # type: ignore[arg-type]
+    applier.apply(changes, 1, go_on)
+    applier.settle(changes, wait, 1)
+    return changes, warnings
+
+
+PRESENT = {"password": PASSWORD}
+ABSENT = {"state": "absent"}
+
+
+def test_a_lost_add_that_a_login_shows_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    Logins(monkeypatch, Verdict.ACCEPTED)
+    client = Client(add=[LOST])
+    (change,), _warnings = run(client, PRESENT)
+    assert (change.action, client.calls) == ("created", ["add"])
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "methods", "expected"),
+    [
+        # It had not arrived, or arrived late: then it works the second time.
+        ([Verdict.REFUSED, Verdict.ACCEPTED], None, ("created", "set", ["add", "add"])),
+        # It was there before, with another password.
+        ([Verdict.REFUSED, Verdict.REFUSED], SETTERS, ("updated", "set", ["add", "add", "password"])),
+        ([Verdict.REFUSED, Verdict.REFUSED], None, ("failed", "set", ["add", "add"])),
+        # The smarthost cannot be asked, so nobody knows; it is asked once only.
+        ([Verdict.UNKNOWN], SETTERS, ("updated", "set", ["add", "add", "password"])),
+    ],
+)
+def test_already_exists_after_a_lost_add_is_not_believed_blindly(
+    monkeypatch: pytest.MonkeyPatch,
+    verdicts: list[Verdict],
+    methods: Optional[dict[str, Any]],
+    expected: tuple[str, str, list[str]],
+) -> None:
+    logins = Logins(monkeypatch, *verdicts)
+    client = Client(add=[LOST, EXISTS])
+    (change,), _warnings = run(client, PRESENT, methods=methods, proof=Proof.REFUSED)
+    assert (change.action, change.password, client.calls) == expected
+    assert logins.tried == len(verdicts)
+
+
+def test_already_exists_after_a_lost_add_is_ours_where_the_list_had_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    Logins(monkeypatch, Verdict.REFUSED)
+    client = Client(add=[LOST, EXISTS])
+    (change,), _warnings = run(client, PRESENT, methods=LIST)
+    assert (change.action, client.calls) == ("created", ["add", "list", "add"])
+
+
+def test_a_second_loss_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    Logins(monkeypatch, Verdict.REFUSED)
+    (change,), _warnings = run(Client(add=[LOST, LOST]), PRESENT)
+    assert (change.action, change.reason, change.changed) == ("failed", "the reply was lost", True)
+
+
+def test_the_brake_on_refused_logins_holds_over_all_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    logins = Logins(monkeypatch, Verdict.REFUSED, Verdict.REFUSED)
+    client = Client(add=[LOST, None] * 3)
+    changes, _warnings = run(client, *({**PRESENT, "username": name} for name in ("a1", "a2", "a3")), refusals=1)
+    assert [change.action for change in changes] == ["created"] * 3
+    assert logins.tried == 2
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [(Verdict.ACCEPTED, ["password"]), (Verdict.REFUSED, ["password"] * 2), (Verdict.UNKNOWN, ["password", "list"])],
+)
+def test_a_lost_password_is_looked_for(monkeypatch: pytest.MonkeyPatch, verdict: Verdict, expected: list[str]) -> None:
+    Logins(monkeypatch, verdict)
+    client = Client(password=[LOST], list=[listed()])
+    (change,), _warnings = run(client, PRESENT, methods={**LIST, **SETTERS}, state={}, proof=Proof.REFUSED)
+    assert change.action == "updated"
+    assert client.calls[: len(expected)] == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "call", "shown", "sent"),
+    [
+        ({"limits": {"per_hour": 5}}, "limits", listed(per_hour=5), 1),
+        ({"limits": {"per_hour": 5}}, "limits", listed(per_hour=4), 2),
+        ({"limits": {"per_hour": 5}}, "limits", [], 2),
+        ({"locked": True}, "lock", listed(locked=1), 1),
+        ({"locked": False}, "unlock", listed(locked=1), 2),
+    ],
+)
+def test_a_lost_change_is_looked_for_in_the_list(
+    wanted: dict[str, Any], call: str, shown: list[dict[str, Any]], sent: int
+) -> None:
+    answers: dict[str, list[Any]] = {call: [LOST], "list": [shown]}
+    client = Client(**answers)
+    (change,), _warnings = run(client, wanted, methods={**LIST, **SETTERS}, state={"locked": not wanted.get("locked")})
+    assert change.action == "updated"
+    assert client.calls.count(call) == sent
+
+
+def test_a_lost_change_that_nothing_shows_is_an_error() -> None:
+    (change,), _warnings = run(Client(limits=[LOST]), {"limits": {"per_hour": 5}}, methods=SETTERS)
+    assert change.action == "failed"
+    assert "nothing shows whether it was done; run again" in change.reason
+    assert change.changed
+
+
+@pytest.mark.parametrize(
+    ("answers", "action"),
+    [([LOST, MISSING], "removed"), ([LOST, None], "removed"), ([LOST, BROKEN], "failed"), ([MISSING], "unchanged")],
+)
+def test_a_removal_answers_for_itself(answers: list[Any], action: str) -> None:
+    (change,), _warnings = run(Client(remove=answers), ABSENT)
+    assert change.action == action
+
+
+def test_a_failure_in_the_middle_has_changed_something() -> None:
+    client = Client(limits=[BROKEN])
+    entry = {**PRESENT, "limits": {"per_hour": 5}}
+    (change,), _warnings = run(client, entry, methods={**LIST, **SETTERS})
+    assert (change.action, change.reason, change.changed) == ("failed", "it is broken", True)
+    assert _reconcile.diff([change]) == {"before": {}, "after": {}}
+    (untouched,), _warnings = run(Client(add=[BROKEN]), entry, methods={**LIST, **SETTERS})
+    assert (untouched.action, untouched.changed) == ("failed", False)
+
+
+def test_a_user_that_cannot_be_added_anew_is_said_to_be_still_there() -> None:
+    client = Client(add=[EXISTS])
+    (change,), _warnings = run(client, PRESENT, methods=LIST, state={}, proof=Proof.REFUSED, recreate_for_password=True)
+    assert client.calls == ["remove", "add"]
+    assert change.reason == "The alice@example.com was removed to be added anew, but it still exists; run again."
+
+
+def test_a_user_that_turns_out_to_exist_is_made_anew() -> None:
+    client = Client(add=[EXISTS, None], remove=[MISSING])
+    (change,), _warnings = run(client, PRESENT, proof=Proof.REFUSED, recreate_for_password=True)
+    assert (change.action, client.calls) == ("updated", ["add", "remove", "add"])
+
+
+def test_nothing_more_is_sent_after_a_failure_when_told_so() -> None:
+    client = Client(add=[BROKEN])
+    changes, _warnings = run(client, *({**PRESENT, "username": name} for name in ("a1", "a2")), go_on=False)
+    assert [change.action for change in changes] == ["failed", "not_attempted"]
+    assert client.calls == ["add"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "shown", "words"),
+    [
+        (("'192.0.2.1' is in use by the domain 'example.org'",), None, "another domain has it"),
+        (("'192.0.2.1' is in use by the domain 'example.com'",), None, ""),
+        (("Already there.",), [], "another domain has it"),
+        (("Already there.",), [{"username": "192.0.2.1"}], ""),
+    ],
+)
+def test_an_address_that_another_domain_has_is_an_error(
+    lines: tuple[str, ...], shown: Optional[list[dict[str, Any]]], words: str
+) -> None:
+    client = Client(addip=[ApiError(ErrorKind.ALREADY_EXISTS, "it exists", lines)], list=[shown or []])
+    sender = {"username": "192.0.2.1", "authentication_method": "ip"}
+    (change,), _warnings = run(client, sender, methods=None if shown is None else LIST)
+    assert words in change.reason
+    assert change.action == ("failed" if words else "unchanged")
+
+
+def test_a_list_that_lags_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    client = Client(list=[[], listed()])
+    _changes, warnings = run(client, PRESENT, methods=LIST, wait=5)
+    assert (client.calls, warnings) == (["add", "list", "list"], [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"), [(BROKEN, "cannot be read to see it there: it is broken"), ("1", "did not answer with a list")]
+)
+def test_a_list_that_fails_after_the_writes_is_a_warning(answer: object, words: str) -> None:
+    (change,), (warning,) = run(Client(list=[answer]), PRESENT, methods=LIST, wait=5)
+    assert change.action == "created"
+    assert words in warning
+
+
+def test_a_list_that_never_shows_it_is_a_warning() -> None:
+    (_change,), (warning,) = run(Client(remove=[None], list=[listed()]), ABSENT, methods=LIST, state={}, wait=0.1)
+    assert "1 changes are not visible in the server's list" in warning

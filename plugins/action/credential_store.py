@@ -34,6 +34,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "choices": ["present", "staged", "switched", "committed", "rolled_back", "absent"],
         "default": "present",
     },
+    "names": {"type": "list", "elements": "str", "default": []},
     "credentials": {
         "type": "list",
         "elements": "dict",
@@ -64,6 +65,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         """Return what the stub module documents."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
+        nothing = dict.fromkeys(("login", "password", "next_login"))
+        params["credentials"] += [{"name": name, **nothing} for name in params["names"]]
         try:
             check_options(params)
             result.update(self._manage(params))

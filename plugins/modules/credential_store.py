@@ -38,8 +38,13 @@ options:
     type: str
     choices: [present, staged, switched, committed, rolled_back, absent]
     default: present
+  names:
+    description: Names of credentials of which nothing else has to be said, in addition to O(credentials).
+    type: list
+    elements: str
+    default: []
   credentials:
-    description: The credentials. Without any nothing is changed, and the result lists all that there are.
+    description: The credentials. Without any, nothing is changed, and the result lists all that there are.
     type: list
     elements: dict
     default: []
@@ -96,9 +101,9 @@ EXAMPLES = r"""
 - name: A password for each mail server
   smarthost.spamexperts.credential_store:
     path: ./credentials.yml
-    credentials:
-      - name: web1@example.com
-      - name: web2@example.com
+    names:
+      - web1@example.com
+      - web2@example.com
 
 - name: Keep a password that is in use already
   smarthost.spamexperts.credential_store:
@@ -115,7 +120,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 credentials:
-  description: The credentials that O(credentials) names, or all. Never a password.
+  description: The credentials that O(credentials) and O(names) name, or all. Never a password.
   returned: success
   type: list
   elements: dict

@@ -1,0 +1,66 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Credentials whose next password the vendor takes."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _rotation
+
+DOCUMENTATION = r"""
+name: rotation_taken
+short_description: Credentials whose next password the vendor takes
+version_added: 1.0.0
+description:
+  - Puts together what the API and the logins have shown.
+author:
+  - smarthost.spamexperts maintainers (@smarthost)
+positional: _input, result, proofs
+options:
+  _input:
+    description: The credentials of P(smarthost.spamexperts.rotation_plan#filter).
+    type: list
+    required: true
+  result:
+    description: The result of M(smarthost.spamexperts.outgoing_users#module) with all of them.
+    type: dict
+    required: true
+  proofs:
+    description: RV(smarthost.spamexperts.smtp_login_info#module:logins) for those in doubt.
+    type: list
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show the names
+  ansible.builtin.debug:
+    msg: "{{ entries | smarthost.spamexperts.rotation_taken({'users': []}, proofs) }}"
+  vars:
+    proofs:
+      - login: web1@example.com
+        accepted: true
+    entries:
+      - name: web1@example.com
+        login: web1@example.com
+        next_login: web1@example.com
+        hosts: [web1]
+        resumed: false
+        moves: false
+"""
+
+RETURN = r"""
+_value:
+  description: Names of credentials.
+  type: list
+  elements: str
+"""
+
+
+class FilterModule:
+    """The filter, as ansible-core finds it."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
+        return {"rotation_taken": _rotation.taken}

@@ -1,0 +1,272 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `spamexperts_rotation` may hold, and what the playbook decides from what it has seen. Pure, no I/O.
+
+A credential here is one entry of the result of credential_store: name, login, rotating, and next_login and switched
+while it is rotating.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+    DOMAIN,
+    USER,
+    InputError,
+    normalise_domain,
+    parse_wanted,
+)
+
+NAME = "spamexperts_rotation"
+IN_PLACE = "in_place"
+ALTERNATE = "alternate"
+COMMITTED, ROLLED_BACK, PENDING, NOT_CHANGED = "committed", "rolled_back", "pending", "not_changed"
+
+ROTATION_OPTIONS: dict[str, Any] = {
+    "logins": {"type": "list", "elements": "str"},
+    "domains": {"type": "list", "elements": "str"},
+    "hosts": {"type": "list", "elements": "str"},
+    "everything": {"type": "bool"},
+    "strategy": {"type": "str", "choices": [IN_PLACE, ALTERNATE]},
+    "alternates": {"type": "dict"},
+    "emergency": {"type": "bool"},
+    "leave_out_broken_hosts": {"type": "bool"},
+    "roll_back": {"type": "bool"},
+    "password_length": {"type": "int", "no_log": False},
+    "password_alphabet": {"type": "str", "no_log": False},
+    "report": {"type": "str"},
+    "account": {"type": "str"},
+}
+_SELECTORS = ("logins", "domains", "hosts", "everything")
+
+
+def problems(rotation: object) -> list[str]:
+    """Everything that is wrong with a rotation before anything else is known, one sentence each."""
+    if not isinstance(rotation, Mapping):
+        return [f'{NAME} is missing; say what to rotate, as in: -e \'{{"{NAME}": {{"everything": true}}}}\'.']
+    checked = ArgumentSpecValidator(ROTATION_OPTIONS).validate(dict(rotation))
+    if checked.error_messages:
+        return [f"{NAME}: {message}." for message in checked.error_messages]
+    found = []
+    if not any(rotation.get(selector) for selector in _SELECTORS):
+        found.append(f"{NAME} selects nothing; give logins, domains or hosts, or everything: true.")
+    if rotation.get("everything") and any(rotation.get(selector) for selector in _SELECTORS[:3]):
+        found.append(f"{NAME} has everything and a choice as well; give one of the two.")
+    if rotation.get("roll_back") and rotation.get("emergency"):
+        found.append(f"{NAME}: roll_back would bring a leaked password back; leave out roll_back or emergency.")
+    for name, pair in (rotation.get("alternates") or {}).items():
+        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(set(pair)) != 2 or len(pair) != 2:
+            found.append(f"{NAME}.alternates: {name} needs a list of two different logins.")
+    if rotation.get("strategy") == ALTERNATE and not rotation.get("alternates"):
+        found.append(f"{NAME}: the strategy alternate needs alternates, the two logins of each credential.")
+    return found
+
+
+def identity(login: str) -> dict[str, str]:
+    """The outgoing user that logs in so, as outgoing_users names it. Raises InputError for what cannot log in."""
+    local, at, domain = login.rpartition("@")
+    method = USER if local else DOMAIN
+    user = {"domain": normalise_domain(domain if at else login), "authentication_method": method}
+    if local:
+        user["username"] = local
+    return user
+
+
+def plan(
+    rotation: Mapping[str, Any],
+    credentials: Sequence[Mapping[str, Any]],
+    uses: Mapping[str, Sequence[str]],
+    works: Mapping[str, bool],
+) -> dict[str, Any]:
+    """What is rotated, and where.
+
+    credentials: all of the store. uses: host -> the logins in its variables. works: as api_info gives it.
+    Gives problems (sentences), credentials (with next_login and hosts), stage (name and next_login of each), hosts, and
+    tell (logins that no host uses).
+    """
+    found: list[str] = []
+    by_login = {login: entry for entry in credentials for login in _logins(entry)}
+    unknown = [
+        f"{host} uses the login {login}, which is not in the credential store; adopt it with "
+        "smarthost.spamexperts.adopt_credentials, or give the host a credential of the store."
+        for host, logins in uses.items()
+        for login in logins
+        if login not in by_login and (rotation.get("everything") or host in (rotation.get("hosts") or ()))
+    ]
+    found += unknown
+    hosts_of: dict[str, list[str]] = {}
+    for host, logins in uses.items():
+        for login in dict.fromkeys(logins):
+            if login in by_login:
+                hosts_of.setdefault(by_login[login]["name"], []).append(host)
+    chosen = _chosen(rotation, credentials, hosts_of, uses, found)
+    entries = []
+    for entry in chosen:
+        try:
+            next_login = _next_login(rotation, entry, works)
+        except InputError as problem:
+            found.append(f"{problem}.")
+            continue
+        hosts = sorted(hosts_of.get(entry["name"], []))
+        entries.append(
+            {
+                "name": entry["name"],
+                "login": entry["login"],
+                "next_login": next_login,
+                "hosts": hosts,
+                "resumed": bool(entry["rotating"]),
+                "moves": next_login != entry["login"],
+            }
+        )
+    return {
+        "problems": found,
+        "credentials": entries,
+        "stage": [{"name": entry["name"], "next_login": entry["next_login"]} for entry in entries],
+        "hosts": sorted({host for entry in entries for host in entry["hosts"]}),
+        "tell": sorted(entry["login"] for entry in entries if not entry["hosts"]),
+    }
+
+
+def _logins(entry: Mapping[str, Any]) -> list[str]:
+    return [entry["login"], *([entry["next_login"]] if entry["rotating"] else [])]
+
+
+def _chosen(
+    rotation: Mapping[str, Any],
+    credentials: Sequence[Mapping[str, Any]],
+    hosts_of: Mapping[str, Sequence[str]],
+    uses: Mapping[str, Sequence[str]],
+    found: list[str],
+) -> list[Mapping[str, Any]]:
+    """The credentials that the rotation selects; what it names and nobody knows is a problem."""
+    logins = list(rotation.get("logins") or ())
+    hosts = set(rotation.get("hosts") or ())
+    domains = {str(domain).lower() for domain in rotation.get("domains") or ()}
+    chosen = []
+    for entry in credentials:
+        names = {entry["name"], *_logins(entry)}
+        in_domain = {login.rpartition("@")[2].lower() for login in _logins(entry)} & domains
+        on_host = hosts & set(hosts_of.get(entry["name"], ()))
+        if rotation.get("everything") or names & set(logins) or in_domain or on_host:
+            chosen.append(entry)
+    known = {name for entry in credentials for name in (entry["name"], *_logins(entry))}
+    found += [f"{NAME}.logins: {login} is not in the credential store." for login in logins if login not in known]
+    found += [f"{NAME}.hosts: {host} is not among the mail servers." for host in sorted(hosts - set(uses))]
+    if rotation.get("roll_back"):
+        chosen = [entry for entry in chosen if entry["rotating"]]
+    if not chosen and not found:
+        found.append("There is nothing to do: no credential of the store is selected.")
+    return chosen
+
+
+def _next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Mapping[str, bool]) -> str:
+    """The login that the next password will belong to. Raises InputError where the strategy cannot be used for it."""
+    name, login = entry["name"], entry["login"]
+    user = identity(login)
+    parse_wanted(user, 0, "on_create")
+    pair = (rotation.get("alternates") or {}).get(name)
+    if entry["rotating"]:
+        wanted = str(entry["next_login"])  # what has begun is finished as it was begun
+    elif rotation.get("strategy", IN_PLACE) == ALTERNATE:
+        if pair is None or login not in pair:
+            raise InputError(
+                f"{name}: the strategy alternate needs {NAME}.alternates.{name} with {login} and a second login"
+            )
+        wanted = str(pair[1] if pair[0] == login else pair[0])
+    else:
+        wanted = str(login)
+    if wanted != login:
+        other = identity(wanted)
+        if USER not in (user["authentication_method"],) or other["authentication_method"] != USER:
+            raise InputError(f"{name}: the strategy alternate is for logins of users only; rotate this one in_place")
+        parse_wanted(other, 0, "on_create")
+        if not works.get("create_users") or not works.get("remove_users"):
+            raise InputError(f"{name}: this server offers no call to add and remove users, which alternate needs")
+    elif not works.get("change_passwords"):
+        raise InputError(
+            f"{name}: this server offers no call to set a password, so it cannot be rotated in_place; "
+            "name the call in api_methods, or declare a second login and use the strategy alternate"
+        )
+    return wanted
+
+
+def users(entries: Sequence[Mapping[str, Any]], passwords: Sequence[str], which: str) -> list[dict[str, Any]]:
+    """The option `users` of outgoing_users that makes the vendor take these passwords, in the same order.
+
+    which: next_login or login. A password that the vendor may know already is tried before it is set.
+    """
+    tried = which == "next_login"
+    return [
+        {
+            **identity(entry[which]),
+            "password": password,
+            "update_password": "on_mismatch" if tried and entry["resumed"] else "always",
+        }
+        for entry, password in zip(entries, passwords)
+    ]
+
+
+def logins(entries: Sequence[Mapping[str, Any]], passwords: Sequence[str], which: str) -> list[dict[str, str]]:
+    """The option `logins` of smtp_login_info that tries these passwords, in the same order."""
+    return [{"login": entry[which], "password": password} for entry, password in zip(entries, passwords)]
+
+
+def old_users(entries: Sequence[Mapping[str, Any]], which: str) -> list[dict[str, Any]]:
+    """The option `users` of outgoing_users that removes one login of each pair; none where the login stays."""
+    return [{**identity(entry[which]), "state": "absent"} for entry in entries if entry["moves"]]
+
+
+def taken(
+    entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], proofs: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """The names of the credentials whose next password the vendor takes.
+
+    result: of outgoing_users with all of them. proofs: of smtp_login_info, for those about which it was not sure.
+    """
+    accepted = {proof["login"] for proof in proofs if proof["accepted"]}
+    doubtful = set(unproven(entries, result))
+    return [entry["name"] for entry in entries if entry["name"] not in doubtful or entry["next_login"] in accepted]
+
+
+def unproven(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:
+    """The names of the credentials whose next login has to be tried.
+
+    That are those of which outgoing_users did not say that the password is set or right, and every other login, since
+    the mail servers shall not move before it works.
+    """
+    good = {
+        (user["domain"], user["username"])
+        for user in result.get("users", ())
+        if user["action"] in ("created", "updated", "unchanged") and user.get("password") in ("set", "kept")
+    }
+    keys = {entry["name"]: identity(entry["next_login"]) for entry in entries}
+    moving = {entry["name"] for entry in entries if entry["moves"]}
+    return [
+        name for name, key in keys.items() if name in moving or (key["domain"], key.get("username", "")) not in good
+    ]
+
+
+def outcome(
+    entries: Sequence[Mapping[str, Any]], switched: Sequence[str], hosts: Mapping[str, Mapping[str, Any]], forward: bool
+) -> dict[str, str]:
+    """What becomes of each credential, by name.
+
+    hosts: host -> state, which is active, failed or anything else for a host that was not reached.
+    forward: never roll back, as the old password is known to strangers.
+    """
+    decided = {}
+    for entry in entries:
+        states = {str(hosts.get(host, {}).get("state")) for host in entry["hosts"]}
+        if entry["name"] not in switched:
+            decided[entry["name"]] = NOT_CHANGED
+        elif states <= {"active"}:
+            decided[entry["name"]] = COMMITTED
+        elif "failed" in states and not forward:
+            decided[entry["name"]] = ROLLED_BACK
+        else:
+            decided[entry["name"]] = PENDING
+    return decided

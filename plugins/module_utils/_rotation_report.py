@@ -1,0 +1,71 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rotation has done, as data and as text; without a secret. Pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Optional
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import NOT_CHANGED, PENDING, ROLLED_BACK
+
+_WORDS = {
+    "committed": "has its new password everywhere",
+    ROLLED_BACK: "was rolled back to its old password",
+    PENDING: "is changed at the vendor, but not on every mail server",
+    NOT_CHANGED: "was not changed, as the vendor did not take the new password",
+    "would_rotate": "would get a new password",
+}
+
+
+def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
+    """The report as data.
+
+    seen: started, changed and finished (times as ISO 8601 texts), outcome (by name), hosts (by name: state, at, reason
+    and waiting, as far as they are known), strategy and emergency.
+    """
+    credentials = []
+    for entry in plan["credentials"]:
+        states = {host: dict(seen["hosts"].get(host) or {"state": "not_reached"}) for host in entry["hosts"]}
+        outcome = seen["outcome"].get(entry["name"], "would_rotate")
+        shown = {"name": entry["name"], "login": entry["login"], "outcome": outcome, "hosts": states}
+        if entry["next_login"] != entry["login"]:
+            shown["next_login"] = entry["next_login"]
+        window = _seconds(seen.get("changed"), [state.get("at") for state in states.values()])
+        if window is not None:
+            shown["window_seconds"] = window
+        credentials.append(shown)
+    return {
+        "started": seen["started"],
+        "finished": seen["finished"],
+        "emergency": bool(seen.get("emergency")),
+        "credentials": credentials,
+        "tell": list(plan["tell"]),
+    }
+
+
+def summary(data: Mapping[str, Any]) -> list[str]:
+    """The report as lines of text."""
+    lines = []
+    for entry in data["credentials"]:
+        moved = f", now {entry['next_login']}" if entry.get("next_login") and entry["outcome"] == "committed" else ""
+        window = f" after {entry['window_seconds']} s" if "window_seconds" in entry else ""
+        lines.append(f"{entry['name']}{moved} {_WORDS[entry['outcome']]}{window}.")
+        for host, state in sorted(entry["hosts"].items()):
+            parts = [state["state"].replace("_", " "), state.get("reason", ""), state.get("waiting", "")]
+            lines.append(f"  {host}: " + ", ".join(part for part in parts if part))
+    if data["tell"]:
+        lines.append("No mail server uses these logins; tell the people who do: " + ", ".join(data["tell"]))
+    if any(entry["outcome"] in (PENDING, NOT_CHANGED) for entry in data["credentials"]):
+        lines.append("Not everything is done: run the same again, or set roll_back: true.")
+    return lines
+
+
+def _seconds(start: Optional[str], ends: Sequence[Optional[str]]) -> Optional[float]:
+    """How long it took from the change at the vendor until the last mail server was active."""
+    times = [datetime.fromisoformat(end) for end in ends if end]
+    if not start or not times:
+        return None
+    return round((max(times) - datetime.fromisoformat(start)).total_seconds(), 1)

@@ -223,7 +223,7 @@ def test_a_library_that_crashes(profile: Path, monkeypatch: pytest.MonkeyPatch) 
         "ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.nss._Library.open",
         lambda *_arguments, **_options: os.kill(os.getpid(), 11),
     )
-    refuse(profile, "the helper process was ended by signal 11")
+    refuse(profile, "the process that works on the profile was ended by signal 11; run the task again")
 
 
 @pytest.mark.root

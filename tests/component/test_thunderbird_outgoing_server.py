@@ -308,6 +308,38 @@ def test_what_a_killed_run_left_is_cleaned_up(profile: Path) -> None:
     assert not list(profile.glob(".smarthost*"))
 
 
+@pytest.mark.parametrize("files", [0, 1, 2])
+@pytest.mark.parametrize("first", [None, {"smarthost": "old.test"}, {"password": OTHER}])
+@pytest.mark.parametrize("then", [{}, {"state": "absent"}])
+def test_a_run_that_is_killed_between_two_files_is_made_good_by_the_next(
+    profile: Path, monkeypatch: pytest.MonkeyPatch, first: dict[str, Any] | None, then: dict[str, Any], files: int
+) -> None:
+    """Killed after the first, second... file was replaced; in the end all is as if nothing had happened."""
+    original = (profile / "prefs.js").read_bytes()
+    if first is not None:
+        run(profile, **first)
+    replace = Path.replace
+    done: list[Path] = []
+
+    def replace_and_die(self: Path, target: Path) -> Path:
+        if len(done) == files:
+            os.kill(os.getpid(), 9)
+        done.append(target)
+        return replace(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", replace_and_die)
+        killed = run(profile, **then)
+    assert killed.failed == ("was ended by signal 9" in killed.message)
+    run(profile, **then)
+    expected = {} if then else {OURS: PASSWORD}
+    assert passwords(profile) == {OWN: OWN_LOGIN["password"], **expected}
+    assert action(absent(profile)) == ("unchanged" if then else "removed")
+    assert passwords(profile) == {OWN: OWN_LOGIN["password"]}
+    assert (profile / "prefs.js").read_bytes() == original
+    assert not list(profile.glob(".smarthost*"))
+
+
 # People
 
 

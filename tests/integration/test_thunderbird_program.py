@@ -12,11 +12,13 @@ import random
 import shutil
 import tempfile
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import dialogue
 
 from tests.support.display import Display
 from tests.support.emulator import Emulator
@@ -24,6 +26,7 @@ from tests.support.module import ModuleRun, run_module
 from tests.support.preferences import read_preferences
 from tests.support.thunderbird import PROGRAM_DIRECTORY, Thunderbird
 from tests.support.thunderbird_profile import SYSTEM_LIBRARY, make_profile, read_logins, snapshot
+from tests.support.thunderbird_settings import take_picture
 
 pytestmark = pytest.mark.skipif(not PROGRAM_DIRECTORY.exists(), reason="Thunderbird is not installed")
 
@@ -344,3 +347,37 @@ def test_a_private_authority_by_policy(
     assert arrived(private) == [(LOGIN, True, ALICE, "trusted")]
     assert run_module("thunderbird_certificate_authority", {**arguments, "state": "absent"}).changed
     assert json.loads(policies.read_bytes()) == {"policies": {"DisableTelemetry": True}}
+
+
+def test_the_account_settings_show_the_server_and_the_fields_that_people_are_told(tmp_path: Path) -> None:
+    picture = tmp_path / "settings.png"
+    shown = take_picture(picture).lower()
+    for names, value in (
+        (dialogue.DESCRIPTION, "Smarthost"),
+        (dialogue.SERVER_NAME, "4489.smtp.antispamcloud.com"),
+        (dialogue.PORT, "587"),
+        (dialogue.USER_NAME, LOGIN),
+        (dialogue.AUTHENTICATION_METHOD, dialogue.NORMAL_PASSWORD[0]),
+        (dialogue.CONNECTION_SECURITY, "STARTTLS"),
+    ):
+        assert f"{names[0]}: {value}".lower() in shown
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("names", "archive", "member"),
+    [
+        (dialogue.ACCOUNT_SETTINGS, "chrome/en-US/locale/en-US/messenger/AccountManager.dtd", '"{}"'),
+        (dialogue.OUTGOING_SERVER, "localization/en-US/messenger/accountManager.ftl", "= {}\n"),
+        (dialogue.OUTGOING_SERVER, "localization/en-US/messenger/accountSettings.ftl", "= {}:\n"),
+        (dialogue.ADD, "chrome/en-US/locale/en-US/messenger/am-advanced.dtd", '"{}"'),
+        (dialogue.SERVER_NAME, "chrome/en-US/locale/en-US/messenger/smtpEditOverlay.dtd", '"{}:"'),
+        (dialogue.CONNECTION_SECURITY, "chrome/en-US/locale/en-US/messenger/smtpEditOverlay.dtd", '"{}:"'),
+        (dialogue.AUTHENTICATION_METHOD, "chrome/en-US/locale/en-US/messenger/smtpEditOverlay.dtd", '"{}:"'),
+        (dialogue.NO_AUTHENTICATION, "chrome/en-US/locale/en-US/messenger/messenger.properties", "={}\n"),
+        (dialogue.REMEMBER, "localization/en-US/messenger/msgAuthPrompt.ftl", "= {}\n"),
+    ],
+)
+def test_the_english_names_are_thunderbirds(names: tuple[str, str], archive: str, member: str) -> None:
+    with zipfile.ZipFile(PROGRAM_DIRECTORY / "omni.ja") as program:
+        assert member.format(names[0]) in program.read(archive).decode()

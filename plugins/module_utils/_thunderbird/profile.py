@@ -141,7 +141,10 @@ class _Plan:
             names = self._stage_logins(stage) if self._login.changes else []
             if self._preferences.content != self._original:
                 files.write(stage / PREFERENCES, self._preferences.content, like=self._profile / PREFERENCES)
-                names.append(PREFERENCES)
+                # The preferences remember the login that is ours: before it comes, and until it is gone. So a run that
+                # is killed between two files leaves nothing that the next one would take for the person's own.
+                position = 0 if any(change.is_new for change in self._login.changes) else len(names)
+                names.insert(position, PREFERENCES)
             files.move(names, stage, self._profile)
 
     def _stage_logins(self, stage: Path) -> list[str]:

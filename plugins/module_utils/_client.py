@@ -143,14 +143,15 @@ class _Adapter(HTTPAdapter):
 
     def cert_verify(self, conn: Any, *arguments: Any, **options: Any) -> None:
         super().cert_verify(conn, *arguments, **options)  # type: ignore[no-untyped-call]  # so in types-requests
+        if "ConnectionCls" in vars(conn):
+            return
 
         class NotingConnection(type(conn).ConnectionCls):  # type: ignore[misc]  # the class of this pool
             def request(self, *arguments: Any, **options: Any) -> Any:
                 _PROGRESS.sent = True
                 return super().request(*arguments, **options)
 
-        if "ConnectionCls" not in vars(conn):
-            conn.ConnectionCls = NotingConnection
+        conn.ConnectionCls = NotingConnection
 
 
 class Client:

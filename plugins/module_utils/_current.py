@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
@@ -45,6 +45,7 @@ _FALSE = ("0", "false", "no", "off")
 _BOOLEANS = ("locked", "enabled", "automatic_lock")
 _NUMBERS = ("lock_timeout", "maximum_unlocks")
 _MOST_DIGITS = 18
+_IDENTITY = ("domain", "username", "authentication_method")
 #: Fields that are never looked at: what a server should not show, nobody else shall show.
 _SECRET = re.compile(r"pass|pwd|secret|token|private|hash")
 #: What a wire word may stand for, by name; in all else, such as a username, it is what it is.
@@ -115,9 +116,10 @@ def read_lists(client: Client, methods: Methods, domains: Iterable[str], concurr
     else:
         reply = client.call(method.call, method.encode({}), write=False)
         lists = [parse_rows(reply.result, method, "")]
+    domains_read = frozenset(wanted)
     for listed in lists:
-        users.update({user.key: user for user in listed if user.key.domain in set(wanted)})
-    return Current(users, frozenset(wanted))
+        users.update({user.key: user for user in listed if user.key.domain in domains_read})
+    return Current(users, domains_read)
 
 
 def parse_rows(result: object, method: Method, domain: str) -> list[OutgoingUser]:
@@ -128,37 +130,69 @@ def parse_rows(result: object, method: Method, domain: str) -> list[OutgoingUser
         result = []
     if not isinstance(result, list):
         raise MethodError(f"{method.call} did not answer with a list of outgoing users; {_name_fields()}")
-    names = {wire.lower(): name for name, wire in method.fields.items()}
-    return [_parse_row(row, method, domain, names) for row in result]
+    rows = _Rows(method, domain)
+    return [rows.parse(row) for row in result]
 
 
 def _name_fields() -> str:
     return "name the right call, and the fields of its answer under api_methods.list.fields."
 
 
-def _parse_row(row: object, method: Method, domain: str, names: Mapping[str, str]) -> OutgoingUser:
-    if not isinstance(row, Mapping):
-        raise MethodError(f"{method.call} answered with a list of something else than users; {_name_fields()}")
-    given: dict[str, Any] = {}
-    for wire, value in row.items():
-        name = names.get(str(wire).lower()) or known_name(str(wire)) or str(wire).lower()
-        if value is not None and not isinstance(value, (Mapping, list)):
-            words = (word for word in _WORDS.get(name, ()) if method.values.get(word, "").lower() == str(value).lower())
-            given[name] = next(words, value)
-    if "username" not in given and "username" not in {names.get(str(w).lower()) or known_name(str(w)) for w in row}:
-        raise MethodError(f"{method.call} shows users without a username; {_name_fields()}")
-    try:
-        key_domain = normalise_domain(given.pop("domain", domain))
-        kind = str(given.pop("authentication_method", "")).lower()
-        key, kind, listed_name = _identify(str(given.pop("username", "")).strip(), kind, key_domain)
-    except InputError as problem:
-        raise MethodError(f"{method.call} shows a user that is not understood ({problem}); {_name_fields()}") from None
-    state: State = {}
-    for name, value in given.items():
-        parsed = _parse_value(name, value)
-        if parsed is not None and not _SECRET.search(name):
-            state[attribute_name(name)] = parsed
-    return OutgoingUser(key, kind, state, listed_name)
+class _Rows:
+    """Reads the rows of one list. Each field's name and each value is looked at once, however many rows have it."""
+
+    def __init__(self, method: Method, domain: str) -> None:
+        self._method = method
+        self._domain = domain
+        self._fields = {wire.lower(): name for name, wire in method.fields.items()}
+        self._columns: dict[str, tuple[str, str]] = {}  # name on the wire -> name, attribute ("" for none)
+        self._parsed: dict[tuple[str, type, Value], Optional[Value]] = {}
+
+    def parse(self, row: object) -> OutgoingUser:
+        """The user of one row. Raises MethodError for a row that is not understood."""
+        if not isinstance(row, dict):
+            raise MethodError(
+                f"{self._method.call} answered with a list of something else than users; {_name_fields()}"
+            )
+        identity: dict[str, str] = {}
+        state: State = {}
+        for wire, value in row.items():
+            name, attribute = self._columns.get(wire) or self._column(wire)
+            if value is None or isinstance(value, (dict, list)):
+                if name == "username":
+                    identity.setdefault(name, "")
+            elif name in _IDENTITY:
+                identity[name] = str(self._word(name, value))
+            elif attribute:
+                cell = (name, type(value), value)
+                if cell not in self._parsed:
+                    self._parsed[cell] = _parse_value(name, self._word(name, value))
+                parsed = self._parsed[cell]
+                if parsed is not None:
+                    state[attribute] = parsed
+        return self._user(identity, state)
+
+    def _column(self, wire: str) -> tuple[str, str]:
+        name = self._fields.get(wire.lower()) or known_name(wire) or wire.lower()
+        self._columns[wire] = name, "" if _SECRET.search(name) else attribute_name(name)
+        return self._columns[wire]
+
+    def _word(self, name: str, value: Value) -> Value:
+        """The word that this value stands for, where `values` has one; otherwise the value."""
+        words = _WORDS.get(name, ()) if self._method.values else ()
+        return next((word for word in words if self._method.values.get(word, "").lower() == str(value).lower()), value)
+
+    def _user(self, identity: Mapping[str, str], state: State) -> OutgoingUser:
+        call = self._method.call
+        if "username" not in identity:
+            raise MethodError(f"{call} shows users without a username; {_name_fields()}")
+        try:
+            domain = normalise_domain(identity.get("domain", self._domain))
+            kind = identity.get("authentication_method", "").lower()
+            key, kind, listed_name = _identify(identity["username"].strip(), kind, domain)
+        except InputError as problem:
+            raise MethodError(f"{call} shows a user that is not understood ({problem}); {_name_fields()}") from None
+        return OutgoingUser(key, kind, state, listed_name)
 
 
 def _identify(username: str, kind: str, domain: str) -> tuple[Key, str, str]:

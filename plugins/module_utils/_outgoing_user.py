@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple, Optional, Union
 
 try:
@@ -38,6 +39,7 @@ State = dict[str, Value]
 MINIMUM_PASSWORD_LENGTH = 12
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 _LOCAL_PART = re.compile(r"[a-z0-9!#$%&'*+=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+=?^_`{|}~-]+)*\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SETTING_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
 
 
@@ -127,7 +129,12 @@ def nested(state: Mapping[str, Value]) -> dict[str, Any]:
 
 def normalise_domain(text: object) -> str:
     """A domain as the API wants it: lower case, without a final dot, IDNA-encoded."""
-    domain = str(text or "").strip().lower().rstrip(".")
+    return _normalise_domain(str(text or ""))
+
+
+@lru_cache(maxsize=1024)  # thousands of users have few domains
+def _normalise_domain(text: str) -> str:
+    domain = text.strip().lower().rstrip(".")
     if not domain:
         raise InputError("the domain is empty; give it as in example.com")
     if not domain.isascii():
@@ -225,7 +232,7 @@ def check_password(password: str, login: str) -> None:
     """
     if len(password) < MINIMUM_PASSWORD_LENGTH:
         raise InputError(f"the password is shorter than {MINIMUM_PASSWORD_LENGTH} characters; take a longer one")
-    if any(ord(character) < 32 or ord(character) == 127 for character in password):
+    if _CONTROL.search(password):
         raise InputError("the password contains a newline or another control character; take one without")
     if password != password.strip():
         raise InputError("the password begins or ends with a blank, which mail programs cut off; take one without")

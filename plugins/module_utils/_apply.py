@@ -43,7 +43,6 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile i
     UNKNOWN,
     UPDATED,
     Change,
-    Step,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import (
     MOST_REFUSALS,
@@ -51,6 +50,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import
     Verdict,
     prove_login,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import Step
 
 _ADDS = (ADD, ADD_IP)
 _ADDRESS = ("domain", "username")

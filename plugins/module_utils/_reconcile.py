@@ -7,22 +7,15 @@ from __future__ import annotations
 
 import fnmatch
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import Current, Proof
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
-    ADD,
-    ADD_IP,
     LIST,
-    LOCK,
     REMOVE,
-    SET_LIMITS,
     SET_PASSWORD,
-    SET_SETTINGS,
-    UNLOCK,
-    Method,
     MethodError,
     Methods,
 )
@@ -32,10 +25,18 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     InputError,
     Key,
     OutgoingUser,
-    State,
-    Value,
     Wanted,
     unicode_domain,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import (
+    PURPOSES,
+    Step,
+    add_step,
+    attribute_steps,
+    offered,
+    password_step,
+    removal_step,
+    without_defaults,
 )
 
 CREATED = "created"
@@ -54,29 +55,6 @@ PASSWORD_KEPT = "kept"  # noqa: S105 - a word of the result
 ALWAYS = "always"
 ON_CREATE = "on_create"
 ON_MISMATCH = "on_mismatch"
-_PURPOSES = {
-    LIST: "list outgoing users",
-    ADD: "add outgoing users",
-    ADD_IP: "add IP users",
-    REMOVE: "remove outgoing users",
-    SET_PASSWORD: "set the password of an outgoing user",
-    SET_LIMITS: "set limits",
-    SET_SETTINGS: "change settings of an outgoing user",
-    LOCK: "lock an outgoing user",
-    UNLOCK: "unlock an outgoing user",
-}
-
-
-@dataclass(frozen=True)
-class Step:
-    """One call to send. arguments may hold the password, so that they are never shown."""
-
-    method: Method
-    arguments: Mapping[str, Value] = field(repr=False)
-
-    @property
-    def operation(self) -> str:
-        return self.method.operation
 
 
 @dataclass
@@ -207,7 +185,7 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
     exists = current.exists(entry.key)
     if exists:
         return _plan_existing(current, entry, methods, rules, wanted)
-    add = _add_step(entry, methods)
+    add = add_step(entry, methods)
     if exists is False and add is None:
         raise InputError(f"the {entry.key} does not exist, and creating it needs a password; give one")
     overwriting_is_right = entry.user.method == IP or entry.update_password != ON_CREATE
@@ -215,17 +193,17 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
         return _plan_unknowable(entry, methods, add)
     change = Change(entry.key, entry.user.method, UNKNOWN if exists is None else CREATED, after=entry.user)
     change.unknown = ["existence"] if exists is None else []
-    settle = _attribute_steps(entry.user, _without_defaults(entry.user.state), methods)
+    settle = attribute_steps(entry.user, without_defaults(entry.user.state), methods)
     change.steps = [add, *settle]
-    change.steps_if_exists = _attribute_steps(entry.user, entry.user.state, methods)
+    change.steps_if_exists = attribute_steps(entry.user, entry.user.state, methods)
     if entry.password is None:
         return change
     change.password = PASSWORD_SET
     if methods.find(SET_PASSWORD):
-        change.steps_if_exists.insert(0, _password_step(entry.user, entry.password, methods))
+        change.steps_if_exists.insert(0, password_step(entry.user, entry.password, methods))
     elif rules.recreate_for_password:
         change.error_if_exists = _domain_user_risk(current, entry.user, rules, wanted)
-        change.steps_if_exists = [_removal_step(entry.user, methods), add, *settle]
+        change.steps_if_exists = [removal_step(entry.user, methods), add, *settle]
     elif entry.update_password == ALWAYS or current.proofs.get(entry.key) is not Proof.UNKNOWN:
         change.error_if_exists = _no_password_call(entry, methods)
     return change
@@ -239,7 +217,7 @@ def _plan_unknowable(entry: Wanted, methods: Methods, add: Optional[Step]) -> Ch
         + ("give its password" if add is None else "use update_password: on_mismatch")
         + ", or name the list under api_methods"
     )
-    change.steps = _attribute_steps(entry.user, entry.user.state, methods)
+    change.steps = attribute_steps(entry.user, entry.user.state, methods)
     return change
 
 
@@ -254,10 +232,10 @@ def _plan_existing(current: Current, entry: Wanted, methods: Methods, rules: Rul
         risk = _domain_user_risk(current, entry.user, rules, wanted)
         if risk:
             raise MethodError(risk)
-        kept = _offered(entry.user, {name: v for name, v in before.state.items() if name not in missing}, methods)
-        missing = _without_defaults({**kept, **missing})
+        kept = offered(entry.user, {name: v for name, v in before.state.items() if name not in missing}, methods)
+        missing = without_defaults({**kept, **missing})
         before = entry.user
-    change.steps += _attribute_steps(before, missing, methods)
+    change.steps += attribute_steps(before, missing, methods)
     if change.password == UNKNOWN:
         change.reason = _password_unknown(current)
     if change.steps:
@@ -275,18 +253,18 @@ def _plan_password(
     if entry.update_password == ON_CREATE or (entry.update_password == ON_MISMATCH and proof is Proof.RIGHT):
         return PASSWORD_KEPT, []
     if methods.find(SET_PASSWORD):
-        return PASSWORD_SET, [_password_step(before, entry.password, methods)]
+        return PASSWORD_SET, [password_step(before, entry.password, methods)]
     if entry.update_password == ON_MISMATCH and proof is Proof.UNKNOWN:
         return UNKNOWN, []
     if not rules.recreate_for_password:
         raise MethodError(_no_password_call(entry, methods))
-    steps = [_removal_step(before, methods), _add_step(entry, methods)]
+    steps = [removal_step(before, methods), add_step(entry, methods)]
     return PASSWORD_SET, [step for step in steps if step]
 
 
 def _no_password_call(entry: Wanted, methods: Methods) -> str:
     return (
-        f"The {entry.key} exists with another password. {methods.missing(SET_PASSWORD, _PURPOSES[SET_PASSWORD])} "
+        f"The {entry.key} exists with another password. {methods.missing(SET_PASSWORD, PURPOSES[SET_PASSWORD])} "
         "Or set recreate_for_password: true, which removes the user and adds it again: "
         "its lock, its limits and its settings are lost where they are not given here or not listed."
     )
@@ -307,7 +285,7 @@ def _plan_removal(
     if risk:
         raise MethodError(risk)
     change = Change(user.key, user.method, REMOVED if exists else UNKNOWN, before=current.users.get(user.key))
-    change.steps = [_removal_step(current.user(user), methods)]
+    change.steps = [removal_step(current.user(user), methods)]
     change.unknown = [] if exists else ["existence"]
     return change
 
@@ -331,7 +309,7 @@ def _plan_purge(current: Current, wanted: Sequence[Wanted], methods: Methods, ru
     if not rules.purge_domains:
         return []
     if methods.find(LIST) is None:
-        raise MethodError(f"Purging was asked for. {methods.missing(LIST, _PURPOSES[LIST])}")
+        raise MethodError(f"Purging was asked for. {methods.missing(LIST, PURPOSES[LIST])}")
     named = {entry.key for entry in wanted}
     surplus = [
         user
@@ -356,78 +334,6 @@ def _plan_purge(current: Current, wanted: Sequence[Wanted], methods: Methods, ru
 def _protected(key: Key, patterns: Iterable[str]) -> bool:
     names = (f"{key.username}@{key.domain}", f"{key.username}@{unicode_domain(key.domain)}", key.username or "@")
     return any(fnmatch.fnmatchcase(name, pattern.lower()) for name in names for pattern in patterns)
-
-
-def _address(user: OutgoingUser) -> dict[str, Value]:
-    address: dict[str, Value] = {"domain": user.key.domain}
-    if user.key.username:
-        address["username"] = user.listed_name or user.key.username
-    return address
-
-
-def _add_step(entry: Wanted, methods: Methods) -> Optional[Step]:
-    """The call that creates the user; None where it needs a password and none is given."""
-    if entry.user.method == IP:
-        network, _slash, prefix = entry.key.username.partition("/")
-        arguments: dict[str, Value] = {"domain": entry.key.domain, "ip": network}
-        if prefix:
-            arguments["mask"] = prefix
-        return Step(methods.require(ADD_IP, _PURPOSES[ADD_IP]), arguments)
-    if entry.password is None:
-        return None
-    return Step(methods.require(ADD, _PURPOSES[ADD]), {**_address(entry.user), "password": entry.password})
-
-
-def _password_step(user: OutgoingUser, password: str, methods: Methods) -> Step:
-    method = methods.require(SET_PASSWORD, _PURPOSES[SET_PASSWORD])
-    return Step(method, {**_address(user), "password": password})
-
-
-def _removal_step(user: OutgoingUser, methods: Methods) -> Step:
-    return Step(methods.require(REMOVE, _PURPOSES[REMOVE]), _address(user))
-
-
-def _without_defaults(state: State) -> State:
-    """What a new user has anyway is not sent: nobody is created locked."""
-    return {name: value for name, value in state.items() if (name, value) != ("locked", False)}
-
-
-def _groups(state: Mapping[str, Value]) -> dict[str, dict[str, Value]]:
-    """The operations that set these attributes, and their arguments, in the order in which they are sent."""
-    groups: dict[str, dict[str, Value]] = {}
-    if state.get("locked") is True:
-        groups[LOCK] = {}
-    for name, value in state.items():
-        if name.startswith("limits."):
-            groups.setdefault(SET_LIMITS, {})[name.rpartition(".")[2]] = value
-        elif name != "locked":
-            groups.setdefault(SET_SETTINGS, {})[name.rpartition(".")[2]] = value
-    if state.get("locked") is False:
-        groups[UNLOCK] = {}
-    return groups
-
-
-def _attribute_steps(user: OutgoingUser, state: Mapping[str, Value], methods: Methods) -> list[Step]:
-    """The calls that give a user these attributes. Raises MethodError for what is not offered or cannot be told."""
-    steps = []
-    for operation, arguments in _groups(state).items():
-        method = methods.require(operation, _PURPOSES[operation])
-        step = Step(method, {**_address(user), **arguments})
-        method.encode(step.arguments)  # an attribute without a name on the wire fails now, before anything is written
-        steps.append(step)
-    return steps
-
-
-def _offered(user: OutgoingUser, state: State, methods: Methods) -> State:
-    """The part of this state that the server has calls for."""
-    kept: State = {}
-    for name, value in state.items():
-        try:
-            _attribute_steps(user, {name: value}, methods)
-        except MethodError:
-            continue
-        kept[name] = value
-    return kept
 
 
 def diff(changes: Sequence[Change]) -> dict[str, Any]:

@@ -88,6 +88,15 @@ def test_who_is_protected_from_a_purge(protect: tuple[str, ...], expected: set[s
     assert {change.key.username for change in changes} == expected
 
 
+def test_what_a_call_cannot_be_told_is_known_before_anything_is_sent() -> None:
+    given = {"add_ip": {"call": "a/ip", "parameters": {"domain": "zone", "ip": "ip"}}}
+    methods = _methods.Methods(given, False, lambda: None)
+    rules = _reconcile.Rules()
+    host, network = _reconcile.plan(Current(), senders("a.example 192.0.2.1", "a.example 192.0.3.0/24"), methods, rules)
+    assert (host.action, network.action) == ("unknown", "failed")
+    assert "api_methods.add_ip.parameters" in network.reason
+
+
 @pytest.mark.parametrize("username", ["inherit", "true", "default"])
 def test_a_username_is_sent_as_it_is(username: str) -> None:
     method = _methods.parse_given(

@@ -19,6 +19,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     Wanted,
     parse_wanted,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import Step
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,7 +69,7 @@ class Server:
             for step in change.steps:
                 self._step(change.key, step)
 
-    def _step(self, key: Key, step: _reconcile.Step) -> None:
+    def _step(self, key: Key, step: Step) -> None:
         if step.operation in ("add", "add_ip"):
             assert key not in self.users
             self.users[key] = dict(DEFAULTS)

@@ -29,22 +29,37 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     spare_the_pause(monkeypatch)
 
 
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    """Where mail went before the smarthost: a server without TLS and without logins."""
+@pytest.fixture(scope="module")
+def old_server() -> Iterator[Sink]:
     with Sink() as running:
         yield running
 
 
 @pytest.fixture
-def postfix(sink: Sink) -> Iterator[ScratchPostfix]:
+def sink(old_server: Sink) -> Sink:
+    """Where mail went before the smarthost: a server without TLS and without logins."""
+    old_server.mails.clear()
+    return old_server
+
+
+@pytest.fixture(scope="module")
+def instance(old_server: Sink) -> Iterator[ScratchPostfix]:
     settings = {
-        "relayhost": f"[127.0.0.1]:{sink.port}",
+        "relayhost": f"[127.0.0.1]:{old_server.port}",
         "local_transport": "discard:",  # local mail leaves no mailbox on the machine
         "recipient_delimiter": "+",
     }
-    with ScratchPostfix(settings) as instance:
-        yield instance
+    with ScratchPostfix(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def postfix(instance: ScratchPostfix) -> ScratchPostfix:
+    """The instance as if nobody had configured it yet."""
+    run = relay(instance, state="absent")
+    assert not run.failed, run.message
+    instance.clean()
+    return instance
 
 
 @pytest.fixture
@@ -158,12 +173,12 @@ def test_a_transport_of_its_own_leaves_other_mail_alone(postfix: ScratchPostfix,
     internal = postfix.config_directory / "transport"
     internal.write_text(f"inside.example smtp:[127.0.0.1]:{sink.port}\n")
     postfix.set(transport_maps=f"texthash:{internal}")
-    postfix.reload()
     configure(postfix, vendor, **DEFAULT, logins=[{**BOSS, "senders": ["boss@example.com"]}], dedicated_transport=True)
     postfix.inject("boss@example.com", "x@inside.example")
     assert arrived(postfix, vendor, "boss@example.com") == {"boss@example.com": "boss@example.com"}
     assert [(mail.recipients, mail.tls, mail.login) for mail in sink.mails] == [(["x@inside.example"], False, None)]
     assert sink.logins == []
+    postfix.run("postconf", "-X", "transport_maps")
 
 
 def test_taken_back(postfix: ScratchPostfix, vendor: Emulator, sink: Sink) -> None:

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import Path
 from types import TracebackType
@@ -74,7 +74,8 @@ postlog unix-dgram n - n - 1 postlogd
 def make_older(path: Path) -> None:
     """Date a file back: for two seconds after a change every program of Postfix pauses before it reads main.cf."""
     then = time.time() - 60
-    os.utime(path, (then, then))
+    if path.stat().st_mtime > then:
+        os.utime(path, (then, then))
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -89,6 +90,7 @@ class ScratchPostfix:
 
     It needs root, as every Postfix does. `settings` are further lines of main.cf. `home` is the directory of the
     instance: a given one is made if missing and stays, otherwise a temporary one is made and removed by `close`.
+    `wrapper` is a command that runs Postfix's programs, for namespaces.
     """
 
     def __init__(
@@ -98,11 +100,13 @@ class ScratchPostfix:
         home: Path | None = None,
         host: str = "127.0.0.1",
         port: int | None = None,
+        wrapper: Sequence[str] = (),
     ) -> None:
         self._temporary = home is None
         self.home = Path(tempfile.mkdtemp(prefix="scratch-postfix-")) if home is None else home
         self.host = host
         self.port = port or free_port(host)
+        self.wrapper = list(wrapper)
         self.config_directory = self.home / "etc"
         self.log_file = self.home / "mail.log"
         for name in ("etc", "spool", "data"):
@@ -183,7 +187,7 @@ class ScratchPostfix:
     def run(self, program: str, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run one of Postfix's commands on this instance and return what it prints."""
         done = subprocess.run(
-            [program, "-c", str(self.config_directory), *arguments],
+            [*self.wrapper, program, "-c", str(self.config_directory), *arguments],
             input=stdin,
             capture_output=True,
             text=True,
@@ -230,6 +234,12 @@ class ScratchPostfix:
         found = re.search(rb"queued as (\w+)", reply[1])
         assert found, reply
         return found.group(1).decode()
+
+    def clean(self) -> None:
+        """Remove all mail and the log so far, and let the queue manager forget which servers were down."""
+        self.run("postsuper", "-d", "ALL")
+        self.reload()
+        self.log_file.write_text("", encoding="utf-8")
 
     def flush(self) -> None:
         """Try every deferred mail again now."""

@@ -19,9 +19,11 @@ from tests.support.postfix import ScratchPostfix, make_older
 
 def relay(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
     """Run the module on the scratch instance, with these options."""
-    return run_module(
-        "postfix_relay", {"config_directory": str(postfix.config_directory), **options}, check=check, diff=True
-    )
+    given = {"config_directory": str(postfix.config_directory), **options}
+    try:
+        return run_module("postfix_relay", given, check=check, diff=True)
+    finally:
+        make_older(postfix.config_directory / "main.cf")
 
 
 def spare_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,18 +41,21 @@ def apply(instance: Instance, plan: Plan) -> Outcome:
         chroot.fill(instance)
     if plan.write_filter:
         files.replace(instance.path(delivery_filter.FILE), delivery_filter.CONTENT.encode(), 0o644)
+    carrying = []
     for table in plan.tables:
         # Until the reload the running daemons may still ask for the keys of the old next hop.
-        maps.install(instance, table, maps.parse(files.read(table.path)) if plan.changes_configuration else {})
+        old = maps.parse(files.read(table.path)) if plan.changes_configuration else {}
+        maps.install(instance, table, old)
+        if not old.keys() <= table.entries.keys():
+            carrying.append(table)
     with _undone_on_failure(instance, plan, outcome):
         _configure(instance, plan, outcome)
-        # texthash and regexp are read once, when a daemon starts.
-        read_once = plan.write_filter or (plan.kind == "texthash" and plan.tables) or plan.remembered_before.unfinished
-        if read_once and not plan.changes_configuration:
+        # regexp is read once, when a daemon starts.
+        unnoticed = plan.write_filter or plan.reopen_tables or plan.remembered_before.unfinished
+        if unnoticed and not plan.changes_configuration:
             _take_over(instance, outcome)
-    for table in plan.tables:
-        if not maps.is_right(instance, table):
-            maps.install(instance, table, {})
+    for table in carrying:
+        maps.install(instance, table, {})
     for path in plan.unused_files:
         files.remove(path)
     if plan.originals.is_empty:

@@ -117,6 +117,9 @@ def own_files(instance: Instance, plan: Plan, tables: Mapping[str, maps.Table], 
     for table in tables.values():
         if not maps.is_right(instance, table):
             plan.tables.append(table)
+            # texthash is read once; and a daemon that could not open a map does not try again.
+            if table.kind == "texthash" or instance.lookup(table.name, table.entries) is None:
+                plan.reopen_tables = True
             plan.before[table.path], plan.after[table.path] = _described(table)
         plan.unused_files += maps.leftovers(table.path, table.kind)
     for name in plan.remembered_before.files:
@@ -177,7 +180,7 @@ def _described(table: maps.Table) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _login(value: str) -> str:
-    name, colon, _ = value.partition(":")
+    name, colon, _rest = value.partition(":")
     return f"login {name}" if colon else "no login"
 
 

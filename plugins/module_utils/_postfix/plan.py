@@ -18,7 +18,8 @@ class Plan:
 
     `rules` make the way to the smarthost safe and are set before `routes` send mail there; `dropped` and
     `dropped_services` are taken back when no mail is sent there any more. `originals` is what is remembered
-    afterwards. `chroot_files` are missing from the chroot. `before` and `after` are for diff mode, without a secret.
+    afterwards. `chroot_files` are missing from the chroot. `reopen_tables` tells that a daemon would not notice a new
+    map by itself. `before` and `after` are for diff mode, without a secret.
     """
 
     remembered_before: Originals
@@ -27,6 +28,7 @@ class Plan:
     chroot_files: list[str] = field(default_factory=list)
     write_filter: bool = False
     tables: list[Table] = field(default_factory=list)
+    reopen_tables: bool = False
     services: dict[str, Service] = field(default_factory=dict)
     rules: dict[str, Optional[str]] = field(default_factory=dict)
     routes: dict[str, Optional[str]] = field(default_factory=dict)

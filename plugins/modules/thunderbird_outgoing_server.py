@@ -218,7 +218,7 @@ profiles:
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import (
     ThunderbirdError,
     sentence,
@@ -305,7 +305,7 @@ def edit_all(params: dict[str, Any], edit: Edit) -> list[Result]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = SecretSafeModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
         mutually_exclusive=[("profile", "users"), ("profile", "all_users"), ("users", "all_users")],

@@ -137,9 +137,10 @@ class _Library:
         flags = _NO_MODULE_DATABASE | _NO_ROOT_CERTIFICATES | (_READ_ONLY if read_only else 0)
         if self._nss.NSS_Initialize(b"sql:" + str(directory).encode(), b"", b"", b"secmod.db", flags):
             raise self._failure("the key database key4.db cannot be opened")
-        token = Path(self._name).with_name(_WORKER)
-        if token.exists() and str(token.resolve()) not in Path("/proc/self/maps").read_text():
-            raise ThunderbirdError(f"{token} cannot be loaded together with {self._name}; give another nss_library")
+        worker = Path(self._name).with_name(_WORKER)
+        beside = "/" in self._name and worker.exists()
+        if beside and str(worker.resolve()) not in Path("/proc/self/maps").read_text():
+            raise ThunderbirdError(f"{worker} cannot be loaded together with {self._name}; give another nss_library")
         self._slot = self._nss.PK11_GetInternalKeySlot()
 
     def is_new(self) -> bool:

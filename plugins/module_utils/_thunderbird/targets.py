@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 import shutil
 from collections.abc import Callable
@@ -52,7 +53,7 @@ def people() -> list[str]:
     return [
         person.pw_name
         for person in pwd.getpwall()
-        if FIRST_PERSON <= person.pw_uid != NOBODY and Path(person.pw_dir).is_dir()
+        if FIRST_PERSON <= person.pw_uid != NOBODY and os.access(person.pw_dir, os.F_OK)
     ]
 
 

@@ -48,6 +48,9 @@ def problems(rotation: object) -> list[str]:
     """Everything that is wrong with a rotation before anything else is known, one sentence each."""
     if not isinstance(rotation, Mapping):
         return [f'{NAME} is missing; say what to rotate, as in: -e \'{{"{NAME}": {{"everything": true}}}}\'.']
+    strange = sorted(str(name) for name in set(rotation) - set(ROTATION_OPTIONS))
+    if strange:
+        return [f"{NAME} has {', '.join(strange)}, which it does not know; it may have {', '.join(ROTATION_OPTIONS)}."]
     checked = ArgumentSpecValidator(ROTATION_OPTIONS).validate(dict(rotation))
     if checked.error_messages:
         return [f"{NAME}: {message}." for message in checked.error_messages]

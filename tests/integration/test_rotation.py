@@ -149,8 +149,8 @@ def test_exactly_the_login_that_fails_is_rolled_back(site: RotationSite) -> None
                 name: "rolled_back" if name.startswith("h3@") else "committed" for name in site.names
             }
     finally:
-        host.run("umount", "/etc/postfix")
-        host.run("umount", "/mnt")
+        host.run("umount", "--lazy", "/etc/postfix")
+        host.run("umount", "--lazy", "/mnt")
     check_mail(site, senders)
     assert site.stored()["h3@example.com"] == {"login": "h3@example.com", "current": site.old["h3@example.com"]}
     assert site.accepts("h3@example.com", site.old["h3@example.com"])

@@ -1,0 +1,79 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Logins and passwords that a site has already: read from Postfix's maps and the vendor's CSV. Pure, no I/O."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import NamedTuple
+
+#: Map types whose entries stand as text in the file that they name.
+_TEXT_MAPS = {"hash", "btree", "lmdb", "cdb", "dbm", "texthash"}
+_COLUMNS = ("username", "domain", "password")
+
+
+class Pair(NamedTuple):
+    """A login and a password."""
+
+    login: str
+    password: str
+
+
+class AdoptionError(ValueError):
+    """Something cannot be read; one sentence without a secret."""
+
+
+def map_files(setting: str) -> tuple[list[str], list[str]]:
+    """The text files behind smtp_sasl_password_maps, and the types of the maps that have none."""
+    files, others = [], []
+    for name in setting.replace(",", " ").split():
+        kind, colon, path = name.removeprefix("proxy:").partition(":")
+        if colon and kind in _TEXT_MAPS and path.startswith("/"):
+            files.append(path)
+        else:
+            others.append(kind)
+    return files, others
+
+
+def map_pairs(text: str) -> list[Pair]:
+    """The logins of a map's source: lines of key, blank, login, colon and password; a line that begins with a blank
+    continues the one before.
+    """
+    lines: list[str] = []
+    for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if line[0].isspace() and lines:
+            lines[-1] += line
+        else:
+            lines.append(line)
+    pairs = []
+    for line in lines:
+        parts = line.split(None, 1)
+        login, colon, password = parts[1].strip().partition(":") if len(parts) > 1 else ("", "", "")
+        if colon and login and password:
+            pairs.append(Pair(login, password))
+    return list(dict.fromkeys(pairs))
+
+
+def csv_pairs(text: str) -> list[Pair]:
+    """The logins of the vendor's CSV, whose first line names username, domain and password, in any order.
+
+    A row without a username is a domain user; one without a password is left out.
+    """
+    rows = csv.DictReader(io.StringIO(text))
+    names = {str(name).strip().lower(): name for name in rows.fieldnames or ()}
+    missing = [column for column in _COLUMNS if column not in names]
+    if missing:
+        raise AdoptionError(
+            f"the CSV has no column {', '.join(missing)}; its first line must name {', '.join(_COLUMNS)}"
+        )
+    pairs = []
+    for row in rows:
+        username, domain, password = ((row[names[column]] or "").strip() for column in _COLUMNS)
+        if domain and password:
+            local = username.rpartition("@")[0] or username
+            pairs.append(Pair(f"{local}@{domain}" if local else domain, password))
+    return list(dict.fromkeys(pairs))

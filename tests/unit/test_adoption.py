@@ -1,0 +1,53 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a site has already: Postfix maps and the vendor's CSV."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._adoption import (
+    AdoptionError,
+    Pair,
+    csv_pairs,
+    map_files,
+    map_pairs,
+)
+
+
+def test_map_files() -> None:
+    setting = "hash:/etc/postfix/sasl, proxy:lmdb:/etc/a mysql:/etc/b.cf static:user:word"
+    assert map_files(setting) == (["/etc/postfix/sasl", "/etc/a"], ["mysql", "static"])
+    assert map_files("") == ([], [])
+
+
+def test_map_pairs() -> None:
+    text = (
+        "# comment: no:login\n\n  # another\n[smart.test]:587 a@example.com:se:cr et \n"
+        "b@example.com\tb@example.com:long\n   er\nnothing\n@c.test c.test:x\n@d.test c.test:x\n"
+    )
+    assert map_pairs(text) == [
+        Pair("a@example.com", "se:cr et"),
+        Pair("b@example.com", "long   er"),
+        Pair("c.test", "x"),
+    ]
+
+
+def test_csv_pairs() -> None:
+    rows = [
+        'example.com,alice,x,"pass,word"',
+        "example.com,,x,word",
+        "example.com,bob@example.com,,w2",
+        "example.com,c,,",
+    ]
+    text = "\n".join(["Domain,username,comment,password", *rows])
+    assert csv_pairs(text) == [
+        Pair("alice@example.com", "pass,word"),
+        Pair("example.com", "word"),
+        Pair("bob@example.com", "w2"),
+    ]
+
+
+def test_a_csv_without_the_columns() -> None:
+    with pytest.raises(AdoptionError, match="the CSV has no column username, domain; its first line must name"):
+        csv_pairs("user;password\na;secret\n".replace("user;", "user,").replace("a;", "a,"))

@@ -1,0 +1,247 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rotation decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _rotation, _rotation_report
+
+WORKS = {"change_passwords": True, "create_users": True, "remove_users": True}
+
+
+def credential(name: str, login: str = "", next_login: str = "") -> dict[str, Any]:
+    shown: dict[str, Any] = {"name": name, "login": login or name, "rotating": bool(next_login)}
+    return {**shown, "next_login": next_login, "switched": False} if next_login else shown
+
+
+STORE = [
+    credential("a@example.com"),
+    credential("b@example.com"),
+    credential("example.net"),
+    credential("c@example.net"),
+]
+USES = {"h1": ["a@example.com"], "h2": ["b@example.com", "a@example.com"], "h3": ["example.net"]}
+
+
+def plan(works: dict[str, bool] | None = None, **rotation: Any) -> dict[str, Any]:
+    return _rotation.plan(rotation, STORE, USES, WORKS if works is None else works)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "message"),
+    [
+        (None, "spamexperts_rotation is missing"),
+        ({}, "selects nothing"),
+        ({"everything": True, "login": "a"}, "has login, which it does not know; it may have logins"),
+        ({"everything": True, "logins": ["a"]}, "everything and a choice as well"),
+        ({"everything": True, "strategy": "other"}, "value of strategy must be one of"),
+        ({"everything": True, "strategy": "alternate"}, "needs alternates"),
+        ({"everything": True, "alternates": {"a": ["x", "x"]}}, "a needs a list of two different logins"),
+        ({"everything": True, "alternates": {"a": "xy"}}, "a needs a list of two different logins"),
+        ({"everything": True, "emergency": True, "roll_back": True}, "would bring a leaked password back"),
+    ],
+)
+def test_problems(rotation: object, message: str) -> None:
+    found = _rotation.problems(rotation)
+    assert len(found) == 1
+    assert message in found[0]
+
+
+def test_no_problems() -> None:
+    assert _rotation.problems({"everything": True, "emergency": "yes", "alternates": {"a": ["x", "y"]}}) == []
+
+
+@pytest.mark.parametrize(
+    ("rotation", "names", "hosts"),
+    [
+        ({"everything": True}, ["a@example.com", "b@example.com", "example.net", "c@example.net"], ["h1", "h2", "h3"]),
+        ({"logins": ["b@example.com"]}, ["b@example.com"], ["h2"]),
+        ({"domains": ["Example.NET"]}, ["example.net", "c@example.net"], ["h3"]),
+        ({"hosts": ["h2"]}, ["a@example.com", "b@example.com"], ["h1", "h2"]),
+    ],
+)
+def test_selection(rotation: dict[str, Any], names: list[str], hosts: list[str]) -> None:
+    made = plan(**rotation)
+    assert made["problems"] == []
+    assert [entry["name"] for entry in made["credentials"]] == names
+    assert made["hosts"] == hosts
+
+
+def test_people_who_must_be_told() -> None:
+    assert plan(everything=True)["tell"] == ["c@example.net"]
+
+
+@pytest.mark.parametrize(
+    ("rotation", "works", "message"),
+    [
+        ({"logins": ["x@example.com"]}, WORKS, "x@example.com is not in the credential store"),
+        ({"hosts": ["h9"]}, WORKS, "h9 is not among the mail servers"),
+        ({"everything": True, "roll_back": True}, WORKS, "There is nothing to do"),
+        ({"logins": ["a@example.com"]}, {**WORKS, "change_passwords": False}, "no call to set a password"),
+        ({"logins": ["a@example.com"], "strategy": "alternate"}, WORKS, "with a@example.com and a second login"),
+        (
+            {
+                "logins": ["example.net"],
+                "strategy": "alternate",
+                "alternates": {"example.net": ["example.net", "x@example.net"]},
+            },
+            WORKS,
+            "for logins of users only",
+        ),
+        (
+            {
+                "logins": ["a@example.com"],
+                "strategy": "alternate",
+                "alternates": {"a@example.com": ["a@example.com", "b@c.de"]},
+            },
+            {"create_users": True},
+            "no call to add and remove users",
+        ),
+    ],
+)
+def test_what_cannot_be_done(rotation: dict[str, Any], works: dict[str, bool], message: str) -> None:
+    found = plan(works, **rotation)["problems"]
+    assert len(found) == 1
+    assert message in found[0]
+
+
+def test_a_host_with_a_login_that_nobody_knows() -> None:
+    made = _rotation.plan({"everything": True}, STORE, {"h1": ["other@example.com"]}, WORKS)
+    assert made["problems"][0].startswith("h1 uses the login other@example.com, which is not in the credential store")
+
+
+def test_alternate_goes_back_and_forth() -> None:
+    pair = {"a": ["a@example.com", "a-b@example.com"]}
+    for login, other in (pair["a"], pair["a"][::-1]):
+        made = _rotation.plan(
+            {"everything": True, "strategy": "alternate", "alternates": pair},
+            [credential("a", login)],
+            {"h": [login]},
+            WORKS,
+        )
+        assert made["stage"] == [{"name": "a", "next_login": other}]
+        assert made["credentials"][0]["moves"]
+
+
+def test_what_has_begun_is_finished_as_it_was_begun() -> None:
+    begun = credential("a", "a@example.com", "a-b@example.com")
+    made = _rotation.plan({"everything": True}, [begun], {"h1": ["a-b@example.com"]}, WORKS)
+    assert made["problems"] == []
+    assert made["credentials"] == [
+        {
+            "name": "a",
+            "login": "a@example.com",
+            "next_login": "a-b@example.com",
+            "hosts": ["h1"],
+            "resumed": True,
+            "moves": True,
+        }
+    ]
+
+
+ENTRIES = [
+    {
+        "name": "a",
+        "login": "a@example.com",
+        "next_login": "a@example.com",
+        "hosts": ["h1", "h2"],
+        "resumed": False,
+        "moves": False,
+    },
+    {
+        "name": "b",
+        "login": "b@example.com",
+        "next_login": "c@example.com",
+        "hosts": ["h2"],
+        "resumed": True,
+        "moves": True,
+    },
+]
+
+
+def test_users_and_logins() -> None:
+    assert _rotation.users(ENTRIES, ["p1", "p2"], "next_login") == [
+        {
+            "domain": "example.com",
+            "username": "a",
+            "authentication_method": "user",
+            "password": "p1",
+            "update_password": "always",
+        },
+        {
+            "domain": "example.com",
+            "username": "c",
+            "authentication_method": "user",
+            "password": "p2",
+            "update_password": "on_mismatch",
+        },
+    ]
+    assert {user["update_password"] for user in _rotation.users(ENTRIES, ["p1", "p2"], "login")} == {"always"}
+    assert _rotation.users([{**ENTRIES[0], "login": "@example.com"}], ["p"], "login")[0] == {
+        "domain": "example.com",
+        "authentication_method": "domain",
+        "password": "p",
+        "update_password": "always",
+    }
+    assert _rotation.logins(ENTRIES, ["p1", "p2"], "login")[1] == {"login": "b@example.com", "password": "p2"}
+    assert _rotation.old_users(ENTRIES, "login") == [
+        {"domain": "example.com", "username": "b", "authentication_method": "user", "state": "absent"}
+    ]
+
+
+def answer(name: str, action: str, password: str) -> dict[str, str]:
+    return {"domain": "example.com", "username": name, "action": action, "password": password}
+
+
+def test_what_the_vendor_takes() -> None:
+    good = {"users": [answer("a", "updated", "set"), answer("c", "created", "set")]}
+    assert _rotation.unproven(ENTRIES, good) == ["b"], "another login is tried before anybody moves"
+    assert _rotation.taken(ENTRIES, good, [{"login": "c@example.com", "accepted": True}]) == ["a", "b"]
+    assert _rotation.taken(ENTRIES, good, [{"login": "c@example.com", "accepted": None}]) == ["a"]
+    for bad in ({}, {"users": [answer("a", "failed", "set")]}, {"users": [answer("a", "unchanged", "unknown")]}):
+        assert _rotation.unproven(ENTRIES, bad) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("h1", "h2", "forward", "a", "b"),
+    [
+        ("active", "active", False, "committed", "committed"),
+        ("failed", "active", False, "rolled_back", "committed"),
+        ("active", "failed", False, "rolled_back", "rolled_back"),
+        ("failed", "active", True, "pending", "committed"),
+        ("not_reached", "active", False, "pending", "committed"),
+        ("not_reached", "failed", False, "rolled_back", "rolled_back"),
+        ("broken", "active", False, "pending", "committed"),
+    ],
+)
+def test_outcome(h1: str, h2: str, forward: bool, a: str, b: str) -> None:
+    hosts = {"h1": {"state": h1}, "h2": {"state": h2}}
+    assert _rotation.outcome(ENTRIES, ["a", "b"], hosts, forward) == {"a": a, "b": b}
+    assert _rotation.outcome(ENTRIES, [], hosts, forward) == {"a": "not_changed", "b": "not_changed"}
+
+
+def test_report() -> None:
+    seen = {
+        "started": "2026-01-01T10:00:00+00:00",
+        "changed": "2026-01-01T10:00:05+00:00",
+        "finished": "2026-01-01T10:00:20+00:00",
+        "outcome": {"a": "pending", "b": "committed"},
+        "hosts": {
+            "h2": {"state": "active", "at": "2026-01-01T10:00:12.250000+00:00", "waiting": "Mail queue is empty"}
+        },
+    }
+    data = _rotation_report.report({"credentials": ENTRIES, "tell": ["x@example.com"]}, seen)
+    assert [entry["window_seconds"] for entry in data["credentials"]] == [7.2, 7.2]
+    assert _rotation_report.summary(data) == [
+        "a is changed at the vendor, but not on every mail server after 7.2 s.",
+        "  h1: not reached",
+        "  h2: active, Mail queue is empty",
+        "b, now c@example.com has its new password everywhere after 7.2 s.",
+        "  h2: active, Mail queue is empty",
+        "No mail server uses these logins; tell the people who do: x@example.com",
+        "Not everything is done: run the same again, or set roll_back: true.",
+    ]

@@ -8,8 +8,9 @@ BUILD := build
 LINK := collections/ansible_collections/smarthost/spamexperts
 # More options for pytest, as in: make test-unit ARGS="-k limits"
 ARGS ?=
-# Some cores only, as in: make test-matrix CORES="2.16 2.22"
+# Some cores or stages only, as in: make test-matrix CORES="2.16 2.22" STAGES="unit sanity"
 CORES ?=
+STAGES ?=
 # The version to release; the one in galaxy.yml unless given.
 VERSION ?= $(shell sed -n 's/^version: //p' galaxy.yml)
 
@@ -23,7 +24,7 @@ export ANSIBLE_NOCOLOR := 1
 export COVERAGE_FILE = $(CURDIR)/$(BUILD)/coverage/$@
 
 STAGE := tests/tools/stage
-PYTEST := python -m pytest $(ARGS)
+PYTEST := python -m pytest --durations=15 --durations-min=1 $(ARGS)
 COVERED := --cov --cov-report= --cov-fail-under=0
 SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment importer release_check stage)
 # By the names under which they import each other, so that mypy reads each once.
@@ -117,7 +118,7 @@ audit: environment  ## Known holes in what is pinned (asks the package index)
 	@$(STAGE) pip-audit $(BUILD)/audit/bin/pip-audit --strict --progress-spinner off --requirement tests/requirements-test.txt
 
 test-matrix: packages-test $(LINK)  ## Unit, component and sanity tests on every ansible-core that a Python is here for
-	@$(PYTHON) -m tests.tools.matrix $(CORES)
+	@$(PYTHON) -m tests.tools.matrix $(CORES) $(STAGES)
 
 changelog: environment  ## Turn the fragments into CHANGELOG.md for the version in galaxy.yml
 	@antsibull-changelog release

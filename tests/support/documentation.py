@@ -41,6 +41,8 @@ class Block:
 
     source: str
     text: str
+    #: The line before the fence, where a guide says what there is to say of the block.
+    before: str = ""
 
     def data(self) -> Any:
         """Return what the YAML says; None for comments only."""
@@ -122,7 +124,8 @@ def guide_blocks() -> Iterator[Block]:
             if match["language"] in {"yaml", "yml"}:
                 line = text.count("\n", 0, match.start()) + 1
                 lines = [part.removeprefix(match["indent"]) for part in match["text"].splitlines()]
-                yield Block(f"{path.relative_to(ROOT)}:{line}", "\n".join(lines))
+                before = text[: match.start()].rstrip().rpartition("\n")[2]
+                yield Block(f"{path.relative_to(ROOT)}:{line}", "\n".join(lines), before)
 
 
 def mappings(data: Any) -> Iterator[dict[Any, Any]]:

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run unit, component and sanity tests on every ansible-core that a Python of this machine can run.
 
-`python -m tests.tools.matrix [CORE...]`; all cores when none is named. A core without a Python is named, not hidden.
+`python -m tests.tools.matrix [CORE...] [STAGE...]`; all cores when none is named, all stages when none is named. A core
+without a Python is named, not hidden.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ STAGES = {
 }
 
 
-def run_core(core: Core, python: Path) -> list[str]:
-    """Run all stages on one core and return the names of those that failed."""
+def run_core(core: Core, python: Path, stages: list[str]) -> list[str]:
+    """Run these stages on one core and return the names of those that failed."""
     folder = ROOT / "build" / "matrix" / core.release
     folder.mkdir(parents=True, exist_ok=True)
     requirements = folder / "requirements.txt"
@@ -58,31 +59,32 @@ def run_core(core: Core, python: Path) -> list[str]:
     if subprocess.run(prepare, cwd=ROOT, env=environment, check=False).returncode:
         return [f"{core.release}-environment"]
     failed = []
-    for stage, command in STAGES.items():
+    for stage in stages:
         name = f"{core.release}-{stage}"
-        if subprocess.run(["tests/tools/stage", name, *command], cwd=ROOT, env=environment, check=False).returncode:
+        if subprocess.run(
+            ["tests/tools/stage", name, *STAGES[stage]], cwd=ROOT, env=environment, check=False
+        ).returncode:
             failed.append(name)
     return failed
 
 
 def main() -> int:
-    named = sys.argv[1:]
-    known = [core.release for core in CORES]
-    if unknown := set(named) - set(known):
-        print(f"Not in the matrix: {', '.join(sorted(unknown))}. It has {', '.join(known)}.")
+    known = {core.release: core for core in CORES}
+    if unknown := set(sys.argv[1:]) - {*known, *STAGES}:
+        print(f"Not in the matrix: {', '.join(sorted(unknown))}. It has {', '.join([*known, *STAGES])}.")
         return 2
+    stages = [name for name in sys.argv[1:] if name in STAGES] or list(STAGES)
+    cores = [known[name] for name in sys.argv[1:] if name in known] or list(CORES)
     pythons = find_pythons()
     ran, skipped, failed = [], [], []
-    for core in CORES:
-        if named and core.release not in named:
-            continue
+    for core in cores:
         usable = next((version for version in core.pythons if version in pythons), None)
         if usable is None:
             skipped.append(f"{core.release} (needs Python {' or '.join(core.pythons)})")
             continue
         print(f"ansible-core {core.version} on Python {usable}", flush=True)
         ran.append(core.release)
-        failed += run_core(core, pythons[usable])
+        failed += run_core(core, pythons[usable], stages)
     print(f"Cores that ran: {', '.join(ran) or 'none'}. Skipped for want of a Python: {', '.join(skipped) or 'none'}.")
     if failed:
         print(f"FAILED: {', '.join(failed)}")

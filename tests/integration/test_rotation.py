@@ -8,16 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.fleet import SMARTHOST_NAME, Fleet, SteadyMail, why_impossible
+from tests.fleet import SMARTHOST_NAME, Fleet, why_impossible
 from tests.support.emulator import Emulator
-from tests.support.rotation import RotationSite
+from tests.support.rotation import RotationSite, check_mail, steady_mail
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
 
@@ -43,35 +41,9 @@ def site(fleet: Fleet, vendor: Emulator, tmp_path: Path) -> RotationSite:
     return made
 
 
-@contextmanager
-def steady_mail(site: RotationSite, label: str, per_second: float = 5) -> Iterator[list[SteadyMail]]:
-    """Mail from every host, as long as the block lasts and a moment longer."""
-    with ExitStack() as stack:
-        yield [
-            stack.enter_context(
-                host.send_steadily(site.name(host.name), "someone@example.org", f"{label}-{host.name}", per_second)
-            )
-            for host in site.fleet.hosts
-        ]
-        time.sleep(1)
-
-
-def check_mail(site: RotationSite, senders: list[SteadyMail]) -> int:
-    """Every accepted mail has arrived, once; none came back. How many there were."""
-    for host in site.fleet.hosts:
-        host.wait_until_empty()
-        assert "status=bounced" not in host.log()
-    accepted = Counter(subject for sender in senders for subject in sender.accepted)
-    prefixes = tuple({subject.partition("-")[0] for subject in accepted})
-    received = Counter(mail["subject"] for mail in site.emulator.mails() if mail["subject"].startswith(prefixes))
-    assert received - accepted == Counter(), "twice"
-    assert accepted - received == Counter(), "lost"
-    return sum(accepted.values())
-
-
 def test_in_place_with_mail_flowing(site: RotationSite) -> None:
     with steady_mail(site, "inplace") as senders:
-        run = site.rotate()
+        run = site.rotate("-vvvv")  # what it prints is searched for every password
     assert run.returncode == 0, run.output
     assert check_mail(site, senders) > 50
     site.check_rotated()

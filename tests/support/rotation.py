@@ -10,13 +10,16 @@ import smtplib
 import ssl
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.fleet import SMARTHOST_NAME, Fleet
+from tests.fleet import SMARTHOST_NAME, Fleet, SteadyMail
 from tests.support.emulator import Emulator
 from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
 
@@ -76,8 +79,8 @@ class RotationSite:
         run = self.run("smarthost.spamexperts.configure_relays")
         assert run.returncode == 0, run.output
 
-    def write_inventory(self) -> None:
-        """Every host reads its login and password from the store."""
+    def write_inventory(self, *, own: bool = True) -> None:
+        """The site's variables; with `own`, every host reads its login and password from the store."""
         shared = {
             "outgoing_mail_smarthost": SMARTHOST_NAME,
             "outgoing_mail_smarthost_port": self.emulator.smtp_port,
@@ -93,7 +96,7 @@ class RotationSite:
             }
             for host in self.fleet.hosts
         }
-        self.fleet.write_inventory(shared, special)
+        self.fleet.write_inventory(shared, special if own else {})
 
     # Runs
 
@@ -205,3 +208,29 @@ class RotationSite:
             for old_name in self.names if names is None else names:
                 assert host.files_with(self.old[old_name]) == [], host.name
             assert host.run("sh", "-c", "ls -d /root/.ansible/tmp/* 2>/dev/null || true") == ""
+
+
+@contextmanager
+def steady_mail(site: RotationSite, label: str, per_second: float = 5) -> Iterator[list[SteadyMail]]:
+    """Mail from every host, as long as the block lasts and a moment longer."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                host.send_steadily(site.name(host.name), "someone@example.org", f"{label}-{host.name}", per_second)
+            )
+            for host in site.fleet.hosts
+        ]
+        time.sleep(1)
+
+
+def check_mail(site: RotationSite, senders: list[SteadyMail]) -> int:
+    """Every accepted mail has arrived, once; none came back. How many there were."""
+    for host in site.fleet.hosts:
+        host.wait_until_empty()
+        assert "status=bounced" not in host.log()
+    accepted = Counter(subject for sender in senders for subject in sender.accepted)
+    prefixes = tuple({subject.partition("-")[0] for subject in accepted})
+    received = Counter(mail["subject"] for mail in site.emulator.mails() if mail["subject"].startswith(prefixes))
+    assert received - accepted == Counter(), "twice"
+    assert accepted - received == Counter(), "lost"
+    return sum(accepted.values())

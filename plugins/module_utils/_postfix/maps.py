@@ -86,7 +86,8 @@ def install(instance: Instance, table: Table, extra: Mapping[str, str]) -> None:
     The new index takes the place of the old before the source does: a kill between the two leaves a complete index,
     and a source that differs from what is wanted, so that the next run finishes the work.
     """
-    entries = {**extra, **table.entries}
+    # Ours first, so that a map without extra entries is what the next run wants to see, byte for byte.
+    entries = {**table.entries, **{key: value for key, value in extra.items() if key not in table.entries}}
     beside = files.write_beside(table.path, render(entries), table.mode)
     new_index = _index(beside, table.kind)
     try:

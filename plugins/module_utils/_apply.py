@@ -106,7 +106,8 @@ class Applier:
                 change.action = CREATED
             else:
                 steps = self._steps_if_exists(change)
-                change.action = UPDATED if steps else UNCHANGED
+                # After a lost reply nobody may know whether it was there before, or was added just now.
+                change.action = UPDATED if steps or change.written else UNCHANGED
             change.unknown = []
         elif steps[0].operation == REMOVE and change.after is None:
             self._remove(change, steps.pop(0))
@@ -152,8 +153,8 @@ class Applier:
             if error.kind is not ErrorKind.ALREADY_EXISTS:
                 raise
             self._check_owner(change, error)
-            # Where nobody knew whether it existed, it may be an older one with another password.
-            return change.action != UNKNOWN or change.secret is None or self._login_works(change) is True
+            # Where nobody knew whether it existed, it may be an older one, with another password and other attributes.
+            return change.action != UNKNOWN or (change.secret is not None and self._login_works(change) is True)
         return True
 
     def _check_owner(self, change: Change, error: ApiError) -> None:

@@ -159,7 +159,7 @@ def _reconcile(module: AnsibleModule, client: Client, wanted: Sequence[Wanted], 
     changes = plan(current, wanted, methods, rules)
     hopeless = any(change.action == FAILED for change in changes) and not params["continue_on_error"]
     if not module.check_mode and not hopeless:
-        refusals = sum(proof is Proof.REFUSED for proof in current.proofs.values())
+        refusals = sum(current.proofs.get(e.key) is Proof.REFUSED and not e.password_is_new for e in active)
         applier = Applier(client, methods, server, module.warn, refusals)
         applier.apply(changes, params["concurrency"], params["continue_on_error"])
         applier.settle(changes, params["wait_timeout"], params["concurrency"])

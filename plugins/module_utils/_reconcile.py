@@ -193,7 +193,9 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
         return _plan_unknowable(entry, methods, add)
     change = Change(entry.key, entry.user.method, UNKNOWN if exists is None else CREATED, after=entry.user)
     change.unknown = ["existence"] if exists is None else []
-    settle = attribute_steps(entry.user, without_defaults(entry.user.state), methods)
+    # A server that overwrites does not say so: only who is known to be new has a new user's defaults.
+    state = entry.user.state if exists is None else without_defaults(entry.user.state)
+    settle = attribute_steps(entry.user, state, methods)
     change.steps = [add, *settle]
     change.steps_if_exists = attribute_steps(entry.user, entry.user.state, methods)
     if entry.password is None:
@@ -201,11 +203,12 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
     change.password = PASSWORD_SET
     if methods.find(SET_PASSWORD):
         change.steps_if_exists.insert(0, password_step(entry.user, entry.password, methods))
-    elif rules.recreate_for_password:
-        change.error_if_exists = _domain_user_risk(current, entry.user, rules, wanted)
-        change.steps_if_exists = [removal_step(entry.user, methods), add, *settle]
     elif entry.update_password == ALWAYS or current.proofs.get(entry.key) is not Proof.UNKNOWN:
-        change.error_if_exists = _no_password_call(entry, methods)
+        if rules.recreate_for_password:
+            change.error_if_exists = _domain_user_risk(current, entry.user, rules, wanted)
+            change.steps_if_exists = [removal_step(entry.user, methods), add, *settle]
+        else:
+            change.error_if_exists = _no_password_call(entry, methods)
     return change
 
 
@@ -232,8 +235,10 @@ def _plan_existing(current: Current, entry: Wanted, methods: Methods, rules: Rul
         risk = _domain_user_risk(current, entry.user, rules, wanted)
         if risk:
             raise MethodError(risk)
-        kept = offered(entry.user, {name: v for name, v in before.state.items() if name not in missing}, methods)
-        missing = without_defaults({**kept, **missing})
+        others = {name: value for name, value in before.state.items() if name not in entry.user.state}
+        missing = {**offered(entry.user, others, methods), **entry.user.state}
+        change.after = OutgoingUser(entry.key, entry.user.method, missing)
+        missing = without_defaults(missing)
         before = entry.user
     change.steps += attribute_steps(before, missing, methods)
     if change.password == UNKNOWN:

@@ -1,0 +1,132 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose profiles are configured, and with whose rights."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.thunderbird_module import OURS, PASSWORD, action, run
+from tests.support.thunderbird_profile import PROGRAM_LIBRARY, make_profile, passwords, snapshot
+
+pytestmark = pytest.mark.skipif(not Path(PROGRAM_LIBRARY).exists(), reason="Thunderbird is not installed")
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """A temporary directory that other users may enter, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def people(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """alice, who has used Thunderbird, bob, who has not, and carol, whose profile is broken; as root, of other uids."""
+    homes = {name: open_path / name for name in ("alice", "bob", "carol")}
+    entries = {}
+    for number, (name, home) in enumerate(homes.items()):
+        home.mkdir()
+        uid = os.geteuid() if os.geteuid() else 40001 + number
+        entries[name] = pwd.struct_passwd((name, "x", uid, os.getegid() or uid, "", str(home), "/bin/sh"))
+        if name != "bob":
+            root = home / ".thunderbird"
+            make_profile(root / "used")
+            (root / "unused").mkdir()
+            (root / "profiles.ini").write_text(
+                "[Profile0]\nName=a\nIsRelative=1\nPath=unused\nDefault=1\n\n[Profile1]\nName=b\nIsRelative=1\nPath=used\n\n"
+                "[InstallFDC34C9F024745EB]\nDefault=used\nLocked=1\n"
+            )
+        if not os.geteuid():
+            for path in [home, *home.rglob("*")]:
+                os.chown(path, uid, uid)
+    (homes["carol"] / ".thunderbird/used/prefs.js").write_bytes(b'user_pref("a", tr')
+    system = pwd.struct_passwd(("daemon", "x", 1, 1, "", "/", "/bin/sh"))
+    homeless = pwd.struct_passwd(("gone", "x", 40009, 40009, "", str(open_path / "gone"), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwall", lambda: [system, homeless, *entries.values()])
+    monkeypatch.setattr(pwd, "getpwnam", entries.__getitem__)
+    monkeypatch.setattr(pwd, "getpwuid", {entry.pw_uid: entry for entry in entries.values()}.__getitem__)
+    return homes
+
+
+def test_the_profile_that_a_person_uses_is_configured(people: dict[str, Path]) -> None:
+    done = run(None, users=["alice"])
+    used = people["alice"] / ".thunderbird/used"
+    assert done.result["profiles"] == [
+        {"user": "alice", "path": str(used), "created": False, "action": "added", "message": ""}
+    ]
+    assert passwords(used)[OURS] == PASSWORD
+    assert list((people["alice"] / ".thunderbird/unused").iterdir()) == []
+    assert run(None, users=["alice"]).changed is False
+
+
+def test_what_is_written_belongs_to_the_person(people: dict[str, Path]) -> None:
+    run(None, users=["alice", "bob"])
+    for name in ("alice", "bob"):
+        owner = people[name].stat().st_uid
+        assert {path.lstat().st_uid for path in people[name].rglob("*")} == {owner}
+
+
+def test_somebody_who_never_started_thunderbird_gets_a_profile(people: dict[str, Path]) -> None:
+    before = snapshot(people["bob"])
+    predicted = run(None, users=["bob"], check=True)
+    assert predicted.result["profiles"] == [
+        {"user": "bob", "path": None, "created": True, "action": "added", "message": ""}
+    ]
+    assert snapshot(people["bob"]) == before
+    (made,) = run(None, users=["bob"]).result["profiles"]
+    path = Path(made["path"])
+    assert (made["created"], made["action"], path.parent) == (True, "added", people["bob"] / ".thunderbird")
+    assert f"Default={path.name}" in (path.parent / "profiles.ini").read_text()
+    assert not any(each.stat().st_mode & 0o077 for each in (path.parent).rglob("*"))
+    assert passwords(path) == {OURS: PASSWORD}
+    before = snapshot(people["bob"])
+    assert action(run(None, users=["bob"])) == "unchanged"
+    assert snapshot(people["bob"]) == before
+
+
+@pytest.mark.parametrize("options", [{"create_profile": False}, {"state": "absent"}])
+def test_no_profile_is_made_where_none_is_wanted(people: dict[str, Path], options: dict[str, Any]) -> None:
+    done = run(None, users=["bob"], **options)
+    assert (done.changed, done.result["profiles"], list(people["bob"].iterdir())) == (False, [], [])
+
+
+def test_one_broken_profile_does_not_keep_the_others(people: dict[str, Path]) -> None:
+    done = run(None, users=["carol", "alice", "dave"])
+    assert done.failed
+    assert done.changed
+    assert done.message.startswith("2 of 3 profiles were not changed: ")
+    assert "prefs.js has a line 1 that Thunderbird would not write" in done.message
+    assert "dave: there is no user dave on this host" in done.message
+    assert [each["action"] for each in done.result["profiles"]] == ["refused", "added", "refused"]
+    assert passwords(people["alice"] / ".thunderbird/used")[OURS] == PASSWORD
+
+
+def test_everybody_on_the_host(people: dict[str, Path]) -> None:
+    if os.geteuid() and os.geteuid() < 1000:
+        pytest.skip("needs root or a person's account")
+    (people["carol"] / ".thunderbird/used/prefs.js").write_bytes(b"")
+    options: dict[str, Any] = {"all_users": True, "authentication_method": "none", "login": None, "password": None}
+    assert [each["user"] for each in run(None, **options).result["profiles"]] == ["alice", "carol"]
+    assert not list(people["bob"].iterdir())
+    everybody = run(None, **options, create_profile=True)
+    assert [each["action"] for each in everybody.result["profiles"]] == ["unchanged", "added", "unchanged"]
+
+
+def test_somebody_without_a_home_directory(people: dict[str, Path]) -> None:
+    people["bob"].rmdir()
+    assert f"the home directory {people['bob']} is not there" in run(None, users=["bob"]).message
+    assert not people["bob"].exists()
+
+
+def test_every_profile_of_a_person(people: dict[str, Path]) -> None:
+    done = run(None, users=["alice"], all_profiles=True)
+    assert [Path(each["path"]).name for each in done.result["profiles"]] == ["unused", "used"]

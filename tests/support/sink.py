@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from email import message_from_string
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,7 @@ class Received:
     recipients: list[str]
     tls: bool
     login: str | None
+    subject: str = ""
 
 
 @dataclass
@@ -49,6 +51,11 @@ class Sink:
         self._controller.stop()
 
     @property
+    def subjects(self) -> list[str]:
+        """The subjects of all mails, in the order of their arrival."""
+        return [mail.subject for mail in self.mails]
+
+    @property
     def port(self) -> int:
         """The port on which it listens."""
         return self._controller.port
@@ -62,7 +69,10 @@ class Sink:
         """Take any mail."""
         login = session.auth_data.login.decode() if isinstance(session.auth_data, LoginPassword) else None
         sender = (envelope.mail_from or "").replace("<>", "")  # aiosmtpd's way to write a bounce
-        self.mails.append(Received(sender, envelope.rcpt_tos, session.ssl is not None, login))
+        content = envelope.content or b""
+        text = content.decode("utf-8", "replace") if isinstance(content, bytes) else content
+        subject = str(message_from_string(text)["subject"] or "")
+        self.mails.append(Received(sender, envelope.rcpt_tos, session.ssl is not None, login, subject))
         return "250 OK"
 
 

@@ -1,0 +1,117 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module is killed at every one of its steps: mail waits or leaves, and the next run finishes the work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.emulator import Emulator
+from tests.support.kill import killed_relay
+from tests.support.postfix import ScratchPostfix
+from tests.support.relay import relay, snapshot, spare_the_pause
+from tests.support.sink import Sink
+
+pytestmark = pytest.mark.root
+PASSWORDS = {"red": 'Zitrone "x\\ {a} $b #', "blue": "Melone ü😀 und mehr"}
+KINDS = ("hash", "lmdb", "cdb", "texthash")
+MOST_STEPS = 60
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    spare_the_pause(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def old_server() -> Iterator[Sink]:
+    with Sink() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def instance(old_server: Sink) -> Iterator[ScratchPostfix]:
+    with ScratchPostfix({"relayhost": f"[127.0.0.1]:{old_server.port}"}) as running:
+        yield running
+
+
+@pytest.fixture
+def sink(old_server: Sink) -> Sink:
+    old_server.mails.clear()
+    return old_server
+
+
+@pytest.fixture
+def postfix(instance: ScratchPostfix) -> ScratchPostfix:
+    run = relay(instance, state="absent")
+    assert not run.failed, run.message
+    instance.clean()
+    return instance
+
+
+@pytest.fixture
+def vendor(emulator: Emulator) -> Emulator:
+    emulator.seed(
+        users=[{"domain": "example.com", "username": name, "password": PASSWORDS[name]} for name in PASSWORDS]
+    )
+    return emulator
+
+
+def login(name: str) -> dict[str, Any]:
+    return {"default_login": f"{name}@example.com", "default_password": PASSWORDS[name]}
+
+
+def life(vendor: Emulator, kind: str) -> list[dict[str, Any]]:
+    """From nothing to a relay, to another login, to another way to send, and back."""
+    options = {**vendor.smarthost_options, "map_type": kind}
+    only = {"only_named_senders": True, "senders": ["example.com"], "connection_reuse": True}
+    return [
+        {**options, **login("red")},
+        {**options, **login("blue")},
+        {**options, **login("red"), **only},
+        {"state": "absent"},
+    ]
+
+
+def live_and_die(postfix: ScratchPostfix, vendor: Emulator, sink: Sink, kind: str, points: range) -> int:
+    """Kill each stage of a life at these points, sending a mail after each kill; return how often it was killed."""
+    parameters, before = postfix.parameters(), snapshot(postfix.config_directory)
+    sent: list[str] = []
+    kills = 0
+    for stage in life(vendor, kind):
+        for step in points:
+            if not killed_relay(postfix, step, **stage):
+                break
+            kills += 1
+            sent.append(f"{kind} {len(sent)}")
+            postfix.inject("alice@example.com", "someone@elsewhere.example", sent[-1])
+        assert not relay(postfix, **stage).failed
+        assert not relay(postfix, check=True, **stage).changed
+        assert not list(postfix.config_directory.glob("*.new*")), "a password was left behind"
+    postfix.flush()
+    postfix.wait_until_empty(60)
+    arrived = Counter(mail["subject"] for mail in vendor.mails())
+    arrived.update(sink.subjects)
+    assert arrived == Counter(sent)
+    assert "bounced" not in postfix.statuses()
+    assert postfix.parameters() == parameters
+    assert snapshot(postfix.config_directory) == before
+    return kills
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_at_some_steps(postfix: ScratchPostfix, vendor: Emulator, sink: Sink, kind: str) -> None:
+    """Each type of map has its share of the points, to save time."""
+    kills = live_and_die(postfix, vendor, sink, kind, range(1 + 2 * KINDS.index(kind), MOST_STEPS, 2 * len(KINDS)))
+    assert kills >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_at_every_step(postfix: ScratchPostfix, vendor: Emulator, sink: Sink, kind: str) -> None:
+    assert live_and_die(postfix, vendor, sink, kind, range(1, MOST_STEPS)) >= 30

@@ -100,6 +100,14 @@ def test_a_list_that_fails_for_another_reason_is_an_error(emulator: Emulator, ki
     assert emulator.counters()["writes"] == 0
 
 
+def test_a_help_page_that_cannot_be_read_now_is_an_error(emulator: Emulator) -> None:
+    emulator.faults({"match": "help", "kind": "bad_credentials", "times": None})
+    done = run(emulator, ALICE)
+    assert done.failed
+    assert "check api_username and api_password" in done.message
+    assert emulator.counters()["writes"] == 0
+
+
 def test_users_are_addressed_as_the_list_writes_them(emulator: Emulator) -> None:
     emulator.seed(domains=["example.com"])
     rows = [

@@ -54,7 +54,7 @@ def playbook() -> list[dict[str, Any]]:
     alice = users()[0]
     logins = [{"login": f"{name}@example.com", "password": secret(number)} for number, name in enumerate(NAMES)]
     server: dict[str, Any] = {"api_username": "admin@example.test", "api_password": "{{ api_password }}"}
-    smarthost = {name: f"{{{{ {name} }}}}" for name in ("smarthost", "smarthost_port", "smarthost_ca_path")}
+    smarthost: dict[str, Any] = {name: f"{{{{ {name} }}}}" for name in ("smarthost", "smarthost_port", "smarthost_ca_path")}
     api = {"api_url": "{{ api_url }}", "ca_path": "{{ ca_path }}", **server, "use_discovered_methods": True}
     both = {**api, **smarthost}
     tasks = [
@@ -80,10 +80,10 @@ def playbook() -> list[dict[str, Any]]:
             for entry in (users()[number] for number in TURNS)
         ),
         task("outgoing_user_info", **api, domains=["example.com"]),
-        task("smtp_login_info", fails=True, **smarthost, logins=logins),
+        {**task("smtp_login_info", **smarthost, logins=logins), "when": "not ansible_check_mode"},
         task("smtp_login_info", fails=True, **smarthost, logins=[{**logins[0], "password": secret(1)}]),
         task("smtp_login_info", fails=True, **smarthost, logins=[{**logins[0], "username": secret(1)}]),
-        task("postfix_relay", fails=True, **smarthost, **RELAY, logins=[{**logins[1], "senders": ["@example.com"]}]),
+        task("postfix_relay", **smarthost, **RELAY, logins=[{**logins[1], "senders": ["@example.com"]}]),
         task("postfix_relay", fails=True, **smarthost, **RELAY, logins=[{**logins[0], "senders": ["bad sender"]}]),
         task("outgoing_users", **api, users=[{"domain": "example.com", "username": "alice", "state": "absent"}]),
     ]
@@ -92,7 +92,7 @@ def playbook() -> list[dict[str, Any]]:
 
 #: Whose password is sent to meet each fault.
 TURNS = (0, 2, 0, 2, 0, 2, 0, 2, 0)
-RELAY = {
+RELAY: dict[str, Any] = {
     "config_directory": "{{ config_directory }}",
     "default_login": "alice@example.com",
     "default_password": "{{ secrets[0] }}",

@@ -54,7 +54,9 @@ def playbook() -> list[dict[str, Any]]:
     alice = users()[0]
     logins = [{"login": f"{name}@example.com", "password": secret(number)} for number, name in enumerate(NAMES)]
     server: dict[str, Any] = {"api_username": "admin@example.test", "api_password": "{{ api_password }}"}
-    smarthost: dict[str, Any] = {name: f"{{{{ {name} }}}}" for name in ("smarthost", "smarthost_port", "smarthost_ca_path")}
+    smarthost: dict[str, Any] = {
+        name: f"{{{{ {name} }}}}" for name in ("smarthost", "smarthost_port", "smarthost_ca_path")
+    }
     api = {"api_url": "{{ api_url }}", "ca_path": "{{ ca_path }}", **server, "use_discovered_methods": True}
     both = {**api, **smarthost}
     tasks = [

@@ -1,0 +1,103 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How often the server and the smarthost are asked: what makes the modules fast on any machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.emulator import Emulator
+from tests.support.module import ModuleRun, run_module
+
+PASSWORD = "Correct-Horse-42"
+DOMAINS = [f"customer{number}.example" for number in range(5)]
+LIST_BY_DOMAIN = {"list": {"call": "outgoingusers/list", "parameters": {"domain": "domain"}}}
+LIST_OF_ALL = {"list": {"call": "outgoingusers/list", "parameters": {}}}
+Entry = dict[str, Any]
+
+
+def users(count: int = 100) -> list[Entry]:
+    return [
+        {"domain": DOMAINS[number % len(DOMAINS)], "username": f"user{number}", "password": PASSWORD}
+        for number in range(count)
+    ]
+
+
+def run(emulator: Emulator, entries: list[Entry], *, check: bool = False, **options: Any) -> ModuleRun:
+    arguments = {**emulator.connection, **emulator.smarthost_options, "users": entries, **options}
+    done = run_module("outgoing_users", arguments, check=check)
+    assert not done.failed, done.message
+    return done
+
+
+@pytest.mark.parametrize(("methods", "lists"), [(LIST_BY_DOMAIN, len(DOMAINS)), (LIST_OF_ALL, 1)])
+def test_nothing_to_change_is_one_request_for_each_domain_or_one_in_all(
+    emulator: Emulator, methods: dict[str, Any], lists: int
+) -> None:
+    emulator.seed(domains=DOMAINS, users=users())
+    run(emulator, users(), update_password="on_create", api_methods=methods)
+    counters = emulator.counters()
+    assert counters["requests"] == {"outgoingusers/list": lists}
+    assert counters["connections"] == 0
+
+
+def test_the_help_page_is_read_once_and_no_more_than_a_domain_for_its_users(emulator: Emulator) -> None:
+    emulator.seed(domains=DOMAINS, users=users())
+    run(emulator, users())
+    counters = emulator.counters()
+    assert counters["requests"] == {"help": 1, "outgoingusers/list": len(DOMAINS)}
+    assert counters["auths"] == counters["connections"] == 100
+    assert counters["connections_peak"] <= 8
+
+
+def test_new_users_are_two_writes_each_without_logins_and_two_looks_at_each_domain(emulator: Emulator) -> None:
+    emulator.seed(domains=DOMAINS)
+    limited = [{**user, "limits": {"per_hour": 7, "per_day": 50}} for user in users(20)]
+    run(emulator, limited, use_discovered_methods=True)
+    counters = emulator.counters()
+    assert counters["requests"] == {
+        "help": 1,
+        "outgoingusers/list": 2 * len(DOMAINS),  # before, and to see that the changes have arrived
+        "outgoingusers/add": 20,
+        "outgoingusers/setlimits": 20,
+    }
+    assert counters["auths"] == 0
+
+
+def test_check_mode_looks_once_and_writes_nothing(emulator: Emulator) -> None:
+    emulator.seed(domains=DOMAINS)
+    run(emulator, users(20), check=True)
+    assert emulator.counters()["requests"] == {"help": 1, "outgoingusers/list": len(DOMAINS)}
+
+
+def test_without_a_list_each_password_is_tried_once_over_few_connections(documented_emulator: Emulator) -> None:
+    documented_emulator.seed(domains=DOMAINS, users=users())
+    run(documented_emulator, users())
+    counters = documented_emulator.counters()
+    assert counters["requests"] == {"help": 1}
+    assert counters["auths"] == counters["connections"] == 100
+    assert counters["connections_peak"] <= 8
+
+
+def test_without_a_list_new_users_cost_three_refused_logins_and_one_write_each(documented_emulator: Emulator) -> None:
+    documented_emulator.seed(domains=DOMAINS)
+    run(documented_emulator, users(20))
+    counters = documented_emulator.counters()
+    assert counters["requests"] == {"help": 1, "outgoingusers/add": 20}
+    assert counters["auths"] == counters["auths_refused"] == 3
+    assert counters["connections_peak"] <= 8
+
+
+def test_passwords_that_are_wrong_after_many_right_ones_end_the_logins(documented_emulator: Emulator) -> None:
+    documented_emulator.seed(domains=DOMAINS, users=users())
+    entries = [
+        {**user, "password": "Another-Horse-43"} if number >= 50 else user for number, user in enumerate(users())
+    ]
+    arguments = {**documented_emulator.connection, **documented_emulator.smarthost_options, "users": entries}
+    run_module("outgoing_users", arguments, check=True)
+    counters = documented_emulator.counters()
+    assert counters["auths"] <= 50 + 8
+    assert 3 <= counters["auths_refused"] <= 8

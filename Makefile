@@ -31,7 +31,7 @@ SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all env
 PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help environment packages-demo packages-test demo \
+.PHONY: screenshot help environment packages-demo packages-test demo \
 	test tests test-unit test-component test-integration test-slow test-matrix coverage lint sanity units build importer audit \
 	changelog release-check publish bench clean
 
@@ -99,6 +99,9 @@ test-integration: packages-test environment  ## Real playbooks, real Postfix, re
 
 test-slow: packages-test environment  ## The tests that take minutes
 	@$(STAGE) slow $(PYTEST) -m slow tests
+
+screenshot: packages-test environment  ## A picture of Thunderbird's account settings with our outgoing server, in build/
+	@$(STAGE) screenshot env PYTHONPATH=collections python -m tests.support.thunderbird_settings $(BUILD)/thunderbird-account-settings.png
 
 sanity: environment  ## ansible-test sanity, without a container
 	@$(STAGE) sanity python -m tests.tools.ansible_test sanity

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Optional
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable, Optional
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import OUTGOING_USER_OPTIONS
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     IP,
+    USER,
     InputError,
     Wanted,
     normalise_domain,
@@ -98,3 +99,29 @@ def relay_sender(onboarding: Mapping[str, Any]) -> Optional[dict[str, Any]]:
         return None
     wanted = parse_wanted({**able[0], "domain": onboarding["domain"]}, 0, "on_mismatch")
     return {**able[0], "login": "" if wanted.user.method == IP else wanted.login("domain")}
+
+
+def people(
+    onboarding: Mapping[str, Any], wanted: Iterable[Mapping[str, Any]], read: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    """The option `people` of Thunderbird's tasks, for those people of a host who are senders of this domain.
+
+    wanted: each with the `user` of the host and, where it differs, the `username` of the sender. read: gives the
+    password in a file. Everything else of an entry, such as a primary password, is passed on.
+    """
+    senders = {}
+    for sender in onboarding["senders"]:
+        entry = parse_wanted({**sender, "domain": onboarding["domain"]}, 0, "on_mismatch")
+        if entry.user.method == USER:
+            senders[entry.key.username] = (entry.login("domain"), sender)
+    result = []
+    for person in wanted:
+        rest = {name: value for name, value in person.items() if name != "username"}
+        name = str(person.get("username") or person["user"]).lower().partition("@")[0]
+        if name not in senders:
+            continue
+        login, sender = senders[name]
+        password = sender.get("password") or (read(sender["password_file"]) if sender.get("password_file") else None)
+        given = {} if password is None else {"password": password}
+        result.append({"identities": [login], **rest, "login": login, **given})
+    return result

@@ -8,8 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._onboarding import users
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import DOMAIN, IP, LIMIT_NAMES
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._onboarding import relay_sender, users
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+    DOMAIN,
+    IP,
+    LIMIT_NAMES,
+    USER,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.dialogue import settings_by_hand
 
 DEFAULT_SPF_INCLUDE = "spf.antispamcloud.com"
 _WIDTH = 32
@@ -19,7 +25,8 @@ def summary(facts: Mapping[str, Any]) -> list[str]:
     """Give the lines of the summary.
 
     facts: `onboarding`; the results of the tasks `api`, `domain`, `users` and, where it ran, `spf`; `smarthost` as
-    host:port; `relays`, host -> what it says of itself; `check`, whether nothing was done.
+    host:port; `relays`, host -> what it says of itself; `managed`, the logins that were entered into Thunderbird by
+    the playbook; `check`, whether nothing was done.
     """
     onboarding, result = facts["onboarding"], facts["users"]
     name = onboarding["domain"]
@@ -36,6 +43,7 @@ def summary(facts: Mapping[str, Any]) -> list[str]:
         ),
         ("Discouraged: whoever gets onto a host that sends by its address sends as anyone", _named(result, IP)),
         (f"Weaker than users: whoever has this password sends as any address of {name}", _named(result, DOMAIN)),
+        ("Thunderbird, to enter by hand (English, German)", _clients(facts)),
         ("Mail servers", [_row(host, text) for host, text in facts.get("relays", {}).items()]),
         ("What the DNS needs, so that receivers accept the mail", _spf(name, onboarding, facts.get("spf"))),
     ):
@@ -75,6 +83,16 @@ def _by_hand(facts: Mapping[str, Any]) -> list[str]:
         for user in wanted
         if "limits" in user
     ]
+
+
+def _clients(facts: Mapping[str, Any]) -> list[str]:
+    """What those people enter whose Thunderbird is not managed, and who are not a mail server's login."""
+    sender = relay_sender(facts["onboarding"]) or {}
+    done = {sender.get("login"), *facts.get("managed", [])}
+    logins = [user["login"] for user in facts["users"]["users"] if user["authentication_method"] == USER]
+    people = [{"address": login, "login": login} for login in logins if login not in done]
+    host, _colon, port = str(facts["smarthost"]).rpartition(":")
+    return settings_by_hand(people, host, int(port)) if people else []
 
 
 def _named(result: Mapping[str, Any], method: str) -> list[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import yaml
 from tests.support.emulator import Emulator
 from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
+from tests.support.thunderbird import PROGRAM_DIRECTORY
+from tests.support.thunderbird_profile import make_profile, passwords
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a real Postfix needs root")
 
@@ -131,6 +134,32 @@ def test_the_connection_may_come_from_the_environment(
     connection = {f"SPAMEXPERTS_{name.upper()}": value for name, value in emulator.connection.items()}
     run = onboarding.run("--check", **connection)
     assert run.returncode == 0, run.output
+
+
+@pytest.mark.skipif(not PROGRAM_DIRECTORY.exists(), reason="Thunderbird is not installed")
+def test_the_thunderbird_of_a_sender_is_configured_too(tmp_path: Path, emulator: Emulator) -> None:
+    profile = tmp_path / "profile"
+    make_profile(profile, library=str(PROGRAM_DIRECTORY / "libnss3.so"))
+    onboarding = Onboarding(tmp_path, emulator)
+    content = yaml.safe_load(onboarding.inventory.read_text())
+    desk = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "spamexperts_people": [{"profile": str(profile), "username": "alice"}, {"user": "nobody-here"}],
+    }
+    content["all"]["children"]["mail_clients"] = {"hosts": {"desk1": desk}}
+    onboarding.inventory.write_text(yaml.safe_dump(content))
+    checked = onboarding.run("--check")
+    assert checked.returncode == 0, checked.output
+    run = onboarding.run()
+    assert run.returncode == 0, run.output
+    assert run.recap()["desk1"]["changed"] == 1
+    assert (tmp_path / "alice").read_text().strip() in str(passwords(profile))
+    by_hand = run.output.partition("to enter by hand")[2].partition("What the DNS needs")[0]
+    assert "info@example.com" in by_hand
+    assert "alice@example.com" not in by_hand
+    again = onboarding.run()
+    assert again.changed() == 0, again.output
 
 
 def bad(name: str, value: Any) -> Any:

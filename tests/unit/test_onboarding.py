@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.filter import onboarding_problems
+from ansible.errors import AnsibleFilterError
+from ansible_collections.smarthost.spamexperts.plugins.filter import onboarding_people, onboarding_problems
 from ansible_collections.smarthost.spamexperts.plugins.module_utils import _onboarding, _summary
 
 PASSWORD = "Correct-Horse-42"
@@ -128,7 +130,7 @@ def test_the_summary_says_who_may_send_how_and_how_much() -> None:
     assert "  mail1                            proven" in lines
     assert '  example.com. TXT "v=spf1 include:spf.antispamcloud.com ~all"' in lines
     assert lines[-1] == "Domain changed; senders: 1 created, 1 unchanged, 2 not attempted."
-    assert "by hand" not in text
+    assert "To do by hand" not in text
     assert PASSWORD not in text
 
 
@@ -150,3 +152,42 @@ def test_the_summary_repeats_what_was_found_in_the_dns() -> None:
     assert "  It is not included." in lines
     own = _summary.summary(facts(onboarding=describe(ALICE, spf_include="spf.example.net")))
     assert '  example.com. TXT "v=spf1 include:spf.example.net ~all"' in own
+
+
+def test_people_whose_thunderbird_is_not_managed_are_told_what_to_enter() -> None:
+    text = "\n".join(_summary.summary(facts()))
+    by_hand = text.partition("Thunderbird, to enter by hand")[2].partition("What the DNS needs")[0]
+    assert "Postausgangs-Server" in by_hand
+    assert "filter.example" in by_hand
+    assert "info@example.com" in by_hand
+    assert "alice@example.com" not in by_hand  # the mail servers' own login is nobody's
+    relay = {"authentication_method": "domain", "password": PASSWORD, "relay": True}
+    text = "\n".join(_summary.summary(facts(onboarding=describe(ALICE, relay), managed=["info@example.com"])))
+    assert "alice@example.com" in text.partition("Thunderbird")[2]
+    assert "Thunderbird" not in "\n".join(_summary.summary(facts(managed=["alice@example.com", "info@example.com"])))
+
+
+def test_people_of_a_host_get_the_logins_of_the_senders(tmp_path: Path) -> None:
+    (tmp_path / "info").write_text("From-A-File-0001\n", encoding="utf-8")
+    onboarding = describe(ALICE, {"username": "info", "password_file": str(tmp_path / "info")}, {"username": "bob"})
+    people = [
+        {"user": "alice"},
+        {"user": "desk", "username": "info@example.com", "primary_password": "x"},
+        {"user": "bob"},
+        {"user": "eve"},
+    ]
+    filters = onboarding_people.FilterModule().filters()
+    assert filters["onboarding_people"](onboarding, people) == [
+        {"user": "alice", "identities": ["alice@example.com"], "login": "alice@example.com", "password": PASSWORD},
+        {
+            "user": "desk",
+            "identities": ["info@example.com"],
+            "primary_password": "x",
+            "login": "info@example.com",
+            "password": "From-A-File-0001",
+        },
+        {"user": "bob", "identities": ["bob@example.com"], "login": "bob@example.com"},
+    ]
+    (tmp_path / "info").write_bytes(b"\xff")
+    with pytest.raises(AnsibleFilterError, match="cannot be read: it is not UTF-8"):
+        filters["onboarding_people"](onboarding, people)

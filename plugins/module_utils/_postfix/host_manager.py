@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Optional
 
@@ -24,20 +25,17 @@ PANELS = {
     "Proxmox Mail Gateway": "etc/pmg",
     "Univention Corporate Server": "etc/univention/base.conf",
 }
-# Other programs that install themselves as /usr/sbin/sendmail, by a part of the path that it leads to.
+# Other programs that install themselves as /usr/sbin/sendmail, by the path to which it leads.
 MAIL_SERVERS = {
-    "exim": "Exim",
-    "sm.bin": "Sendmail",
-    "sendmail.sendmail": "Sendmail",
-    "libexec/sendmail": "Sendmail",
-    "smtpctl": "OpenSMTPD",
-    "opensmtpd": "OpenSMTPD",
-    "courier": "Courier",
-    "qmail": "qmail",
-    "nullmailer": "nullmailer",
-    "msmtp": "msmtp",
-    "ssmtp": "sSMTP",
-    "dma": "DragonFly Mail Agent",
+    "Exim": r"[./]exim4?$",
+    "Sendmail": r"/sm\.bin/|libexec/sendmail|sendmail\.sendmail$|sendmail-m(ta|sp)$",
+    "OpenSMTPD": r"/smtpctl$|opensmtpd",
+    "Courier": r"courier",
+    "qmail": r"qmail",
+    "nullmailer": r"nullmailer",
+    "msmtp": r"[./]msmtp$",
+    "sSMTP": r"[./]ssmtp$",
+    "DragonFly Mail Agent": r"[./]dma$",
 }
 
 
@@ -49,20 +47,23 @@ def find_panel(root: Path = Path("/")) -> Optional[str]:
 def find_other_mail_server(root: Path = Path("/")) -> Optional[str]:
     """The mail server that this host uses instead of Postfix, None if Postfix does it or nobody."""
     for place in ("usr/sbin/sendmail", "usr/lib/sendmail"):
-        # Resolved by steps inside `root`: an alternative leads to another absolute link.
-        path = root / place
-        for _number in range(5):
-            if not path.is_symlink():
-                break
-            target = path.readlink()
-            path = root / target.relative_to("/") if target.is_absolute() else path.parent / target
-        relative = str(path.relative_to(root))
-        for mark, name in MAIL_SERVERS.items():
-            if path.exists() and any(part.startswith(mark) for part in (path.name, relative.removeprefix("usr/"))):
-                return name
-            if path.exists() and f"/{mark}/" in f"/{relative}":
+        path = _resolved(root / place, root)
+        if path.exists():
+            found = (name for name, mark in MAIL_SERVERS.items() if re.search(mark, str(path)))
+            name = next(found, None)
+            if name:
                 return name
     return None
+
+
+def _resolved(path: Path, root: Path) -> Path:
+    """Follow links inside `root`, as far as a chain of alternatives may go."""
+    for _ in range(5):
+        if not path.is_symlink():
+            break
+        target = path.readlink()
+        path = root / target.relative_to("/") if target.is_absolute() else path.parent / target
+    return path
 
 
 def objection(root: Path = Path("/")) -> Optional[str]:

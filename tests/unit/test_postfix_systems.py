@@ -1,0 +1,214 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Systems that cannot run here, by simulated answers of their Postfix: which map type, which parameters.
+
+The answers are what is known of those systems; only a run on the real ones would prove them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import surroundings
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.apply import apply
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.chroot import missing
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import (
+    Answer,
+    Instance,
+    PostfixError,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.planning import plan_absent, plan_present
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import Login, RelaySettings
+
+PASSWORD = "Correct-Horse-42"
+DEFAULTS = {
+    "daemon_directory": "/usr/libexec/postfix",
+    "queue_directory": "/var/spool/postfix",
+    "default_transport": "smtp",
+    "relayhost": "",
+    "relay_domains": "",
+    "sender_dependent_default_transport_maps": "",
+    "sender_dependent_relayhost_maps": "",
+    "smtp_delivery_status_filter": "",
+    "smtp_destination_concurrency_limit": "20",
+    "smtp_fallback_relay": "",
+    "smtp_sasl_auth_enable": "no",
+    "smtp_sasl_auth_soft_bounce": "yes",
+    "smtp_sasl_mechanism_filter": "",
+    "smtp_sasl_password_maps": "",
+    "smtp_sasl_security_options": "noplaintext, noanonymous",
+    "smtp_sasl_tls_security_options": "noplaintext, noanonymous",
+    "smtp_sender_dependent_authentication": "no",
+    "smtp_tls_CAfile": "",
+    "smtp_tls_loglevel": "0",
+    "smtp_tls_policy_maps": "",
+    "smtp_tls_secure_cert_match": "nexthop, dot-nexthop",
+    "smtp_tls_security_level": "",
+    "smtp_tls_wrappermode": "no",
+    "transport_maps": "",
+}
+SUFFIXES = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
+
+
+@dataclass
+class SimulatedPostfix:
+    """Answers like a Postfix of another system, on a real directory."""
+
+    directory: Path
+    default_type: str
+    types: str
+    version_parameters: dict[str, str] = field(default_factory=dict)
+    main: dict[str, str] = field(default_factory=dict)
+    sasl: str = "cyrus\ndovecot\n"
+
+    def __post_init__(self) -> None:
+        for name in ("main.cf", "master.cf"):
+            (self.directory / name).write_text("", encoding="utf-8")
+
+    @property
+    def instance(self) -> Instance:
+        return Instance(self.run, str(self.directory))
+
+    def run(self, command: Sequence[str], stdin: str) -> Answer:
+        """Answer a command as Instance sends it."""
+        program, arguments = command[0], list(command[3:])
+        if program == "postmap":
+            return self._postmap(arguments, stdin)
+        if program == "postconf":
+            return Answer(0, self._postconf(arguments), "")
+        return Answer(0, "", "")  # master -t: nothing runs
+
+    def _postconf(self, arguments: list[str]) -> str:
+        option, names = arguments[0], arguments[1:]
+        values = {**DEFAULTS, **self.version_parameters, **self.main}
+        if option == "-n":
+            return "".join(f"{name} = {value}\n" for name, value in self.main.items())
+        if option == "-x":
+            return "".join(f"{name} = {values[name]}\n" for name in names if name in values)
+        if option == "-h":
+            return f"{self.default_type}\n"
+        if option == "-e":
+            self.main.update(dict(name.split(" = ", 1) for name in names))
+        if option == "-X":
+            for name in names:
+                self.main.pop(name, None)
+        answers = {"-m": self.types, "-A": self.sasl, "-M": "smtp unix - - n - - smtp\n"}
+        return answers.get(option, "")
+
+    def _postmap(self, arguments: list[str], stdin: str) -> Answer:
+        kind, path = arguments[-1].split(":", 1)
+        if kind not in self.types.split():
+            return Answer(1, "", f"postmap: fatal: unsupported dictionary type: {kind}")
+        index = Path(path + SUFFIXES.get(kind, ""))
+        if arguments[0] != "-q":
+            index.write_bytes(Path(path).read_bytes())
+            return Answer(0, "", "")
+        if not index.exists():
+            return Answer(1, "", f"postmap: fatal: open database {index}: No such file or directory")
+        lines = [line for line in index.read_text(encoding="utf-8").split("\n") if line and not line.startswith("#")]
+        entries = dict(line.split(" ", 1) for line in lines) if kind != "regexp" else {}
+        found = [f"{key}\t{entries[key]}\n" for key in stdin.splitlines() if key in entries]
+        return Answer(0 if found else 1, "".join(found), "")
+
+
+@pytest.fixture(autouse=True)
+def _authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other systems keep their authorities elsewhere; here they are where this machine has them."""
+    monkeypatch.setattr(surroundings, "find_ca_file", lambda path: path or "/etc/ssl/certs/ca-certificates.crt")
+    monkeypatch.setattr(surroundings, "has_sasl_plugin", lambda: True)
+
+
+def wanted(**options: object) -> RelaySettings:
+    values: dict[str, object] = {"host": "smarthost.example", "port": 587, **options}
+    return RelaySettings(default_login=Login("web@example.com", PASSWORD), **values)  # type: ignore[arg-type]
+
+
+SYSTEMS = {
+    "Red Hat 9, Postfix 3.5": ("hash", "btree cidr environ fail hash internal lmdb regexp texthash"),
+    "Red Hat 10, Postfix 3.8": ("lmdb", "cidr environ fail internal lmdb pcre regexp texthash"),
+    "Alpine": ("lmdb", "cidr environ fail inline internal lmdb regexp texthash"),
+    "SLES 15": ("lmdb", "cidr environ fail inline internal lmdb pcre regexp texthash"),
+    "Debian 14, Postfix 3.11": ("cdb", "btree cdb cidr environ fail hash inline internal lmdb regexp texthash"),
+}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_type_that_the_system_prefers(tmp_path: Path, system: str) -> None:
+    kind, types = SYSTEMS[system]
+    postfix = SimulatedPostfix(tmp_path, kind, types)
+    plan = plan_present(postfix.instance, wanted())
+    assert plan.kind == kind
+    apply(postfix.instance, plan)
+    assert postfix.main["smtp_sasl_password_maps"] == f"{kind}:{tmp_path}/smarthost_passwords"
+    assert (tmp_path / f"smarthost_passwords{SUFFIXES[kind]}").stat().st_mode & 0o777 == 0o600
+    assert not plan_present(postfix.instance, wanted()).changed
+    apply(postfix.instance, plan_absent(postfix.instance))
+    assert postfix.main == {}
+    assert {path.name for path in tmp_path.iterdir()} == {"main.cf", "master.cf"}
+
+
+def test_an_upgrade_of_the_system_changes_the_type(tmp_path: Path) -> None:
+    """Debian 13 to 14: the old index goes, so that it cannot be taken for the new one."""
+    postfix = SimulatedPostfix(tmp_path, "hash", SYSTEMS["Debian 14, Postfix 3.11"][1])
+    apply(postfix.instance, plan_present(postfix.instance, wanted()))
+    postfix.default_type = "cdb"
+    plan = plan_present(postfix.instance, wanted())
+    assert plan.changed
+    apply(postfix.instance, plan)
+    assert {path.name for path in tmp_path.glob("smarthost_passwords*")} == {
+        "smarthost_passwords",
+        "smarthost_passwords.cdb",
+    }
+
+
+def test_a_type_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    postfix = SimulatedPostfix(tmp_path, *SYSTEMS["Red Hat 10, Postfix 3.8"])
+    with pytest.raises(PostfixError, match=r"map_type: 'hash' cannot be used here.*lmdb, texthash"):
+        plan_present(postfix.instance, wanted(map_type="hash"))
+
+
+def test_a_preferred_type_that_the_collection_cannot_use(tmp_path: Path) -> None:
+    postfix = SimulatedPostfix(tmp_path, "dbm", "dbm regexp texthash")
+    with pytest.raises(PostfixError, match=r"default_database_type of this Postfix: 'dbm'.*texthash"):
+        plan_present(postfix.instance, wanted())
+
+
+def test_a_build_without_sasl(tmp_path: Path) -> None:
+    postfix = SimulatedPostfix(tmp_path, *SYSTEMS["Alpine"], sasl="dovecot\n")
+    with pytest.raises(PostfixError, match="without Cyrus SASL"):
+        plan_present(postfix.instance, wanted())
+
+
+@pytest.mark.parametrize("delimiter", [":", "|"])
+def test_the_delimiter_of_newer_versions(tmp_path: Path, delimiter: str) -> None:
+    """From Postfix 3.9 on the colon between login and password can be another text."""
+    newer = {"smtp_sasl_password_result_delimiter": delimiter}
+    postfix = SimulatedPostfix(tmp_path, *SYSTEMS["Debian 14, Postfix 3.11"], version_parameters=newer)
+    plan = plan_present(postfix.instance, wanted())
+    assert ("smtp_sasl_password_result_delimiter" in plan.rules) == (delimiter != ":")
+
+
+def test_files_that_a_chroot_lacks(tmp_path: Path) -> None:
+    """Debian 12 without systemd: only the script of the package fills the chroot."""
+    root = tmp_path / "root"
+    for path in (
+        "etc/resolv.conf",
+        "etc/hosts",
+        "usr/lib/postfix/configure-instance.sh",
+        "var/spool/postfix/etc/hosts",
+    ):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("", encoding="utf-8")
+
+    def run(command: Sequence[str], stdin: str) -> Answer:
+        chrooted = "smtp unix - - y - - smtp\n" if "-M" in command else "queue_directory = /var/spool/postfix\n"
+        return Answer(0, chrooted, "")
+
+    assert missing(Instance(run, "/etc/postfix"), root) == ["etc/resolv.conf"]
+    assert missing(Instance(run, "/etc/postfix-2"), root) == []
+    (root / "usr/lib/postfix/configure-instance.sh").unlink()
+    assert missing(Instance(run, "/etc/postfix"), root) == []

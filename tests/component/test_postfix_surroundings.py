@@ -1,0 +1,307 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What else a Postfix does: the relay lives beside it, or says in a sentence why not, and then nothing has changed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import host_manager
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
+
+from tests.support.module import ModuleRun, run_module
+from tests.support.postfix import ScratchPostfix
+from tests.support.relay import collect_warnings, relay, snapshot
+
+pytestmark = pytest.mark.root
+LOGIN: dict[str, Any] = {"default_login": "web@example.com", "default_password": "Correct-Horse-42"}
+BOSS = {"login": "boss@example.com", "password": "Correct-Horse-43", "senders": ["boss@example.com"]}
+
+
+@pytest.fixture(autouse=True)
+def _no_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Instance, "check", lambda _: None)
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    return collect_warnings(monkeypatch)
+
+
+@pytest.fixture
+def postfix() -> Iterator[ScratchPostfix]:
+    instance = ScratchPostfix()
+    yield instance
+    instance.close()
+
+
+def configure(postfix: ScratchPostfix, **options: Any) -> ModuleRun:
+    return relay(postfix, **{"smarthost": "smarthost.example", **LOGIN, **options})
+
+
+def assert_refused(postfix: ScratchPostfix, *sentences: str, **options: Any) -> None:
+    """The module says so in check mode and without, and nothing has changed."""
+    before = snapshot(postfix.config_directory)
+    for check in (True, False):
+        run = (
+            configure(postfix, **options)
+            if not check
+            else relay(postfix, check=True, smarthost="smarthost.example", **{**LOGIN, **options})
+        )
+        assert run.failed
+        for sentence in sentences:
+            assert sentence in run.message
+    assert snapshot(postfix.config_directory) == before
+
+
+def texthash(postfix: ScratchPostfix, name: str, content: str) -> str:
+    path = postfix.config_directory / name
+    path.write_text(content, encoding="utf-8")
+    return f"texthash:{path}"
+
+
+def test_password_in_main_cf(postfix: ScratchPostfix) -> None:
+    postfix.set(smtp_sasl_password_maps="static:old:Secret-Word-1")
+    before = snapshot(postfix.config_directory)
+    run = configure(postfix)
+    assert "holds a password in main.cf" in run.message
+    assert "Secret-Word-1" not in run.raw
+    assert snapshot(postfix.config_directory) == before
+
+
+def test_file_of_somebody_else(postfix: ScratchPostfix) -> None:
+    (postfix.config_directory / "smarthost_passwords").write_text("theirs\n", encoding="utf-8")
+    assert_refused(postfix, "smarthost_passwords exists and is not ours")
+
+
+def test_transport_of_somebody_else(postfix: ScratchPostfix) -> None:
+    postfix.run("postconf", "-M", "smarthost/unix=smarthost unix - - n - - smtp")
+    assert_refused(postfix, "already has a transport named 'smarthost'", dedicated_transport=True)
+
+
+def test_override_in_master_cf(postfix: ScratchPostfix) -> None:
+    postfix.run("postconf", "-P", "smtp/unix/smtp_tls_security_level=may")
+    assert_refused(postfix, "master.cf overrides smtp_tls_security_level with 'may'")
+    assert configure(postfix, dedicated_transport=True).changed
+
+
+def test_another_default_transport(postfix: ScratchPostfix) -> None:
+    postfix.set(default_transport="relay")
+    assert_refused(postfix, "default_transport is 'relay'")
+    assert configure(postfix, dedicated_transport=True).changed
+    assert not configure(postfix, dedicated_transport=True).changed
+    assert_refused(postfix, "default_transport is 'relay'", dedicated_transport=False)
+
+
+def test_from_one_way_to_the_other(postfix: ScratchPostfix) -> None:
+    parameters, files = postfix.parameters(), snapshot(postfix.config_directory)
+    configure(postfix, dedicated_transport=True)
+    assert postfix.parameters()["default_transport"] == "smarthost:[smarthost.example]:587"
+    configure(postfix)
+    assert "default_transport" not in postfix.parameters()
+    assert postfix.parameters()["relayhost"] == "[smarthost.example]:587"
+    assert "smarthost" not in postfix.run("postconf", "-M")
+    configure(postfix, only_named_senders=True, senders=["@example.com"])
+    assert "relayhost" not in postfix.parameters()
+    relay(postfix, state="absent")
+    assert postfix.parameters() == parameters
+    assert snapshot(postfix.config_directory) == files
+
+
+@pytest.mark.parametrize("key", ["[smarthost.example]:587", "smarthost.example", ".example"])
+def test_policy_that_lowers_the_level(postfix: ScratchPostfix, key: str) -> None:
+    postfix.set(smtp_tls_policy_maps=texthash(postfix, "policy", f"{key} encrypt\n"))
+    assert_refused(postfix, f"lowers the TLS level for '{key}' to 'encrypt'")
+    texthash(postfix, "policy", f"{key} secure match=smarthost.example\nother.example may\n")
+    assert configure(postfix).changed
+
+
+def test_other_routes(postfix: ScratchPostfix, warnings: list[str]) -> None:
+    postfix.set(transport_maps=texthash(postfix, "transport", "inside.example smtp:[10.0.0.1]\n"))
+    assert_refused(postfix, "login that is chosen by sender would be offered to those servers", logins=[BOSS])
+    postfix.set(smtp_sasl_password_maps=texthash(postfix, "passwords", "[10.0.0.1] in:side\n"))
+    assert_refused(postfix, "has logins of its own in smtp_sasl_password_maps")
+    warnings.clear()
+    assert configure(postfix, logins=[BOSS], dedicated_transport=True).changed
+    assert warnings == []
+    assert postfix.parameters()["smtp_sasl_password_maps"].endswith("/passwords")
+
+
+def test_other_routes_are_named(postfix: ScratchPostfix, warnings: list[str]) -> None:
+    postfix.set(
+        transport_maps=texthash(postfix, "transport", "* smtp:[10.0.0.1]\n"),
+        sender_dependent_relayhost_maps=texthash(postfix, "senders", "a@example.com [10.0.0.2]\n"),
+        relay_domains="backup.example",
+    )
+    configure(postfix)
+    text = " ".join(warnings)
+    assert "also sends by transport_maps; the TLS rules for the smarthost bind that mail too" in text
+    assert "also sends by sender_dependent_relayhost_maps" in text
+    assert "'*' in texthash" in text
+    assert "mail from the senders in it does not reach the smarthost" in text
+    assert "relays for other domains" in text
+
+
+def test_own_maps_of_transports_stay(postfix: ScratchPostfix) -> None:
+    theirs = texthash(postfix, "theirs", "a@example.com relay:\n")
+    postfix.set(sender_dependent_default_transport_maps=theirs)
+    options: dict[str, Any] = {"only_named_senders": True, "senders": ["b@example.com"]}
+    configure(postfix, **options)
+    ours = f"hash:{postfix.config_directory}/smarthost_senders"
+    assert postfix.parameters()["sender_dependent_default_transport_maps"] == f"{ours}, {theirs}"
+    assert not configure(postfix, **options).changed
+    relay(postfix, state="absent")
+    assert postfix.parameters()["sender_dependent_default_transport_maps"] == theirs
+
+
+def test_default_filter_of_the_administrator(postfix: ScratchPostfix) -> None:
+    own = postfix.config_directory / "own"
+    own.write_text("/full/ 4.2.2 later\n", encoding="utf-8")
+    postfix.set(default_delivery_status_filter=f"regexp:{own}")
+    configure(postfix)
+    value = postfix.parameters()["smtp_delivery_status_filter"]
+    assert value == f"$default_delivery_status_filter, regexp:{postfix.config_directory}/smarthost_status_filter"
+    assert not configure(postfix).changed
+
+
+def test_filter_that_cannot_be_read(postfix: ScratchPostfix) -> None:
+    postfix.set(smtp_delivery_status_filter="hash:/nowhere/filter")
+    assert_refused(postfix, "hash:/nowhere/filter cannot be read")
+
+
+def test_parameters_that_would_break_a_login_are_set(postfix: ScratchPostfix) -> None:
+    bad = {
+        "smtp_sasl_mechanism_filter": "!plain, !login",
+        "smtp_sasl_auth_soft_bounce": "no",
+        "smtp_sasl_security_options": "noanonymous",
+        "smtp_tls_wrappermode": "yes",
+        "smtp_fallback_relay": "[old.example]",
+    }
+    postfix.set(**bad)
+    configure(postfix)
+    parameters = postfix.parameters()
+    assert parameters["smtp_sasl_mechanism_filter"] == ""
+    assert parameters["smtp_sasl_auth_soft_bounce"] == "yes"
+    assert parameters["smtp_sasl_security_options"] == "noplaintext, noanonymous"
+    assert parameters["smtp_tls_wrappermode"] == "no"
+    assert parameters["smtp_fallback_relay"] == ""
+    relay(postfix, state="absent")
+    assert {name: postfix.parameters()[name] for name in bad} == bad
+
+
+def test_equal_values_in_other_words_stay(postfix: ScratchPostfix) -> None:
+    postfix.set(
+        smtp_sasl_security_options="noanonymous,noplaintext",
+        smtp_sasl_mechanism_filter="plain, login",
+        smtp_tls_loglevel="2",
+    )
+    postfix.set(smarthost_name="smarthost.example", relayhost="[$smarthost_name]:587")
+    run = configure(postfix)
+    assert not {"smtp_sasl_security_options", "smtp_sasl_mechanism_filter", "smtp_tls_loglevel", "relayhost"} & set(
+        run.result["changes"]
+    )
+
+
+def test_service_changed_by_hand(postfix: ScratchPostfix, warnings: list[str]) -> None:
+    configure(postfix, dedicated_transport=True)
+    postfix.run("postconf", "-P", "smarthost/unix/smtp_tls_loglevel=3")
+    assert configure(postfix, dedicated_transport=True).changed
+    assert any("smarthost/unix was changed by hand; it is set again" in text for text in warnings)
+    postfix.run("postconf", "-P", "smarthost/unix/smtp_tls_loglevel=3")
+    relay(postfix, state="absent")
+    assert any("smarthost/unix was changed by hand; it stays" in text for text in warnings)
+    # It still names the map with the logins, which therefore stays too.
+    assert any("smarthost_passwords stays, because smarthost/unix smtp_sasl_password_maps" in text for text in warnings)
+    assert (postfix.config_directory / "smarthost_passwords.db").exists()
+
+
+def test_service_removed_by_hand(postfix: ScratchPostfix) -> None:
+    before = postfix.parameters()
+    configure(postfix, dedicated_transport=True)
+    postfix.run("postconf", "-MX", "smarthost/unix")
+    relay(postfix, state="absent")
+    assert postfix.parameters() == before
+    assert "smarthost" not in (postfix.config_directory / "main.cf").read_text(encoding="utf-8")
+
+
+def test_postfix_does_not_accept_it(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = snapshot(postfix.config_directory)
+    calls = []
+
+    def check(instance: Instance) -> None:
+        calls.append(instance)
+        if len(calls) == 2:
+            raise PostfixError("'postfix check' failed: bad.")
+
+    monkeypatch.setattr(Instance, "check", check)
+    run = configure(postfix)
+    assert "bad. main.cf and master.cf are as they were before." in run.message
+    assert snapshot(postfix.config_directory) == before
+
+
+def test_broken_before_us(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (postfix.config_directory / "main.cf").open("a", encoding="utf-8") as main:
+        main.write("compatibility_level = $(oops\n")
+    monkeypatch.undo()
+    before = snapshot(postfix.config_directory)
+    run = configure(postfix)
+    assert run.failed
+    assert "oops" in run.message or "failed in" in run.message
+    assert snapshot(postfix.config_directory) == before
+
+
+def test_two_runs_at_once(postfix: ScratchPostfix) -> None:
+    handle = os.open(postfix.config_directory, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        run = configure(postfix)
+    finally:
+        os.close(handle)
+    assert "another run is changing" in run.message
+
+
+def test_originals_that_cannot_be_understood(postfix: ScratchPostfix) -> None:
+    (postfix.config_directory / "smarthost_originals.json").write_text("{", encoding="utf-8")
+    run = configure(postfix)
+    assert "cannot be understood" in run.message
+
+
+@pytest.mark.parametrize("content", [None, "", "not a certificate\n"])
+def test_authorities_that_cannot_be_read(postfix: ScratchPostfix, tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    assert_refused(postfix, f"no certificates can be read from {path}", smarthost_ca_path=str(path))
+
+
+def test_no_postfix(monkeypatch: pytest.MonkeyPatch, warnings: list[str]) -> None:
+    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.get_bin_path", lambda *_, **__: None)
+    assert "Postfix is not installed on this host" in run_module("postfix_relay", LOGIN).message
+    predicted = run_module("postfix_relay", LOGIN, check=True)
+    assert predicted.changed
+    assert "after its installation" in warnings[0]
+    assert not run_module("postfix_relay", {"state": "absent"}).changed
+
+
+def test_no_configuration(tmp_path: Path) -> None:
+    run = run_module("postfix_relay", {**LOGIN, "config_directory": str(tmp_path)})
+    assert f"{tmp_path}/main.cf is missing" in run.message
+
+
+def test_a_panel_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a directory the main instance is meant; check mode, as this is the machine's own."""
+    monkeypatch.setattr(host_manager, "objection", lambda: "Plesk manages the mail of this host.")
+    run = run_module("postfix_relay", LOGIN, check=True)
+    assert run.message.startswith("Plesk manages the mail of this host. Set ignore_host_manager=true")
+    assert run_module("postfix_relay", {**LOGIN, "ignore_host_manager": True}, check=True).changed
+
+
+def test_missing_smtp_service(postfix: ScratchPostfix) -> None:
+    postfix.run("postconf", "-MX", "smtp/unix")
+    assert_refused(postfix, "has no service 'smtp unix'")

@@ -32,7 +32,7 @@ PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: screenshot help environment packages-demo packages-test demo \
-	test tests test-unit test-component test-integration test-slow test-matrix coverage lint sanity units build importer audit \
+	test tests test-unit test-component test-integration test-slow test-matrix coverage lint sanity units build importer audit docs \
 	changelog release-check publish bench clean
 
 help:  ## This list
@@ -119,6 +119,10 @@ importer: build  ## What Galaxy says to the artefact, by its own importer
 audit: environment  ## Known holes in what is pinned (asks the package index)
 	@tests/tools/environment $(VENV)/bin/python $(BUILD)/audit tests/requirements-audit.txt
 	@$(STAGE) pip-audit $(BUILD)/audit/bin/pip-audit --strict --progress-spinner off --requirement tests/requirements-test.txt
+
+docs: environment  ## The documentation as a site, in build/site; every link in it is followed
+	@tests/tools/environment $(VENV)/bin/python $(BUILD)/docs tests/requirements-docs.txt
+	@$(STAGE) docs $(BUILD)/docs/bin/python -m tests.tools.site
 
 test-matrix: packages-test $(LINK)  ## Unit, component and sanity tests on every ansible-core that a Python is here for
 	@$(PYTHON) -m tests.tools.matrix $(CORES) $(STAGES)

@@ -1,0 +1,79 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the guides point at is there: files, headings, messages, pages of the site."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.documentation import ROOT, guides
+
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
+#: What is quoted in the guides but comes from the vendor or from Postfix.
+OF_OTHERS = {
+    "535 Incorrect authentication data",
+    "Too many messages. Please wait for a while and try again.",
+    "Message submission is for authorised users only!",
+}
+
+
+def headings(path: Path) -> set[str]:
+    """Return the anchors of a Markdown file, as GitHub and MyST make them."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("path", guides(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings(path: Path) -> None:
+    dead = []
+    for target, anchor in LINK.findall(path.read_text()):
+        file = (path.parent / target).resolve() if target else path
+        if not file.exists() or (anchor and anchor not in headings(file)):
+            dead.append(f"{target}#{anchor}")
+    assert dead == []
+
+
+def test_architecture_names_only_what_is_there() -> None:
+    named = re.findall(r"`([\w./]+/[\w./]*)`|^([\w./]+/)(?=  )", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
+    paths = {one or other for one, other in named}
+    assert len(paths) > 20
+    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
+
+
+def messages_of_the_code() -> list[str]:
+    """Return every text in the plugins, with `...` where a value is put in."""
+    texts = []
+    for path in ROOT.glob("plugins/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                parts = [str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values]
+                texts.append("".join(parts).replace("'", ""))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value.replace("'", ""))
+    return texts
+
+
+@pytest.mark.parametrize("name", ["troubleshooting.md", "api-methods.md"])
+def test_every_message_that_is_explained_is_one_of_the_code(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    quoted = re.findall(r"^\| \*(.+?)\* \|", text, re.MULTILINE)
+    assert quoted
+    known = messages_of_the_code()
+    patterns = {
+        message: re.compile(".*?".join(re.escape(part) for part in message.replace("'", "").split("...")), re.DOTALL)
+        for message in set(quoted) - OF_OTHERS
+    }
+    unknown = [message for message, pattern in patterns.items() if not any(pattern.search(text) for text in known)]
+    assert unknown == []
+
+
+def test_every_guide_is_a_page_of_the_site() -> None:
+    index = (ROOT / "docs" / "docsite" / "index.md").read_text()
+    (trees,) = [re.findall(r"^(?:.*<)?([\w/-]+)>?$", index, re.MULTILINE)]
+    assert sorted(path.stem for path in ROOT.glob("docs/*.md") if path.stem not in trees) == []

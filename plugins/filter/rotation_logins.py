@@ -14,7 +14,7 @@ name: rotation_logins
 short_description: The logins that a rotation tries
 version_added: 1.0.0
 description:
-  - Turns the credentials of a rotation into the logins that M(smarthost.spamexperts.smtp_login_info#module) takes.
+  - Turns the credentials of a rotation into the logins that M(smarthost.spamexperts.smtp_login_info) takes.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 positional: _input, passwords, which

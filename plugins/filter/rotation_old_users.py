@@ -14,7 +14,7 @@ name: rotation_old_users
 short_description: The users that a rotation leaves behind
 version_added: 1.0.0
 description:
-  - Gives M(smarthost.spamexperts.outgoing_users#module) one login of each pair to remove.
+  - Gives M(smarthost.spamexperts.outgoing_users) one login of each pair to remove.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 positional: _input, which

@@ -24,7 +24,7 @@ options:
     type: list
     required: true
   result:
-    description: The result of M(smarthost.spamexperts.outgoing_users#module) with all of them.
+    description: The result of M(smarthost.spamexperts.outgoing_users) with all of them.
     type: dict
     required: true
   proofs:

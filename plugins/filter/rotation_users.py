@@ -14,10 +14,10 @@ name: rotation_users
 short_description: The users whose password a rotation sets
 version_added: 1.0.0
 description:
-  - Turns the credentials of a rotation into the users that M(smarthost.spamexperts.outgoing_users#module) takes.
+  - Turns the credentials of a rotation into the users that M(smarthost.spamexperts.outgoing_users) takes.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
-positional: _input, passwords, which
+positional: _input, passwords, which, present, works
 options:
   _input:
     description: The credentials of P(smarthost.spamexperts.rotation_plan#filter).
@@ -31,6 +31,15 @@ options:
     description: Whose password it is, V(login) or V(next_login).
     type: str
     required: true
+  present:
+    description:
+      - RV(smarthost.spamexperts.outgoing_user_info#module:users), so that a second login gets the limits of the first.
+    type: list
+    default: []
+  works:
+    description: RV(smarthost.spamexperts.api_info#module:works) of the account.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""

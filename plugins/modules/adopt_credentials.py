@@ -21,7 +21,7 @@ extends_documentation_fragment:
   - smarthost.spamexperts._attributes
 options:
   path:
-    description: The credential store, see M(smarthost.spamexperts.credential_store#module).
+    description: The credential store, see M(smarthost.spamexperts.credential_store).
     type: path
     required: true
   vault_id:
@@ -36,7 +36,7 @@ options:
     description: Configuration directory of the Postfix instance, for hosts with several.
     type: path
   smarthost:
-    description: Name of the smarthost, see M(smarthost.spamexperts.smtp_login_info#module).
+    description: Name of the smarthost, see M(smarthost.spamexperts.smtp_login_info).
     type: str
   smarthost_port:
     description: Its port.

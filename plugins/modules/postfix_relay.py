@@ -303,7 +303,6 @@ def main() -> None:
     module = SecretSafeModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
-        required_together=[("default_login", "default_password")],
     )
     try:
         result = run(module)

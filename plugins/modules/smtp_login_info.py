@@ -131,7 +131,10 @@ def check_options(params: Mapping[str, Any]) -> None:
         problems += [
             f"logins[{position}].{name} is empty or has control characters"
             for name in ("login", "password")
-            if not entry[name] or any(ord(character) < 0x20 or character == "\x7f" for character in entry[name])
+            # A password travels in base64, so only a NUL, which ends it there, is impossible.
+            if not entry[name]
+            or "\0" in entry[name]
+            or (name == "login" and any(ord(character) < 0x20 or character == "\x7f" for character in entry[name]))
         ]
     if not 1 <= params["connections"] <= MOST_CONNECTIONS:
         problems.append(f"connections is {params['connections']}; it must be from 1 to {MOST_CONNECTIONS}")

@@ -145,6 +145,8 @@ def test_passwords_that_it_does_not(password: str, nested: bool) -> None:
         ({"default_login": "a\nb"}, "hold control characters"),
         ({"default_login": "\udce4"}, "the login is not valid UTF-8"),
         (NO_LOGIN, "default_login is missing"),
+        ({"default_login": None}, "default_password: it belongs to default_login, which is missing"),
+        ({"default_password": None}, "default_login: the password is missing or empty"),
         ({**NO_LOGIN, "logins": [entry("@example.org")]}, "default_login is missing"),
         ({"authentication": "ip"}, "default_login: with authentication=ip there is none"),
         ({"logins": [entry()]}, "logins, entry 1: 'senders' names nobody"),

@@ -70,7 +70,10 @@ def settings_from(options: Mapping[str, Any]) -> RelaySettings:
     problems: list[str] = []
     host = _host(options["smarthost"], problems)
     default_login = None
-    if options["default_login"] is not None:
+    if options["default_login"] is None:
+        if options["default_password"] is not None:
+            problems.append("default_password: it belongs to default_login, which is missing.")
+    else:
         default_login = _login(options["default_login"], options["default_password"], (), "default_login", problems)
     logins = []
     for position, given in enumerate(options["logins"], start=1):

@@ -74,10 +74,15 @@ def inventory_file(path: Path, emulator: Emulator, *relays: ScratchPostfix, **va
     return path
 
 
-def run_playbook(playbook: str, arguments: Sequence[str], environment: Mapping[str, str]) -> PlaybookRun:
-    """Run ansible-playbook and wait for it; a failed play is a result, not an exception."""
+def run_playbook(
+    playbook: str, arguments: Sequence[str], environment: Mapping[str, str], wrapper: Sequence[str] = ()
+) -> PlaybookRun:
+    """Run ansible-playbook and wait for it; a failed play is a result, not an exception.
+
+    `wrapper`: a command that runs the program, for namespaces.
+    """
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), playbook, *arguments],
+        [*wrapper, str(Path(sys.executable).with_name("ansible-playbook")), playbook, *arguments],
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

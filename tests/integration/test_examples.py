@@ -1,0 +1,187 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every example in the documentation runs as it stands there: at the emulator, a real Postfix and real profiles."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.documentation import (
+    COLLECTION,
+    ROOT,
+    Block,
+    documented,
+    examples,
+    guide_blocks,
+    module_names,
+    plugin_names,
+)
+from tests.support.examples import (
+    BEFORE,
+    INVENTORY,
+    PLAYBOOKS,
+    RETURNED,
+    WITHOUT_SENDERS,
+    is_play,
+    more_tasks,
+    play_of,
+    prepare,
+    reason_not_run,
+    thrice,
+    twice,
+    variables,
+)
+from tests.support.machine import Machine, TaskResult, machine
+from tests.support.returned import problems, unseen
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a machine of one's own needs root")
+
+VAULT = ("--vault-password-file", "vault-password")
+#: Why a block may stay unrun, and how many blocks do.
+KNOWN_REASONS = Counter({"AWX reads it": 2, "ansible-builder reads it": 1})
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Machine]:
+    with machine() as running:
+        yield running
+
+
+def succeed(run: Any, results: list[TaskResult]) -> None:
+    """Nothing failed, and something ran."""
+    assert run.returncode == 0, run.output
+    assert [result for result in results if result.outcome == "ok"], run.output
+
+
+def check_changes(results: list[TaskResult]) -> None:
+    """Check mode has predicted each change, and nothing is changed twice."""
+    phases: dict[str, list[bool]] = {}
+    for result in results:
+        phase, _separator, name = result.task.partition(": ")
+        if phase in {"check", "run", "again"}:
+            phases.setdefault(name, []).append(result.changed)
+    assert phases
+    assert {name: changed for name, changed in phases.items() if changed[0] != changed[1] or changed[2]} == {}
+
+
+@pytest.mark.parametrize("name", module_names())
+def test_examples_of_modules(host: Machine, name: str) -> None:
+    """They run twice, and with what reaches its other results the module returns exactly what is documented."""
+    prepare(host, senders=name not in WITHOUT_SENDERS)
+    before = [{**task, "name": "before"} for task in BEFORE.get(name, [])]
+    tasks = [*before, *thrice(examples("module", name).data()), *more_tasks(name, host)]
+    run, results = host.play([play_of(tasks, host)], variables(host), *VAULT)
+    succeed(run, results)
+    check_changes(results)
+    returned = [each.result for each in results if each.action == f"{COLLECTION}.{name}" and each.task != "before"]
+    shown = [each.result["msg"] for each in results if each.task == RETURNED]
+    returned = [result for result in returned if "censored" not in result] + shown
+    described = documented("module")[name]["return"]
+    assert [problem for result in returned for problem in problems(result, described)] == []
+    assert unseen(returned, described) == []
+
+
+def test_examples_of_filters(host: Machine) -> None:
+    """They run, and what they print is of the documented type, unless they print a part of it."""
+    tasks = {name: examples("filter", name).data() for name in plugin_names("filter")}
+    prepare(host, senders=False)
+    plays = [play_of(each, host, name=name) for name, each in tasks.items()]
+    run, results = host.play(plays, variables(host))
+    succeed(run, results)
+    described = {name: documented("filter")[name]["return"] for name in tasks}
+    printed = [(each.play, {"_value": each.result["msg"]}) for each in results]
+    assert {name for name, _value in printed} == set(tasks)
+    whole = {name for name in tasks if "|" not in examples("filter", name).text.rpartition(f"{COLLECTION}.{name}")[2]}
+    wrong = {name: problems(value, described[name]) for name, value in printed if name in whole}
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+@pytest.mark.parametrize("name", plugin_names("lookup"))
+def test_examples_of_lookups(host: Machine, name: str) -> None:
+    """They are variables: each has a value."""
+    given = examples("lookup", name).data()
+    prepare(host, senders=False)
+    store = {"path": "./credentials.yml", "names": ["web1@example.com"]}
+    show = {"ansible.builtin.debug": {"msg": {key: f"{{{{ {key} }}}}" for key in given}}}
+    tasks: list[dict[str, Any]] = [{f"{COLLECTION}.credential_store": store}, show]
+    variables_of_play = {**given, "spamexperts_credential_store": "./credentials.yml"}
+    run, results = host.play([play_of(tasks, host, vars=variables_of_play)], {}, *VAULT)
+    succeed(run, results)
+    values = results[-1].result["msg"]
+    assert set(values) == set(given)
+    assert all(isinstance(value, str) and len(value) >= 12 for value in values.values())
+
+
+def blocks_by_guide() -> dict[str, list[Block]]:
+    """Return the blocks of each guide that can run."""
+    found: dict[str, list[Block]] = {}
+    for block in guide_blocks():
+        if not reason_not_run(block.before) and not reason_not_run(block.text):
+            found.setdefault(block.source.partition(":")[0], []).append(block)
+    return found
+
+
+@pytest.mark.parametrize("guide", blocks_by_guide())
+def test_blocks_of_guides(host: Machine, guide: str) -> None:
+    """Tasks and plays run twice; variables are given to the playbook that reads them, or to what comes after them."""
+    prepare(host, senders=guide not in WITHOUT_SENDERS)
+    given = variables(host)
+    inventory: dict[str, Any] = {}
+    plays: list[dict[str, Any]] = []
+    for block in blocks_by_guide()[guide]:
+        data = block.data()
+        if isinstance(data, list):
+            plays += twice(data) if is_play(data[0]) else [play_of(thrice(data), host)]
+        elif all(name.startswith(INVENTORY) for name in data):
+            inventory |= data
+        else:
+            run_plays(host, plays, given)
+            plays = []
+            run_variables(host, block, {**given, **inventory, **data})
+            inventory = {}
+    run_plays(host, plays, {**given, **inventory})
+    assert plays or not inventory, "nothing has read the variables of the last block"
+
+
+def run_plays(host: Machine, plays: list[dict[str, Any]], given: dict[str, Any]) -> None:
+    """Run plays that were made for it, and see that nothing is changed twice."""
+    if plays:
+        run, results = host.play(plays, given, *VAULT)
+        succeed(run, results)
+        assert [each.task for each in results if each.play.startswith("again: ") and each.changed] == []
+        if any(each.play == "examples" for each in results):
+            check_changes(results)
+
+
+def run_variables(host: Machine, block: Block, given: dict[str, Any]) -> None:
+    """Run what reads these variables, and again where a second run has nothing to do."""
+    readers = [name for name in PLAYBOOKS if name in block.data()]
+    assert len(readers) == 1, f"{block.source} has variables that nobody reads"
+    playbook, idempotent = PLAYBOOKS[readers[0]]
+    run, results = host.run(f"{COLLECTION}.{playbook}", given, *VAULT)
+    succeed(run, results)
+    if idempotent:
+        run, results = host.run(f"{COLLECTION}.{playbook}", given, *VAULT)
+        succeed(run, results)
+        assert run.changed() == 0
+
+
+def test_what_is_not_run_says_a_reason_that_is_known() -> None:
+    blocks = [*guide_blocks(), *(examples("module", name) for name in module_names())]
+    blocks += [examples("filter", name) for name in plugin_names("filter")]
+    reasons = Counter(reason_not_run(block.before) or reason_not_run(block.text) for block in blocks)
+    del reasons[""]
+    assert reasons == KNOWN_REASONS
+
+
+def test_every_example_is_yaml_with_names() -> None:
+    """A task without a name could not be told from the others."""
+    for name in module_names():
+        assert all("name" in task for task in yaml.safe_load(examples("module", name).text)), ROOT / name

@@ -10,48 +10,36 @@ from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import SplitResult, urlsplit
 
-from ansible.module_utils.basic import env_fallback
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import Connection
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import LIMIT_NAMES, InputError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import from_environment
 
 #: The version in galaxy.yml, which a running module cannot read; a test compares the two.
 COLLECTION_VERSION = "0.1.0"
 
 
-def _from_environment(name: str) -> dict[str, Any]:
-    return {"fallback": (env_fallback, [f"SPAMEXPERTS_{name}"])}
-
-
 #: Fragment `_api`.
 API_OPTIONS: dict[str, Any] = {
-    "api_url": {"type": "str", "default": "https://api.antispamcloud.com", **_from_environment("API_URL")},
-    "api_username": {"type": "str", "required": True, **_from_environment("API_USERNAME")},
-    "api_password": {"type": "str", "required": True, "no_log": True, **_from_environment("API_PASSWORD")},
-    "validate_certs": {"type": "bool", "default": True, **_from_environment("VALIDATE_CERTS")},
-    "ca_path": {"type": "path", **_from_environment("CA_PATH")},
-    "client_cert": {"type": "path", **_from_environment("CLIENT_CERT")},
-    "client_key": {"type": "path", "no_log": False, **_from_environment("CLIENT_KEY")},  # the name of a file
-    "proxy": {"type": "str", "no_log": True, **_from_environment("PROXY")},  # may hold a password
-    "timeout": {"type": "int", "default": 30, **_from_environment("TIMEOUT")},
-    "retries": {"type": "int", "default": 3, **_from_environment("RETRIES")},
-    "retry_time": {"type": "int", "default": 60, **_from_environment("RETRY_TIME")},
-    "http_agent": {"type": "str", **_from_environment("HTTP_AGENT")},
+    "api_url": {"type": "str", "default": "https://api.antispamcloud.com", **from_environment("API_URL")},
+    "api_username": {"type": "str", "required": True, **from_environment("API_USERNAME")},
+    "api_password": {"type": "str", "required": True, "no_log": True, **from_environment("API_PASSWORD")},
+    "validate_certs": {"type": "bool", "default": True, **from_environment("VALIDATE_CERTS")},
+    "ca_path": {"type": "path", **from_environment("CA_PATH")},
+    "client_cert": {"type": "path", **from_environment("CLIENT_CERT")},
+    "client_key": {"type": "path", "no_log": False, **from_environment("CLIENT_KEY")},  # the name of a file
+    "proxy": {"type": "str", "no_log": True, **from_environment("PROXY")},  # may hold a password
+    "timeout": {"type": "int", "default": 30, **from_environment("TIMEOUT")},
+    "retries": {"type": "int", "default": 3, **from_environment("RETRIES")},
+    "retry_time": {"type": "int", "default": 60, **from_environment("RETRY_TIME")},
+    "http_agent": {"type": "str", **from_environment("HTTP_AGENT")},
     "http_method": {
         "type": "str",
         "choices": ["GET", "POST"],
         "default": "GET",
-        **_from_environment("HTTP_METHOD"),
+        **from_environment("HTTP_METHOD"),
     },
     "api_methods": {"type": "dict"},
     "use_discovered_methods": {"type": "bool", "default": False},
-}
-
-#: Fragment `_smarthost`.
-SMARTHOST_OPTIONS: dict[str, Any] = {
-    "smarthost": {"type": "str", "default": "4489.smtp.antispamcloud.com", **_from_environment("SMARTHOST")},
-    "smarthost_port": {"type": "int", "default": 587, **_from_environment("SMARTHOST_PORT")},
-    "smarthost_ca_path": {"type": "path", **_from_environment("SMARTHOST_CA_PATH")},
 }
 
 CONCURRENCY: dict[str, Any] = {"type": "int", "default": 4}
@@ -150,15 +138,3 @@ def _checked_url(name: str, text: str, schemes: tuple[str, ...], *, with_login: 
     if not (text.isprintable() and " " not in text and "\\" not in text):
         raise InputError(f"{wanted}; it has a blank or a character that no address has")
     return address
-
-
-def smarthost_from(params: Mapping[str, Any]) -> Smarthost:
-    """The smarthost that the options of SMARTHOST_OPTIONS describe. Raises InputError with one sentence."""
-    host, port, authorities = params["smarthost"], params["smarthost_port"], params["smarthost_ca_path"]
-    if not host or not host.isprintable() or any(character in host for character in " /[]@") or host.count(":") == 1:
-        raise InputError("smarthost must be the name or the address of a host, without port and brackets; correct it")
-    if not 1 <= port <= 65535:
-        raise InputError(f"smarthost_port is {port}; it must be from 1 to 65535")
-    if authorities and not Path(authorities).is_file():
-        raise InputError(f"smarthost_ca_path names {authorities}, which is not a file; correct the path")
-    return Smarthost(host, port, authorities)

@@ -12,10 +12,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._apply import Applier
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
-    connection_from,
-    smarthost_from,
-)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import connection_from
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import (
     Current,
@@ -50,6 +47,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile i
     plan,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import api_session, help_page
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import smarthost_from
 
 _NO_LIST = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED, ErrorKind.BAD_REPLY)
 

@@ -287,11 +287,11 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments i
     API_OPTIONS,
     MANAGE_OPTIONS,
     OUTGOING_USER_OPTIONS,
-    SMARTHOST_OPTIONS,
     UPDATE_PASSWORD,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._manage import manage
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import SMARTHOST_OPTIONS
 
 
 def main() -> None:

@@ -108,12 +108,9 @@ logins:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
-    SMARTHOST_OPTIONS,
-    smarthost_from,
-)
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import SMARTHOST_OPTIONS, smarthost_from
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import (
     MOST_CONNECTIONS,
     LoginProof,

@@ -13,6 +13,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.smarthost.spamexperts.plugins.module_utils import _arguments as arguments
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import SMARTHOST_OPTIONS, smarthost_from
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +41,7 @@ def test_defaults() -> None:
     assert connection.http_agent == f"smarthost.spamexperts/{arguments.COLLECTION_VERSION}"
     assert (connection.timeout, connection.retries, connection.retry_time) == (30, 3, 60)
     assert (connection.validate_certs, connection.ca_path, connection.http_method) == (True, None, "GET")
-    smarthost = arguments.smarthost_from(validated(arguments.SMARTHOST_OPTIONS, {}))
+    smarthost = smarthost_from(validated(SMARTHOST_OPTIONS, {}))
     assert smarthost == Smarthost("4489.smtp.antispamcloud.com", 587, None)
 
 
@@ -61,7 +62,7 @@ def test_the_environment_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (connection.password, connection.timeout) == ("password-from-environment", 7)
     assert (connection.validate_certs, connection.http_method) == (False, "POST")
     assert arguments.connection_from(api_params(timeout=9)).timeout == 9
-    assert arguments.smarthost_from(validated(arguments.SMARTHOST_OPTIONS, {})).port == 2587
+    assert smarthost_from(validated(SMARTHOST_OPTIONS, {})).port == 2587
 
 
 def test_every_connection_option_has_an_environment_variable() -> None:
@@ -145,4 +146,4 @@ def test_a_proxy_may_have_a_password() -> None:
 )
 def test_bad_smarthosts(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        arguments.smarthost_from(validated(arguments.SMARTHOST_OPTIONS, given))
+        smarthost_from(validated(SMARTHOST_OPTIONS, given))

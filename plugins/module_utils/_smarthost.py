@@ -1,0 +1,39 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options that say where the smarthost is. Apart from `_arguments`: mail servers do not load the HTTP client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import env_fallback
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost
+
+
+def from_environment(name: str) -> dict[str, Any]:
+    """What lets an option come from the environment variable SPAMEXPERTS_<name>."""
+    return {"fallback": (env_fallback, [f"SPAMEXPERTS_{name}"])}
+
+
+#: Fragment `_smarthost`.
+SMARTHOST_OPTIONS: dict[str, Any] = {
+    "smarthost": {"type": "str", "default": "4489.smtp.antispamcloud.com", **from_environment("SMARTHOST")},
+    "smarthost_port": {"type": "int", "default": 587, **from_environment("SMARTHOST_PORT")},
+    "smarthost_ca_path": {"type": "path", **from_environment("SMARTHOST_CA_PATH")},
+}
+
+
+def smarthost_from(params: Mapping[str, Any]) -> Smarthost:
+    """The smarthost that the options of SMARTHOST_OPTIONS describe. Raises InputError with one sentence."""
+    host, port, authorities = params["smarthost"], params["smarthost_port"], params["smarthost_ca_path"]
+    if not host or not host.isprintable() or any(character in host for character in " /[]@") or host.count(":") == 1:
+        raise InputError("smarthost must be the name or the address of a host, without port and brackets; correct it")
+    if not 1 <= port <= 65535:
+        raise InputError(f"smarthost_port is {port}; it must be from 1 to 65535")
+    if authorities and not Path(authorities).is_file():
+        raise InputError(f"smarthost_ca_path names {authorities}, which is not a file; correct the path")
+    return Smarthost(host, port, authorities)

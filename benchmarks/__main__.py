@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks import create, logins, start, unchanged
+from benchmarks import create, fleet, logins, start, unchanged
 from benchmarks.ansible_process import ROOT
 from benchmarks.measure import BenchmarkError, Figure, SkippedError
 
@@ -24,6 +24,8 @@ ROWS: dict[str, Callable[[int], list[Figure]]] = {
     "B2": create.script_with_threads,
     "B3": unchanged.measure,
     "B4": logins.measure,
+    "B5": fleet.role_again,
+    "B6": fleet.rotation_window,
     "B7": start.measure,
 }
 _REPORT = ROOT / "build" / "bench.json"

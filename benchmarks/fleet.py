@@ -1,0 +1,131 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""B5 and B6: ten real mail servers, reached over SSH."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ansible_process import ROOT
+from benchmarks.measure import BenchmarkError, Figure, SkippedError, alternate, at_least, at_most, bounded
+from tests.fleet import SMARTHOST_NAME, Fleet, why_impossible
+from tests.support.emulator import Emulator
+from tests.support.playbook import PlaybookRun, run_playbook
+from tests.support.rotation import RotationSite
+
+_HOSTS = 10
+_FORKS = f"--forks={_HOSTS}"
+_MOST_TASKS = 8
+
+
+@contextmanager
+def _site() -> Iterator[RotationSite]:
+    """Ten mail servers, each of which sends through the emulator with a login of its own from the store."""
+    impossible = why_impossible()
+    if impossible:
+        raise SkippedError(impossible)
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmark-") as directory,
+        Fleet(_HOSTS) as fleet,
+        Emulator(
+            hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace
+        ) as emulator,
+    ):
+        site = RotationSite(fleet, emulator, Path(directory))
+        site.set_up()
+        yield site
+
+
+def _play(site: RotationSite, content: dict[str, Any]) -> Path:
+    path = site.directory / f"{content['name']}.yml"
+    path.write_text(json.dumps([{"hosts": "mail_relays", "gather_facts": False, **content}]), encoding="utf-8")
+    return path
+
+
+def _timed(site: RotationSite, playbook: Path) -> tuple[float, PlaybookRun]:
+    started = time.perf_counter()
+    run = run_playbook(str(playbook), [*site.arguments, _FORKS], site.environment)
+    if run.returncode or len(run.recap()) != _HOSTS:
+        raise BenchmarkError(f"{playbook.name} failed:\n{run.output[-3000:]}")
+    return time.perf_counter() - started, run
+
+
+def role_again(runs: int) -> list[Figure]:
+    """B5: the second run of the role beside the same play with as many pings."""
+    with _site() as site:
+        role = _play(site, {"name": "role", "roles": ["smarthost.spamexperts.outgoing_mail"]})
+        _seconds, first = _timed(site, role)
+        # What ran on a host; the checks of the role's arguments count, although they stay on the controller.
+        tasks = max(counts["ok"] for counts in first.recap().values())
+        ping = {"name": "Ping", "ansible.builtin.ping": {}}
+        pings = _play(site, {"name": "pings", "tasks": [ping] * tasks})
+
+        def ours() -> float:
+            seconds, run = _timed(site, role)
+            if run.changed():
+                raise BenchmarkError("the second run changed something")
+            return seconds
+
+        mine, peers = alternate(ours, lambda: _timed(site, pings)[0], runs)
+    return [
+        at_most(f"B5 role, nothing to change, {_HOSTS} hosts / {tasks} pings", mine, peers, 1.5),
+        bounded("B5 tasks per host", tasks, _MOST_TASKS, ""),
+    ]
+
+
+def rotation_window(runs: int) -> list[Figure]:
+    """B6: from the first password that the vendor changes to the last mail server that has its new one in its table."""
+    proven: list[float] = []
+    with _site() as site:
+
+        def window(started: float, table: str) -> float:
+            """Seconds; a table is in place when it was renamed or written, which is its ctime in both cases."""
+            requests = [entry for entry in site.emulator.requests() if entry["time"] >= started]
+            changes = [float(entry["time"]) for entry in requests if "setpassword" in entry["path"]]
+            tables = [host.path(f"/etc/postfix/{table}").stat().st_ctime for host in site.fleet.hosts]
+            if len(changes) != _HOSTS or min(tables) < started:
+                raise BenchmarkError("not every login got a new password")
+            return max(tables) - min(changes)
+
+        def ours() -> float:
+            for name, entry in site.stored().items():  # the peer has changed them
+                site.emulator.set_password("example.com", name.partition("@")[0], entry["current"])
+            started = time.time()
+            run = site.rotate(_FORKS)
+            if run.returncode or set(site.outcomes().values()) != {"committed"}:
+                raise BenchmarkError(f"the rotation failed:\n{run.output[-3000:]}")
+            proven.append(max(float(entry["window_seconds"]) for entry in site.report()["credentials"]))
+            return window(started, "smarthost_passwords.db")
+
+        def theirs() -> float:
+            started = time.time()
+            variables = {
+                "api_url": site.connection["api_url"],
+                "username": site.connection["api_username"],
+                "password": site.connection["api_password"],
+                "ca_file": site.connection["ca_path"],
+                "new_passwords": {host.name: secrets.token_urlsafe(18) for host in site.fleet.hosts},
+            }
+            values = site.directory / "peer.json"
+            values.write_text(json.dumps(variables), encoding="utf-8")
+            arguments = [*site.arguments, _FORKS, "-e", f"@{values}"]
+            run = run_playbook(str(ROOT / "benchmarks/peers/rotate_passwords.yml"), arguments, site.environment)
+            if run.returncode:
+                raise BenchmarkError(f"the serial playbook failed:\n{run.output[-3000:]}")
+            return window(started, "sasl_passwd.db")
+
+        mine, peers = alternate(ours, theirs, runs)
+    note = (
+        f"ours until every server has also proven its login and flushed its queue: {statistics.median(proven):.1f} s; "
+        "the serial playbook proves nothing"
+    )
+    return [at_least(f"B6 rotation window, {_HOSTS} hosts and logins / serial playbook", mine, peers, 5, note)]

@@ -39,7 +39,7 @@ def killed_relay(postfix: ScratchPostfix, step: int, **options: Any) -> bool:
             code = relay(postfix, **options).exit_code
         finally:
             os._exit(code)
-    _, status = os.waitpid(child, 0)
+    _pid, status = os.waitpid(child, 0)
     make_older(postfix.config_directory / "main.cf")
     if os.WIFSIGNALED(status):
         return True

@@ -58,7 +58,7 @@ def find_other_mail_server(root: Path = Path("/")) -> Optional[str]:
 
 def _resolved(path: Path, root: Path) -> Path:
     """Follow links inside `root`, as far as a chain of alternatives may go."""
-    for _ in range(5):
+    for _link in range(5):
         if not path.is_symlink():
             break
         target = path.readlink()

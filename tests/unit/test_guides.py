@@ -8,8 +8,10 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding, _onboarding, _rotation
 
 from tests.support.documentation import ROOT, guides
 
@@ -71,6 +73,20 @@ def test_every_message_that_is_explained_is_one_of_the_code(name: str) -> None:
     }
     unknown = [message for message, pattern in patterns.items() if not any(pattern.search(text) for text in known)]
     assert unknown == []
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("onboarding.md", _onboarding.ONBOARDING_OPTIONS),
+        ("onboarding.md", _onboarding.SENDER_OPTIONS),
+        ("onboarding.md", _offboarding.OFFBOARDING_OPTIONS),
+        ("rotation.md", _rotation.ROTATION_OPTIONS),
+    ],
+)
+def test_every_key_of_a_description_is_explained(name: str, options: dict[str, Any]) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    assert [key for key in options if not re.search(rf"`{key}\b|^ +{key}:", text, re.MULTILINE)] == []
 
 
 def test_every_guide_is_a_page_of_the_site() -> None:

@@ -16,6 +16,7 @@ import yaml
 from ansible.module_utils.basic import AnsibleModule
 
 from tests.support.documentation import COLLECTION, ROOT, documented, module_names, role_names
+from tests.support.returned import problems, unseen
 
 PACKAGE = f"ansible_collections.{COLLECTION}.plugins"
 #: Modules that are only documentation; the action of the same name has their argument spec.
@@ -74,6 +75,25 @@ def test_the_comparison_sees_what_differs() -> None:
     options = {"one": {"type": "int", "default": True}, "two": {"type": "list", "elements": "int"}, "y": {}}
     assert len(differences(spec, options)) == 5
     assert differences(spec, spec) == []
+
+
+def test_the_comparison_of_results_sees_what_differs() -> None:
+    described = {
+        "count": {"type": "int", "description": ["How many."]},
+        "name": {"type": "str", "description": ["Null where there is none."]},
+        "users": {
+            "type": "list",
+            "elements": "dict",
+            "description": "",
+            "contains": {"on": {"type": "bool", "description": ""}},
+        },
+    }
+    right = {"changed": False, "count": 1, "name": None, "users": [{"on": True}]}
+    assert problems(right, described) == []
+    assert unseen([right], described) == ["name"]
+    wrong = {"count": None, "name": 1, "other": 1, "users": [{"on": 1, "off": 1}, "user"]}
+    assert len(problems(wrong, described)) == 6
+    assert unseen([{"users": [{}]}], described) == ["count", "name", "users.on"]
 
 
 def role_options(role: str) -> dict[str, Any]:

@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from tests.support.emulator import Emulator
-from tests.support.module import ModuleRun, run_module
 from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import relay, snapshot, spare_the_pause
+from tests.support.relay import relay, snapshot
 
 pytestmark = pytest.mark.root
 PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
@@ -131,101 +130,3 @@ def test_bad_input(
     assert run.returncode != 0
     assert sentence in run.output
     assert snapshot(postfix.config_directory) == files
-
-
-# The test mail
-
-
-@pytest.fixture
-def sending(vendor: Emulator, postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> ScratchPostfix:
-    """The scratch instance as a relay of the emulator."""
-    spare_the_pause(monkeypatch)
-    login: dict[str, Any] = {"default_login": "server@example.com", "default_password": PASSWORD}
-    run = relay(postfix, **vendor.smarthost_options, **login)
-    assert run.changed, run.message
-    return postfix
-
-
-def probe(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
-    given = {
-        "sender": "alice@example.com",
-        "recipient": "someone@elsewhere.example",
-        "config_directory": str(postfix.config_directory),
-        **options,
-    }
-    return run_module("postfix_test_mail", given, check=check)
-
-
-def test_mail_that_is_accepted(vendor: Emulator, sending: ScratchPostfix) -> None:
-    run = probe(sending)
-    assert (run.result.get("status"), run.changed) == ("sent", False), run.message
-    assert run.result["relay"] == f"localhost[127.0.0.1]:{vendor.smtp_port}"
-    assert run.result["reply"].startswith("250 OK")
-    assert [mail["mail_from"] for mail in vendor.mails()] == ["alice@example.com"]
-
-
-@pytest.mark.parametrize(
-    ("reply", "outcome"), [("451 Come back later", "deferred"), ("553 5.7.1 Sender not allowed", "bounced")]
-)
-def test_mail_that_is_not(vendor: Emulator, sending: ScratchPostfix, reply: str, outcome: str) -> None:
-    vendor.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": reply, "times": 1})
-    run = probe(sending)
-    assert run.failed
-    assert f"the test mail was {outcome} and taken back, because:" in run.message
-    assert reply in run.message
-    sending.wait_until_empty()
-
-
-def test_mail_in_check_mode(vendor: Emulator, sending: ScratchPostfix) -> None:
-    assert probe(sending, check=True).result["status"] == "not_sent"
-    assert vendor.mails() == []
-
-
-def test_log_that_does_not_know_the_mail(sending: ScratchPostfix) -> None:
-    """Nothing is claimed then."""
-    sending.set(maillog_file="")  # the running daemons do not know yet
-    try:
-        run = probe(sending, timeout=2)
-    finally:
-        sending.set(maillog_file=str(sending.log_file))
-    assert run.result.get("status") == "unknown", run.message
-
-
-@pytest.mark.parametrize("name", ["sender", "recipient"])
-@pytest.mark.parametrize(
-    "address", ["", "alice", "a b@example.com", "<a@example.com>", "a@example.com\nBcc: b@example.com"]
-)
-def test_addresses_that_are_none(name: str, address: str) -> None:
-    given = {"sender": "a@example.com", "recipient": "b@example.com", "config_directory": "/nowhere", name: address}
-    assert "is not an address" in run_module("postfix_test_mail", given).message
-
-
-def test_postfix_that_does_not_run() -> None:
-    postfix = ScratchPostfix()
-    try:
-        assert "Postfix does not run" in probe(postfix).message
-    finally:
-        postfix.close()
-
-
-# Looking at a host
-
-
-def test_look_at_a_relay(vendor: Emulator, sending: ScratchPostfix) -> None:
-    vendor.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": "451 Come back later", "times": None})
-    sending.inject("alice@example.com", "someone@elsewhere.example")
-    sending.wait_until_quiet()
-    run = run_module("postfix_relay_info", {"config_directory": str(sending.config_directory)})
-    assert not run.changed
-    expected = {
-        "installed": True,
-        "lacking": [],
-        "running": True,
-        "managed": True,
-        "unfinished": False,
-        "default_map_type": "hash",
-        "logins": [{"key": f"[localhost]:{vendor.smtp_port}", "login": "server@example.com"}],
-        "waiting": 1,
-    }
-    assert {name: run.result[name] for name in expected} == expected
-    assert PASSWORD not in run.raw

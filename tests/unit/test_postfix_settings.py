@@ -158,6 +158,7 @@ def test_passwords_that_it_does_not(password: str, nested: bool) -> None:
         ({"logins": [entry("a\n@example.org")]}, "is neither an address nor a domain"),
         ({"logins": [entry("a@exa mple.org")]}, "is neither an address nor a domain"),
         ({"logins": [entry("a@*.example.org")]}, "is neither an address nor a domain"),
+        ({"logins": [entry("a@" + "x" * 64 + ".example")]}, "is neither an address nor a domain"),
         ({"logins": [entry("")]}, "is neither an address nor a domain"),
         ({"logins": [entry("<>")]}, "bounces ('<>') are never looked up by sender"),
         (

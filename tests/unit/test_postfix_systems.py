@@ -8,14 +8,14 @@ The answers are what is known of those systems; only a run on the real ones woul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import surroundings
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.apply import apply
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.chroot import missing
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.chroot import fill, missing
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import (
     Answer,
     Instance,
@@ -212,3 +212,44 @@ def test_files_that_a_chroot_lacks(tmp_path: Path) -> None:
     assert missing(Instance(run, "/etc/postfix-2"), root) == []
     (root / "usr/lib/postfix/configure-instance.sh").unlink()
     assert missing(Instance(run, "/etc/postfix"), root) == []
+
+
+def test_the_chroot_is_filled_by_the_script_of_the_package() -> None:
+    commands: list[Sequence[str]] = []
+    code = 0
+
+    def run(command: Sequence[str], stdin: str) -> Answer:
+        commands.append(command)
+        return Answer(code, "", "cannot copy")
+
+    fill(Instance(run, "/etc/postfix"))
+    assert commands == [["sh", "/usr/lib/postfix/configure-instance.sh", "-"]]
+    code = 1
+    with pytest.raises(PostfixError, match=r"configure-instance.sh failed: cannot copy"):
+        fill(Instance(run, "/etc/postfix"))
+
+
+def test_a_map_that_does_not_give_back_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Postmap exits with 0 all the same; the old map stays, and no password is left beside it."""
+    postfix = SimulatedPostfix(tmp_path, "hash", "hash regexp")
+    lookup = Instance.lookup
+
+    def forgetful(instance: Instance, table: str, keys: Iterable[str]) -> dict[str, str] | None:
+        return {} if table.endswith(".new") else lookup(instance, table, keys)
+
+    def refused(settings: RelaySettings) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Instance, "lookup", forgetful)
+            with pytest.raises(PostfixError, match=r"does not give back what was written for \[smarthost.example\]:"):
+                apply(postfix.instance, plan_present(postfix.instance, settings))
+        assert list(tmp_path.glob("*.new*")) == []
+
+    refused(wanted())
+    assert {path.name for path in tmp_path.iterdir()} == {"main.cf", "master.cf"}
+    apply(postfix.instance, plan_present(postfix.instance, wanted()))
+    old = (tmp_path / "smarthost_passwords").read_bytes()
+    refused(wanted(port=25))
+    assert (tmp_path / "smarthost_passwords").read_bytes() == old
+    assert postfix.main["relayhost"] == "[smarthost.example]:587"
+    apply(postfix.instance, plan_present(postfix.instance, wanted(port=25)))
+    assert not plan_present(postfix.instance, wanted(port=25)).changed

@@ -39,16 +39,16 @@ def apply(instance: Instance, plan: Plan) -> Outcome:
     originals.save(instance, _while_under_way(plan))
     if plan.chroot_files:
         chroot.fill(instance)
-    if plan.write_filter:
-        files.replace(instance.path(delivery_filter.FILE), delivery_filter.CONTENT.encode(), 0o644)
-    carrying = []
-    for table in plan.tables:
-        # Until the reload the running daemons may still ask for the keys of the old next hop.
-        old = maps.parse(files.read(table.path)) if plan.changes_configuration else {}
-        maps.install(instance, table, old)
-        if not old.keys() <= table.entries.keys():
-            carrying.append(table)
     with _undone_on_failure(instance, plan, outcome):
+        if plan.write_filter:
+            files.replace(instance.path(delivery_filter.FILE), delivery_filter.CONTENT.encode(), 0o644)
+        carrying = []
+        for table in plan.tables:
+            # Until the reload the running daemons may still ask for the keys of the old next hop.
+            old = maps.parse(files.read(table.path)) if plan.changes_configuration else {}
+            maps.install(instance, table, old)
+            if not old.keys() <= table.entries.keys():
+                carrying.append(table)
         _configure(instance, plan, outcome)
         # regexp is read once, when a daemon starts.
         unnoticed = plan.write_filter or plan.reopen_tables or plan.remembered_before.unfinished

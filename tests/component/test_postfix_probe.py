@@ -1,0 +1,199 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A test mail followed to its end, and what can be seen of a relay: real Postfix, real mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import host_manager, mail_log
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Answer, Instance
+
+from tests.support.emulator import Emulator
+from tests.support.module import ModuleRun, run_module
+from tests.support.postfix import ScratchPostfix
+from tests.support.relay import relay, spare_the_pause
+
+pytestmark = pytest.mark.root
+PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[ScratchPostfix]:
+    with ScratchPostfix() as running:
+        yield running
+
+
+@pytest.fixture
+def vendor(emulator: Emulator) -> Emulator:
+    emulator.seed(users=[{"domain": "example.com", "username": "server", "password": PASSWORD}])
+    return emulator
+
+
+@pytest.fixture
+def sending(vendor: Emulator, instance: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> ScratchPostfix:
+    """The scratch instance as a relay of the emulator, without mail."""
+    spare_the_pause(monkeypatch)
+    instance.clean()
+    login: dict[str, Any] = {"default_login": "server@example.com", "default_password": PASSWORD}
+    run = relay(instance, **vendor.smarthost_options, **login)
+    assert not run.failed, run.message
+    return instance
+
+
+@pytest.fixture
+def postfix_at_rest() -> Iterator[ScratchPostfix]:
+    """An instance that is not started."""
+    postfix = ScratchPostfix()
+    yield postfix
+    postfix.close()
+
+
+def probe(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
+    given = {
+        "sender": "alice@example.com",
+        "recipient": "someone@elsewhere.example",
+        "config_directory": str(postfix.config_directory),
+        **options,
+    }
+    return run_module("postfix_test_mail", given, check=check)
+
+
+def test_mail_that_is_accepted(vendor: Emulator, sending: ScratchPostfix) -> None:
+    run = probe(sending)
+    assert (run.result.get("status"), run.changed) == ("sent", False), run.message
+    assert run.result["relay"] == f"localhost[127.0.0.1]:{vendor.smtp_port}"
+    assert run.result["reply"].startswith("250 OK")
+    assert [mail["mail_from"] for mail in vendor.mails()] == ["alice@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"), [("451 Come back later", "deferred"), ("553 5.7.1 Sender not allowed", "bounced")]
+)
+def test_mail_that_is_not(vendor: Emulator, sending: ScratchPostfix, reply: str, outcome: str) -> None:
+    vendor.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": reply, "times": 1})
+    run = probe(sending)
+    assert run.failed
+    assert f"the test mail was {outcome} and taken back, because:" in run.message
+    assert reply in run.message
+    sending.wait_until_empty()
+
+
+def test_mail_in_check_mode(vendor: Emulator, sending: ScratchPostfix) -> None:
+    assert probe(sending, check=True).result["status"] == "not_sent"
+    assert vendor.mails() == []
+
+
+def test_mail_that_does_not_leave_in_time(sending: ScratchPostfix, vendor: Emulator) -> None:
+    vendor.faults({"match": "smtp:data", "kind": "latency", "seconds": 3, "times": 1})
+    assert "had not left this host after 1 seconds" in probe(sending, timeout=1).message
+
+
+def test_log_that_does_not_know_the_mail(sending: ScratchPostfix) -> None:
+    """Nothing is claimed then."""
+    sending.set(maillog_file="")  # the running daemons do not know yet
+    try:
+        run = probe(sending, timeout=2)
+    finally:
+        sending.set(maillog_file=str(sending.log_file))
+    assert run.result.get("status") == "unknown", run.message
+
+
+@pytest.mark.parametrize("name", ["sender", "recipient"])
+@pytest.mark.parametrize(
+    "address", ["", "alice", "a b@example.com", "<a@example.com>", "a@example.com\nBcc: b@example.com"]
+)
+def test_addresses_that_are_none(name: str, address: str) -> None:
+    given = {"sender": "a@example.com", "recipient": "b@example.com", "config_directory": "/nowhere", name: address}
+    assert "is not an address" in run_module("postfix_test_mail", given).message
+
+
+def test_postfix_that_does_not_run(postfix_at_rest: ScratchPostfix) -> None:
+    assert "Postfix does not run" in probe(postfix_at_rest).message
+
+
+# Looking at a host
+
+
+def test_look_at_a_relay(vendor: Emulator, sending: ScratchPostfix) -> None:
+    vendor.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": "451 Come back later", "times": None})
+    sending.inject("alice@example.com", "someone@elsewhere.example")
+    sending.wait_until_quiet()
+    run = run_module("postfix_relay_info", {"config_directory": str(sending.config_directory)})
+    assert not run.changed
+    expected = {
+        "installed": True,
+        "lacking": [],
+        "running": True,
+        "managed": True,
+        "unfinished": False,
+        "default_map_type": "hash",
+        "logins": [{"key": f"[localhost]:{vendor.smtp_port}", "login": "server@example.com"}],
+        "waiting": 1,
+    }
+    assert {name: run.result[name] for name in expected} == expected
+    assert PASSWORD not in run.raw
+
+
+def test_look_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.get_bin_path", lambda *_, **__: None)
+    monkeypatch.setattr(host_manager, "objection", lambda: "Exim handles the mail of this host.")
+    run = run_module("postfix_relay_info", {})
+    assert run.result["lacking"] == ["Postfix"]
+    assert run.result["objection"] == "Exim handles the mail of this host."
+    assert not run.result["installed"]
+    refused = run_module("postfix_relay_info", {"fail_on_objection": True})
+    assert refused.message == "Exim handles the mail of this host."
+    mail = {"sender": "a@example.com", "recipient": "b@example.com"}
+    assert "Postfix is not installed" in run_module("postfix_test_mail", mail).message
+
+
+def test_look_at_a_host_that_lacks_something(postfix_at_rest: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = "ansible_collections.smarthost.spamexperts.plugins.modules.postfix_relay_info"
+    surroundings = "ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.surroundings"
+    monkeypatch.setattr(f"{info}.has_sasl_plugin", lambda: False)
+    monkeypatch.setattr(f"{surroundings}.CA_FILES", ())
+    run = run_module("postfix_relay_info", {"config_directory": str(postfix_at_rest.config_directory)})
+    assert run.result["lacking"] == ["a plugin of Cyrus SASL for PLAIN or LOGIN", "a bundle of trusted certificates"]
+    assert (run.result["running"], run.result["managed"], run.result["waiting"]) == (False, False, None)
+
+
+# Where the log is
+
+
+def answering(journal: str) -> Instance:
+    """An instance that logs to the journal."""
+
+    def run(command: Sequence[str], stdin: str) -> Answer:
+        return Answer(0, journal if command[0] == "journalctl" else "maillog_file =\n", "")
+
+    return Instance(run, "/etc/postfix")
+
+
+def test_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mail_log, "LOG_FILES", ())
+    log = mail_log.MailLog(
+        answering(
+            "4A: message-id=<x@y>\n"
+            "4A: to=<a@b.example>, relay=127.0.0.1[127.0.0.1]:10024, delay=1, status=sent (250 queued as 5B)\n"
+            "5B: message-id=<x@y>\n"
+            "5B: to=<a@b.example>, relay=h[192.0.2.1]:587, delay=1, dsn=2.0.0, status=sent (250 OK (id=1))\n"
+        )
+    )
+    assert log.queue_id("other") is None
+    assert log.queue_id("x@y") == "5B"
+    assert log.deliveries("5B") == [mail_log.Delivery("sent", "h[192.0.2.1]:587", "250 OK (id=1)")]
+
+
+def test_log_that_is_rotated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "mail.log"
+    path.write_text("4A: message-id=<x@y>\n" * 20, encoding="utf-8")
+    monkeypatch.setattr(mail_log, "LOG_FILES", (str(path),))
+    log = mail_log.MailLog(answering(""))
+    assert log.queue_id("x@y") is None, "what was logged before does not count"
+    path.write_text("5B: message-id=<x@y>\n", encoding="utf-8")
+    assert log.queue_id("x@y") == "5B"

@@ -101,11 +101,12 @@ def is_play(entry: dict[str, Any]) -> bool:
 def thrice(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each task in check mode, for real and again; `check: `, `run: ` or `again: ` stands before its name.
 
-    A task that shows check mode runs as it stands. What a task with no_log returns is shown by another one.
+    A task that only looks, or shows check mode, runs once. What a task with no_log returns is shown by another one.
     """
     found = []
     for task in tasks:
-        for phase in ("show",) if "check_mode" in task else ("check", "run", "again"):
+        changing = any(key.startswith(f"{COLLECTION}.") and not key.endswith("_info") for key in task)
+        for phase in ("check", "run", "again") if changing and "check_mode" not in task else ("once",):
             one = copy.deepcopy(task)
             one["name"] = f"{phase}: {task['name']}"
             if phase == "check":

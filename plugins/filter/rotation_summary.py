@@ -28,7 +28,12 @@ options:
 EXAMPLES = r"""
 - name: Show the lines
   ansible.builtin.debug:
-    msg: "{{ {'credentials': [], 'tell': ['alice@example.com']} | smarthost.spamexperts.rotation_summary }}"
+    msg: "{{ report | smarthost.spamexperts.rotation_summary }}"
+  vars:
+    report:
+      credentials: []
+      clients: {}
+      tell: [alice@example.com]
 """
 
 RETURN = r"""

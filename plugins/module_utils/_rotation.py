@@ -10,11 +10,12 @@ while it is rotating.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     DOMAIN,
+    LOCK_SETTINGS,
     USER,
     InputError,
     normalise_domain,
@@ -24,6 +25,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
 NAME = "spamexperts_rotation"
 IN_PLACE = "in_place"
 ALTERNATE = "alternate"
+NEXT = "next_login"
 COMMITTED, ROLLED_BACK, PENDING, NOT_CHANGED = "committed", "rolled_back", "pending", "not_changed"
 
 ROTATION_OPTIONS: dict[str, Any] = {
@@ -39,6 +41,7 @@ ROTATION_OPTIONS: dict[str, Any] = {
     "password_length": {"type": "int", "no_log": False},
     "password_alphabet": {"type": "str", "no_log": False},
     "report": {"type": "str"},
+    "store_is_kept": {"type": "bool"},
     "account": {"type": "str"},
 }
 _SELECTORS = ("logins", "domains", "hosts", "everything")
@@ -120,6 +123,7 @@ def plan(
                 "name": entry["name"],
                 "login": entry["login"],
                 "next_login": next_login,
+                "domain": identity(entry["login"])["domain"],
                 "hosts": hosts,
                 "resumed": bool(entry["rotating"]),
                 "moves": next_login != entry["login"],
@@ -197,20 +201,43 @@ def _next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Ma
     return wanted
 
 
-def users(entries: Sequence[Mapping[str, Any]], passwords: Sequence[str], which: str) -> list[dict[str, Any]]:
+def users(
+    entries: Sequence[Mapping[str, Any]],
+    passwords: Sequence[str],
+    which: str,
+    present: Sequence[Mapping[str, Any]] = (),
+    works: Optional[Mapping[str, bool]] = None,
+) -> list[dict[str, Any]]:
     """The option `users` of outgoing_users that makes the vendor take these passwords, in the same order.
 
     which: next_login or login. A password that the vendor may know already is tried before it is set.
+    present: of outgoing_user_info; a second login gets the limits and lock settings of the first, as far as the server
+    shows and takes them (works, as api_info gives it).
     """
-    tried = which == "next_login"
     return [
         {
             **identity(entry[which]),
+            **(_copied(entry["login"], present, works or {}) if which == NEXT and entry["moves"] else {}),
             "password": password,
-            "update_password": "on_mismatch" if tried and entry["resumed"] else "always",
+            "update_password": "on_mismatch" if which == NEXT and entry["resumed"] else "always",
         }
         for entry, password in zip(entries, passwords)
     ]
+
+
+def _copied(login: str, present: Sequence[Mapping[str, Any]], works: Mapping[str, bool]) -> dict[str, Any]:
+    wanted = identity(login)
+    names = [
+        *(("limits",) if works.get("change_limits") else ()),
+        *(LOCK_SETTINGS if works.get("change_settings") else ()),
+    ]
+    for user in present:
+        if (normalise_domain(user["domain"]), user["username"]) == (wanted["domain"], wanted.get("username", "")):
+            copied = {name: user[name] for name in names if name in user}
+            # A new user inherits whatever is not set.
+            limits = {name: value for name, value in copied.pop("limits", {}).items() if name != "inherit"}
+            return {**copied, **({"limits": limits} if limits else {})}
+    return {}
 
 
 def logins(entries: Sequence[Mapping[str, Any]], passwords: Sequence[str], which: str) -> list[dict[str, str]]:

@@ -24,7 +24,8 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     """The report as data.
 
     seen: started, changed and finished (times as ISO 8601 texts), outcome (by name), hosts (by name: state, at, reason
-    and waiting, as far as they are known), strategy and emergency.
+    and waiting, as far as they are known), clients (hosts with Thunderbird, by name: state, logins and reason) and
+    emergency.
     """
     credentials = []
     for entry in plan["credentials"]:
@@ -37,12 +38,16 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
         if window is not None:
             shown["window_seconds"] = window
         credentials.append(shown)
+    chosen = {entry["login"] for entry in plan["credentials"]}
+    clients = {host: state for host, state in (seen.get("clients") or {}).items() if chosen & set(state["logins"])}
+    told = {login for state in clients.values() if state["state"] == "updated" for login in state["logins"]}
     return {
         "started": seen["started"],
         "finished": seen["finished"],
         "emergency": bool(seen.get("emergency")),
         "credentials": credentials,
-        "tell": list(plan["tell"]),
+        "clients": clients,
+        "tell": [login for login in plan["tell"] if login not in told],
     }
 
 
@@ -56,8 +61,14 @@ def summary(data: Mapping[str, Any]) -> list[str]:
         for host, state in sorted(entry["hosts"].items()):
             parts = [state["state"].replace("_", " "), state.get("reason", ""), state.get("waiting", "")]
             lines.append(f"  {host}: " + ", ".join(part for part in parts if part))
+    for host, state in sorted(data["clients"].items()):
+        reason = f", {state['reason']}" if state.get("reason") else ""
+        lines.append(f"Thunderbird on {host}: {state['state'].replace('_', ' ')}{reason}")
     if data["tell"]:
-        lines.append("No mail server uses these logins; tell the people who do: " + ", ".join(data["tell"]))
+        lines.append(
+            "No mail server and no managed Thunderbird uses these logins; tell the people who do: "
+            + ", ".join(data["tell"])
+        )
     if any(entry["outcome"] in (PENDING, NOT_CHANGED) for entry in data["credentials"]):
         lines.append("Not everything is done: run the same again, or set roll_back: true.")
     return lines

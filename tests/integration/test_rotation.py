@@ -27,18 +27,18 @@ def fleet() -> Iterator[Fleet]:
 
 
 @pytest.fixture(scope="module")
-def vendor(fleet: Fleet) -> Iterator[Emulator]:
-    with Emulator(
-        hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace
-    ) as running:
-        yield running
+def whole_site(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RotationSite]:
+    with Emulator(hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace) as vendor:
+        made = RotationSite(fleet, vendor, tmp_path_factory.mktemp("site"))
+        made.set_up()
+        yield made
 
 
 @pytest.fixture
-def site(fleet: Fleet, vendor: Emulator, tmp_path: Path) -> RotationSite:
-    made = RotationSite(fleet, vendor, tmp_path)
-    made.set_up()
-    return made
+def site(whole_site: RotationSite) -> RotationSite:
+    whole_site.remember()
+    whole_site.report_file.unlink(missing_ok=True)
+    return whole_site
 
 
 def test_in_place_with_mail_flowing(site: RotationSite) -> None:
@@ -50,21 +50,29 @@ def test_in_place_with_mail_flowing(site: RotationSite) -> None:
     assert set(site.outcomes().values()) == {"committed"}
     assert all(entry["window_seconds"] < 60 for entry in site.report()["credentials"])
     assert site.emulator.counters()["requests"]["outgoingusers/setpassword"] == len(site.names)
+    # 20 mails a second from four hosts, and nothing was sent by a host in any other way.
+    assert {mail["client_ip"] for mail in site.emulator.mails()} == {host.address for host in site.fleet.hosts}
 
 
-def test_alternate_with_mail_flowing_and_not_one_refused_login(site: RotationSite) -> None:
+def test_alternate_there_and_back_with_mail_flowing_and_not_one_refused_login(site: RotationSite) -> None:
     pairs = {name: [name, name.replace("@", "-b@")] for name in site.names}
+    limited = {"domain": "example.com", "username": "h1", "limits_enabled": 1, "limit_per_hour": "777"}
+    site.emulator.call("outgoingusers/setlimits", **{name: str(value) for name, value in limited.items()})
     refused = site.emulator.counters()["auths_refused"]
-    with steady_mail(site, "alternate") as senders:
-        run = site.rotate(strategy="alternate", alternates=pairs)
-    assert run.returncode == 0, run.output
-    assert check_mail(site, senders) > 50
-    assert site.emulator.counters()["auths_refused"] == refused
-    assert {user["username"] for user in site.emulator.users()} == {f"{host.name}-b" for host in site.fleet.hosts}
-    site.check_rotated()
-    assert {name: entry["login"] for name, entry in site.stored().items()} == {
-        name: pair[1] for name, pair in pairs.items()
-    }
+    for position in (1, 0):
+        site.remember()
+        with steady_mail(site, f"alternate{position}") as senders:
+            run = site.rotate(strategy="alternate", alternates=pairs)
+        assert run.returncode == 0, run.output
+        assert check_mail(site, senders) > 50
+        assert site.emulator.counters()["auths_refused"] == refused
+        logins = {name: pair[position] for name, pair in pairs.items()}
+        users = {f"{user['username']}@example.com": user for user in site.emulator.users()}
+        assert set(users) == set(logins.values()), "the login that nobody uses is gone"
+        assert users[logins["h1@example.com"]]["limit_per_hour"] == 777
+        assert {name: entry["login"] for name, entry in site.stored().items()} == logins
+        site.check_rotated()
+        refused = site.emulator.counters()["auths_refused"]
 
 
 def test_check_mode_says_what_would_happen_and_changes_nothing(site: RotationSite) -> None:

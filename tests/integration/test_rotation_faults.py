@@ -85,7 +85,7 @@ def rotate_killed(site: RotationSite, log: Path, phase: str = "", times: int = 1
 
 def check_killed(site: RotationSite, log: Path, label: str, **moment: Any) -> None:
     """Kill a rotation while mail flows, run it again, and see that all is well."""
-    site.old = {name: entry["current"] for name, entry in site.stored().items()}
+    site.remember()
     log.touch()
     with steady_mail(site, label, 3) as senders:
         rotate_killed(site, log, **moment)
@@ -122,7 +122,7 @@ def test_killed_at_any_moment(site: RotationSite, tmp_path: Path, seconds: float
     ids=lambda fault: str(fault.get("code", fault["kind"])),
 )
 def test_the_api_fails_at_each_write(site: RotationSite, fault: dict[str, Any]) -> None:
-    site.old = {name: entry["current"] for name, entry in site.stored().items()}
+    site.remember()
     site.emulator.faults({"match": "outgoingusers/setpassword", "times": len(site.names), **fault})
     try:
         with steady_mail(site, f"fault{fault.get('code', fault['kind'])}".replace("_", ""), 3) as senders:
@@ -137,7 +137,7 @@ def test_the_api_fails_at_each_write(site: RotationSite, fault: dict[str, Any]) 
 
 
 def test_an_api_that_takes_no_write_leaves_everything_as_it_was(site: RotationSite) -> None:
-    site.old = {name: entry["current"] for name, entry in site.stored().items()}
+    site.remember()
     site.emulator.faults({"match": "outgoingusers/setpassword", "times": None, "kind": "status", "code": 503})
     try:
         run = site.rotate()

@@ -136,6 +136,7 @@ def test_what_has_begun_is_finished_as_it_was_begun() -> None:
             "name": "a",
             "login": "a@example.com",
             "next_login": "a-b@example.com",
+            "domain": "example.com",
             "hosts": ["h1"],
             "resumed": True,
             "moves": True,
@@ -193,6 +194,26 @@ def test_users_and_logins() -> None:
     ]
 
 
+def test_a_second_login_gets_the_limits_of_the_first() -> None:
+    limits = {"enabled": True, "per_hour": 7}
+    present: list[dict[str, Any]] = [
+        {"domain": "example.com", "username": "a", "limits": {"per_hour": 1}},
+        {
+            "domain": "example.com",
+            "username": "b",
+            "limits": {**limits, "inherit": ["per_day"]},
+            "lock_timeout": 5,
+            "locked": True,
+        },
+    ]
+    works = {"change_limits": True, "change_settings": True}
+    first, second = _rotation.users(ENTRIES, ["p", "q"], "next_login", present, works)
+    assert "limits" not in first
+    assert (second["limits"], second["lock_timeout"], "locked" in second) == (limits, 5, False)
+    assert "limits" not in _rotation.users(ENTRIES, ["p", "q"], "next_login", present, {})[1]
+    assert "limits" not in _rotation.users(ENTRIES, ["p", "q"], "login", present, works)[1]
+
+
 def answer(name: str, action: str, password: str) -> dict[str, str]:
     return {"domain": "example.com", "username": name, "action": action, "password": password}
 
@@ -233,8 +254,13 @@ def test_report() -> None:
         "hosts": {
             "h2": {"state": "active", "at": "2026-01-01T10:00:12.250000+00:00", "waiting": "Mail queue is empty"}
         },
+        "clients": {
+            "desk": {"state": "updated", "logins": ["y@example.com", "a@example.com"]},
+            "lap": {"state": "failed", "logins": ["b@example.com"], "reason": "Thunderbird is open"},
+            "other": {"state": "not_reached", "logins": ["z@example.com"]},
+        },
     }
-    data = _rotation_report.report({"credentials": ENTRIES, "tell": ["x@example.com"]}, seen)
+    data = _rotation_report.report({"credentials": ENTRIES, "tell": ["x@example.com", "y@example.com"]}, seen)
     assert [entry["window_seconds"] for entry in data["credentials"]] == [7.2, 7.2]
     assert _rotation_report.summary(data) == [
         "a is changed at the vendor, but not on every mail server after 7.2 s.",
@@ -242,6 +268,8 @@ def test_report() -> None:
         "  h2: active, Mail queue is empty",
         "b, now c@example.com has its new password everywhere after 7.2 s.",
         "  h2: active, Mail queue is empty",
-        "No mail server uses these logins; tell the people who do: x@example.com",
+        "Thunderbird on desk: updated",
+        "Thunderbird on lap: failed, Thunderbird is open",
+        "No mail server and no managed Thunderbird uses these logins; tell the people who do: x@example.com",
         "Not everything is done: run the same again, or set roll_back: true.",
     ]

@@ -121,13 +121,13 @@ options:
   rate_delay:
     description:
       - Seconds to wait between two mails. More than 0 also means one mail at a time.
-      - If not given, this is left as it is.
+      - If not given, Postfix does what it did before the first run.
     type: int
   connection_reuse:
     description:
       - If V(true), several mails use one TLS connection. This saves connections, which is what the vendor's limits
         count. The service C(tlsproxy) is added to C(master.cf) if it is missing.
-      - If not given, this is left as it is.
+      - If not given, Postfix does what it did before the first run.
     type: bool
   map_type:
     description:

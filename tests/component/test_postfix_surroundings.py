@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import host_manager
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files, host_manager
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
 
 from tests.support.module import ModuleRun, run_module
@@ -243,6 +244,32 @@ def test_postfix_does_not_accept_it(postfix: ScratchPostfix, monkeypatch: pytest
     run = configure(postfix)
     assert "bad. main.cf and master.cf are as they were before." in run.message
     assert snapshot(postfix.config_directory) == before
+
+
+@pytest.mark.parametrize("step", [2, 3, 4])
+def test_disk_full(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Whichever file does not fit, nothing of the run stays."""
+    before = snapshot(postfix.config_directory)
+    write, calls = files.write_beside, []
+
+    def full(path: str, content: bytes, mode: int) -> str:
+        calls.append(path)
+        if len(calls) == step:
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        return write(path, content, mode)
+
+    monkeypatch.setattr(files, "write_beside", full)
+    run = configure(postfix)
+    if step < 4:
+        assert "cannot be written: No space left on device. main.cf and master.cf are as they were" in run.message
+        assert snapshot(postfix.config_directory) == before
+    else:
+        # Only what is remembered could not be written for good: the next run does that.
+        assert "No space left on device" in run.message
+        monkeypatch.undo()
+        monkeypatch.setattr(Instance, "check", lambda _: None)
+        assert configure(postfix).changed
+        assert not configure(postfix).changed
 
 
 def test_broken_before_us(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ def _undone_on_failure(instance: Instance, plan: Plan, outcome: Outcome) -> Iter
     before = {name: Path(name).read_bytes() for name in names}
     try:
         yield
-    except PostfixError as error:
+    except (PostfixError, OSError) as error:
         for name, content in before.items():
             if files.read(name) != content:
                 with files.kept_mode(name):
@@ -142,4 +142,7 @@ def _undone_on_failure(instance: Instance, plan: Plan, outcome: Outcome) -> Iter
                 for path in maps.leftovers(instance.path(name), None):
                     files.remove(path)
             originals.forget(instance)
-        raise PostfixError(f"{error} main.cf and master.cf are as they were before.") from None
+        reason = str(error)
+        if isinstance(error, OSError):
+            reason = f"{error.filename or 'A file'} cannot be written: {error.strerror}."
+        raise PostfixError(f"{reason} main.cf and master.cf are as they were before.") from None

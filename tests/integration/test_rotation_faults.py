@@ -44,7 +44,7 @@ USUAL = {
 SEED = 20261123
 #: A rotation of this fleet takes about so long, in seconds; later moments are after its end.
 LENGTH = 20
-MOMENTS = [round(random.Random(SEED).uniform(0.5, LENGTH), 1) for _ in range(1)]  # noqa: S311 - a seed, no secret
+MOMENTS = [round(random.Random(SEED).uniform(0.5, LENGTH), 1) for _one in range(1)]  # noqa: S311 - a seed, no secret
 SLOW_MOMENTS = [round(random.Random(SEED + number).uniform(0.5, LENGTH), 1) for number in range(50)]  # noqa: S311
 
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,12 +133,11 @@ def machine() -> Iterator[Machine]:
     """A machine with its Postfix running and an empty account at the vendor; gone with the block."""
     emulator = Emulator(hosts=[ADDRESS], names=[SMARTHOST, CONTROL_PANEL], username="you@example.com")
     emulator.api_url, emulator.smtp_port = f"https://{ADDRESS}:443", 587
-    with (
-        tempfile.TemporaryDirectory(prefix="machine-") as folder,
-        emulator,
-        Emulator("documented") as documented_emulator,
-        dns_server(ADDRESS) as names,
-    ):
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="machine-"))
+        stack.enter_context(emulator)
+        documented_emulator = stack.enter_context(Emulator("documented"))
+        names = stack.enter_context(dns_server(ADDRESS))
         Path(folder).chmod(0o755)  # Postfix's own users must be able to pass
         made = Machine(Path(folder), emulator, documented_emulator, names)
         with made.postfix, _without_pauses(made.postfix):

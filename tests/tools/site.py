@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -52,13 +53,17 @@ def place(target: Path) -> str:
     return f"{REPOSITORY}/{target.relative_to(ROOT)}"
 
 
+def _linked(folder: Path, match: re.Match[str]) -> str:
+    return f"]({place((folder / match[1]).resolve())}"
+
+
 def fill() -> None:
     """Copy the pages with their links turned to where things are in the site, and let antsibull-docs write the rest."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     shutil.copytree(ROOT / "docs" / "docsite", SOURCE)
     for path, name in pages().items():
         folder = path.parent
-        text = LINK.sub(lambda match, at=folder: f"]({place((at / match[1]).resolve())}", path.read_text())  # type: ignore[misc]  # the default binds the folder
+        text = LINK.sub(partial(_linked, folder), path.read_text())
         (SOURCE / name).write_text(text)
     (SOURCE / "collection").mkdir(mode=0o755)
     command = ["antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"]

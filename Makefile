@@ -137,7 +137,7 @@ publish: release-check  ## Send the artefact to Galaxy (ANSIBLE_GALAXY_TOKEN)
 	@ansible-galaxy collection publish $(BUILD)/artefact/smarthost-spamexperts-$(VERSION).tar.gz
 
 bench: environment  ## Ratios against what a user would do instead
-	@python -m benchmarks
+	@python -m benchmarks $(ARGS)
 
 clean:  ## Remove everything that make has made
 	@rm -rf $(BUILD) $(VENV) collections .ansible .mypy_cache .ruff_cache .hypothesis

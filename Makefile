@@ -124,7 +124,7 @@ docs: environment  ## The documentation as a site, in build/site; every link in 
 	@tests/tools/environment $(VENV)/bin/python $(BUILD)/docs tests/requirements-docs.txt
 	@$(STAGE) docs $(BUILD)/docs/bin/python -m tests.tools.site
 
-test-matrix: packages-test $(LINK)  ## Unit, component and sanity tests on every ansible-core that a Python is here for
+test-matrix: packages-test $(LINK)  ## Unit, component, secrecy and sanity tests on every ansible-core that a Python is here for
 	@$(PYTHON) -m tests.tools.matrix $(CORES) $(STAGES)
 
 changelog: environment  ## Turn the fragments into CHANGELOG.md for the version in galaxy.yml

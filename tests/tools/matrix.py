@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run unit, component and sanity tests on every ansible-core that a Python of this machine can run.
+"""Run unit, component, secrecy and sanity tests on every ansible-core that a Python of this machine can run.
 
 `python -m tests.tools.matrix [CORE...] [STAGE...]`; all cores when none is named, all stages when none is named. A core
 without a Python is named, not hidden.
@@ -43,6 +43,7 @@ CORES = (
 STAGES = {
     "unit": ["python", "-m", "pytest", "tests/unit"],
     "component": ["python", "-m", "pytest", "-m", "not slow", "tests/component"],
+    "secrets": ["python", "-m", "pytest", "-m", "not slow", "tests/integration/test_secrets.py"],
     "sanity": ["python", "-m", "tests.tools.ansible_test", "sanity"],
     "units": ["python", "-m", "tests.tools.ansible_test", "units"],
 }

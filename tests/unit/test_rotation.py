@@ -273,3 +273,40 @@ def test_report() -> None:
         "No mail server and no managed Thunderbird uses these logins; tell the people who do: x@example.com",
         "Not everything is done: run the same again, or set roll_back: true.",
     ]
+
+
+def test_report_of_a_rotation_that_has_not_begun() -> None:
+    seen: dict[str, Any] = {"started": "2026-01-01T10:00:00+00:00", "finished": None, "outcome": {}, "hosts": {}}
+    data = _rotation_report.report({"credentials": ENTRIES[1:], "tell": []}, seen)
+    assert data["credentials"] == [
+        {
+            "name": "b",
+            "login": "b@example.com",
+            "next_login": "c@example.com",
+            "outcome": "would_rotate",
+            "hosts": {"h2": {"state": "not_reached"}},
+        }
+    ]
+    assert (data["emergency"], data["clients"], data["tell"]) == (False, {}, [])
+    assert _rotation_report.summary(data) == ["b would get a new password.", "  h2: not reached"]
+
+
+def test_report_without_an_active_host_has_no_window() -> None:
+    seen = {
+        "started": "2026-01-01T10:00:00+00:00",
+        "changed": "2026-01-01T10:00:05+00:00",
+        "finished": "2026-01-01T10:00:20+00:00",
+        "outcome": {"a": "not_changed"},
+        "hosts": {"h1": {"state": "failed", "reason": "no answer"}, "h2": {"state": "failed", "at": ""}},
+        "emergency": True,
+    }
+    data = _rotation_report.report({"credentials": ENTRIES[:1], "tell": ["x@example.com"]}, seen)
+    assert "window_seconds" not in data["credentials"][0]
+    assert data["emergency"] is True
+    assert _rotation_report.summary(data) == [
+        "a was not changed, as the vendor did not take the new password.",
+        "  h1: failed, no answer",
+        "  h2: failed",
+        "No mail server and no managed Thunderbird uses these logins; tell the people who do: x@example.com",
+        "Not everything is done: run the same again, or set roll_back: true.",
+    ]

@@ -1,0 +1,231 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action adopt_credentials in this process: a real task, vault and local connection, against the emulator."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.parsing.vault import VaultLib, VaultSecret
+
+from tests.support.action import Controller
+from tests.support.emulator import Emulator
+
+VAULT_PASSWORD = "vault password one"
+PASSWORDS = {
+    "web@example.com": "quo'te\"back\\slash: and blank",
+    "mail@example.com": "the password of mail",
+    "example.net": "the domain's password",
+}
+WEAK = "short"
+needs_postfix = pytest.mark.skipif(not shutil.which("postconf"), reason="needs Postfix, whose map is read")
+
+
+class Site:
+    """A store, and a smarthost that knows some logins."""
+
+    def __init__(self, directory: Path, emulator: Emulator) -> None:
+        self.directory = directory
+        self.emulator = emulator
+        self.store = directory / "store.yml"
+        self.controller = Controller(directory, [("default", VAULT_PASSWORD)])
+        for login, password in {**PASSWORDS, "weak@example.com": WEAK}.items():
+            local, _at, domain = login.rpartition("@")
+            kind = "user" if local else "domain"
+            user = {"domain": domain, "username": local, "password": password, "authentication_method": kind}
+            emulator.seed(users=[user])
+
+    def adopt(self, *, check: bool = False, no_log: bool = True, **options: Any) -> dict[str, Any]:
+        arguments = {"path": str(self.store), **self.emulator.smarthost_options, **options}
+        return self.controller.run_action("adopt_credentials", arguments, check=check, no_log=no_log)
+
+    def refusal(self, **options: Any) -> str:
+        with pytest.raises(AnsibleActionFail) as caught:
+            self.adopt(**options)
+        return str(caught.value)
+
+    def csv(self, pairs: Mapping[str, str]) -> str:
+        """A file as the vendor exports it."""
+        lines = ["username,domain,password"]
+        for login, password in pairs.items():
+            local, _at, domain = login.rpartition("@")
+            quoted = password.replace('"', '""')
+            lines.append(f'{local},{domain},"{quoted}"')
+        path = self.directory / "users.csv"
+        path.write_text("\ufeff" + "\n".join(lines) + "\n", encoding="utf-8")
+        return str(path)
+
+    def postfix(self, maps: str) -> str:
+        """A directory with Postfix's settings, as on a host that sends already."""
+        folder = self.directory / "postfix"
+        folder.mkdir(exist_ok=True)
+        (folder / "main.cf").write_text(f"smtp_sasl_password_maps = {maps}\n", encoding="utf-8")
+        return str(folder)
+
+    def put(self, name: str, **entry: str) -> None:
+        """Have a credential in the store."""
+        data = {"format": 1, "credentials": {name: entry}}
+        secret = VaultSecret(VAULT_PASSWORD.encode())
+        self.store.write_bytes(VaultLib().encrypt(yaml.safe_dump(data), secret=secret))
+
+    def stored(self) -> dict[str, dict[str, str]]:
+        library = VaultLib([("any", VaultSecret(VAULT_PASSWORD.encode()))])
+        return dict(yaml.safe_load(library.decrypt(self.store.read_bytes()))["credentials"])
+
+
+@pytest.fixture
+def site(tmp_path: Path, emulator: Emulator) -> Site:
+    return Site(tmp_path, emulator)
+
+
+def actions(result: Mapping[str, Any]) -> dict[str, str]:
+    return {entry["login"]: entry["action"] for entry in result["credentials"]}
+
+
+def test_no_log_is_demanded_before_anything_is_read(site: Site) -> None:
+    assert "Set no_log: true on this task" in site.refusal(no_log=False, csv="/nowhere")
+    assert site.emulator.auths() == []
+
+
+def test_a_csv_is_proven_and_kept(site: Site) -> None:
+    table = site.csv(PASSWORDS)
+    predicted = site.adopt(csv=table, check=True)
+    assert predicted["changed"]
+    assert not site.store.exists()
+    result = site.adopt(csv=table)
+    assert result["unread"] == []
+    assert result == predicted
+    assert actions(result) == dict.fromkeys(PASSWORDS, "created")
+    assert site.stored() == {login: {"login": login, "current": PASSWORDS[login]} for login in sorted(PASSWORDS)}
+    content = site.store.read_bytes()
+    again = site.adopt(csv=table)
+    assert not again["changed"]
+    assert actions(again) == dict.fromkeys(PASSWORDS, "unchanged")
+    assert site.store.read_bytes() == content
+    assert not any(password in json.dumps([result, again]) for password in PASSWORDS.values())
+    assert site.emulator.counters()["writes"] == 0
+
+
+def test_what_the_smarthost_refuses_or_nobody_should_have(site: Site) -> None:
+    result = site.adopt(csv=site.csv({"web@example.com": "not the right one", "weak@example.com": WEAK}))
+    assert not result["changed"]
+    first, second = result["credentials"]
+    assert first == {
+        "login": "web@example.com",
+        "action": "refused",
+        "reason": "localhost answered: 535 Incorrect authentication data",
+    }
+    assert (second["action"], second["reason"]) == (
+        "refused",
+        "the password is shorter than 12 characters; take a longer one",
+    )
+    assert not site.store.exists()
+
+
+def test_a_login_that_is_in_the_store_already(site: Site) -> None:
+    site.put("web", login="web@example.com", current="what the store has")
+    result = site.adopt(csv=site.csv({"web@example.com": PASSWORDS["web@example.com"]}))
+    assert actions(result) == {"web@example.com": "conflict"}
+    assert result["credentials"][0]["reason"] == "it works, but the store has another password"
+    result = site.adopt(csv=site.csv({"web@example.com": "a stale password"}))
+    assert result["credentials"][0] == {
+        "login": "web@example.com",
+        "action": "refused",
+        "reason": "another host, or the store, has another password",
+    }
+    assert site.stored() == {"web": {"login": "web@example.com", "current": "what the store has"}}
+
+
+def test_the_next_login_of_a_rotation_is_known(site: Site) -> None:
+    password = PASSWORDS["web@example.com"]
+    site.put("web", login="old@example.com", current="what was before", next_login="web@example.com", next=password)
+    result = site.adopt(csv=site.csv({"web@example.com": password}))
+    assert actions(result) == {"web@example.com": "unchanged"}
+
+
+def test_a_password_that_cannot_be_proven_is_not_kept(site: Site) -> None:
+    site.emulator.faults({"match": "smtp:auth", "kind": "smtp_reply", "text": "454 Temporary failure"})
+    result = site.adopt(csv=site.csv({"mail@example.com": PASSWORDS["mail@example.com"]}))
+    assert actions(result) == {"mail@example.com": "unproven"}
+    assert "454" in result["credentials"][0]["reason"]
+    assert not site.store.exists()
+
+
+def test_a_csv_without_rows_asks_nobody(site: Site) -> None:
+    result = site.adopt(csv=site.csv({}))
+    assert result == {"changed": False, "credentials": [], "unread": []}
+    assert site.emulator.auths() == []
+
+
+def test_a_csv_that_cannot_be_read(site: Site) -> None:
+    table = site.directory / "users.csv"
+    assert site.refusal(csv=str(table)) == f"{table} cannot be read: No such file or directory"
+    table.write_bytes(b"username,domain,password\nweb,example.com,\xe4\xf6secret\n")
+    assert site.refusal(csv=str(table)) == f"{table} cannot be read: it is not UTF-8"
+    table.write_text("user,password\nweb,secret\n", encoding="utf-8")
+    message = site.refusal(csv=str(table))
+    assert "the CSV has no column username, domain" in message
+    assert "secret" not in message
+
+
+def test_a_store_that_cannot_be_written_is_an_error(site: Site) -> None:
+    site.controller.loader.set_vault_secrets([])
+    assert "this run has no vault password" in site.refusal(csv=site.csv(PASSWORDS))
+    assert not site.store.exists()
+
+
+def test_an_option_that_is_not_known(site: Site) -> None:
+    assert "Unsupported parameters" in site.refusal(password="x")
+
+
+@needs_postfix
+@pytest.mark.parametrize("check", [False, True])
+def test_the_maps_of_a_running_postfix(site: Site, check: bool) -> None:
+    maps = site.directory / "sasl"
+    lines = [f"key{number} {login}:{password}\n" for number, (login, password) in enumerate(PASSWORDS.items())]
+    maps.write_text("# by hand\n" + "".join(lines), encoding="utf-8")
+    second = site.directory / "second"
+    second.write_text(f"other web@example.com:{PASSWORDS['web@example.com']}\n", encoding="utf-8")
+    missing = site.directory / "missing"
+    folder = site.postfix(f"hash:{maps} texthash:{second}, mysql:/etc/postfix/sql.cf, lmdb:{missing}")
+    result = site.adopt(config_directory=folder, check=check)
+    assert actions(result) == dict.fromkeys(PASSWORDS, "created")
+    assert len(result["credentials"]) == len(PASSWORDS), "the same login in two maps is one"
+    kind, unread = result["unread"]
+    assert kind == "a map of type mysql"
+    assert unread.startswith(f"{missing}: ")
+    assert site.store.exists() is not check
+    if not check:
+        assert {login: entry["current"] for login, entry in site.stored().items()} == PASSWORDS
+
+
+@needs_postfix
+def test_a_postfix_without_maps_has_nothing_to_adopt(site: Site) -> None:
+    assert site.adopt(config_directory=site.postfix("")) == {"changed": False, "credentials": [], "unread": []}
+
+
+@needs_postfix
+def test_a_host_where_postconf_fails(site: Site) -> None:
+    with pytest.raises(AnsibleActionFail):
+        site.adopt(config_directory=str(site.directory / "nowhere"))
+    assert not site.store.exists()
+
+
+def test_the_settings_of_the_host_itself_are_asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = site.directory / "bin"
+    programs.mkdir()
+    maps = site.directory / "sasl"
+    maps.write_text(f"key mail@example.com:{PASSWORDS['mail@example.com']}\n", encoding="utf-8")
+    program = programs / "postconf"
+    program.write_text(f'#!/bin/sh\n[ "$*" = "-h -x smtp_sasl_password_maps" ] && echo hash:{maps}\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    assert actions(site.adopt()) == {"mail@example.com": "created"}

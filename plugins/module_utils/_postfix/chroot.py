@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
 
-# What Debian and Ubuntu run before each start of the service; "-" is the main instance.
+# What Debian 12 and Ubuntu run before each start of the service; "-" is the main instance. From Debian 13 on it only
+# works for `postfix start`, which then fills the chroot itself.
 SCRIPT = "usr/lib/postfix/configure-instance.sh"
 MAIN_INSTANCE = "/etc/postfix"
 _FILES = ("etc/resolv.conf", "etc/hosts", "etc/services", "etc/nsswitch.conf")
@@ -17,7 +19,8 @@ _FILES = ("etc/resolv.conf", "etc/hosts", "etc/services", "etc/nsswitch.conf")
 
 def missing(instance: Instance, root: Path = Path("/")) -> list[str]:
     """The files that the chroot of the main instance lacks, by their paths inside it."""
-    if instance.config_directory != MAIN_INSTANCE or not (root / SCRIPT).exists():
+    script = files.read(str(root / SCRIPT))
+    if instance.config_directory != MAIN_INSTANCE or script is None or b"internal script" in script:
         return []
     service = instance.services().get("smtp/unix")
     if service is None or service[4] != "y":

@@ -1,0 +1,140 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Other releases of Debian in chroots, from a bare system to a mail and back, with their own Python and Postfix."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.emulator import Emulator
+from tests.support.playbook import ROOT, PlaybookRun, ansible_environment, run_playbook
+
+pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(1200)]
+MIRROR = "http://deb.debian.org/debian"
+PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
+PLAY = """\
+- hosts: all
+  gather_facts: false
+  roles:
+    - smarthost.spamexperts.outgoing_mail
+"""
+
+
+class Release:
+    """One release of Debian in a directory: an overlay of a bare system, thrown away afterwards."""
+
+    def __init__(self, suite: str, work: Path) -> None:
+        self.root = work / "root"
+        self.work = work
+        base = ROOT / "build" / "releases" / suite
+        if not (base / "usr/bin/python3").exists():
+            subprocess.run([str(ROOT / "tests/install_packages"), "debootstrap"], cwd=ROOT, check=True)
+            base.parent.mkdir(parents=True, exist_ok=True)
+            # Debian 12's debootstrap knows how to make newer releases only by the name of an older one.
+            command = ["debootstrap", "--variant=minbase", "--include=python3,python3-apt", suite, str(base), MIRROR]
+            subprocess.run([*command, "sid"], check=True, stdout=subprocess.DEVNULL)
+        for name in ("upper", "overlay", "root"):
+            (work / name).mkdir()
+        layers = f"lowerdir={base},upperdir={work / 'upper'},workdir={work / 'overlay'}"
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(self.root)], check=True)
+        subprocess.run(["mount", "-t", "proc", "proc", str(self.root / "proc")], check=True)
+        # Ansible starts every module with the release's own Python.
+        self.python = work / "python"
+        self.python.write_text(f'#!/bin/sh\nexec chroot {self.root} /usr/bin/python3 "$@"\n', encoding="utf-8")
+        self.python.chmod(0o755)
+
+    def close(self) -> None:
+        """Stop its Postfix and take everything away."""
+        if (self.root / "usr/sbin/postfix").exists():
+            self.run("postfix", "stop", check=False)
+        for place in (self.root / "proc", self.root):
+            subprocess.run(["umount", str(place)], check=False)
+
+    def run(self, *command: str, stdin: str = "", check: bool = True) -> str:
+        """Run a program inside."""
+        done = subprocess.run(
+            ["chroot", str(self.root), *command], input=stdin, capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout
+
+    def send(self, emulator: Emulator) -> None:
+        """Hand in a mail as a program there would, and wait until the smarthost has one more."""
+        before = len(emulator.mails())
+        self.run("sendmail", "-f", "alice@example.com", "someone@elsewhere.example", stdin="Subject: x\n\nx\n")
+        for _ in range(100):
+            if len(emulator.mails()) > before:
+                return
+            subprocess.run(["sleep", "0.2"], check=True)
+        raise AssertionError(f"no mail has arrived; the queue: {self.run('postqueue', '-p', check=False)}")
+
+    def configuration(self) -> dict[str, str]:
+        """What main.cf sets, and the names of the files beside it."""
+        names = sorted(path.name for path in (self.root / "etc/postfix").iterdir())
+        return {"postconf -n": self.run("postconf", "-n"), "files": " ".join(names)}
+
+
+@pytest.fixture(params=["bookworm", "trixie", "forky"])
+def release(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Release]:
+    made = Release(request.param, tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def play(release: Release, emulator: Emulator, *arguments: str) -> PlaybookRun:
+    """Run the role inside the release."""
+    authority = release.root / "etc/ssl/emulator.pem"
+    authority.parent.mkdir(exist_ok=True)
+    authority.write_text(Path(emulator.ca_file).read_text(encoding="ascii"), encoding="ascii")
+    variables = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": str(release.python),
+        "ansible_pipelining": True,  # no file of Ansible's exists inside
+        # By its address, because the release has no resolver that knows localhost.
+        "outgoing_mail_smarthost": "127.0.0.1",
+        "outgoing_mail_smarthost_port": emulator.smtp_port,
+        "outgoing_mail_smarthost_certificate_names": ["localhost"],
+        "outgoing_mail_smarthost_ca_path": "/etc/ssl/emulator.pem",
+        "outgoing_mail_login": "server@example.com",
+        "outgoing_mail_password": PASSWORD,
+    }
+    inventory = release.work / "inventory.yml"
+    inventory.write_text("---\n" + yaml.safe_dump({"all": {"hosts": {"guest": variables}}}), encoding="utf-8")
+    playbook = release.work / "play.yml"
+    playbook.write_text(PLAY, encoding="utf-8")
+    run = run_playbook(str(playbook), ["-i", str(inventory), *arguments], ansible_environment(release.work / "build"))
+    assert run.returncode == 0, run.output
+    return run
+
+
+def test_from_a_bare_system_to_a_mail_and_back(release: Release, emulator: Emulator) -> None:
+    emulator.seed(users=[{"domain": "example.com", "username": "server", "password": PASSWORD}])
+    assert play(release, emulator, "--check").changed() > 0
+    assert not (release.root / "usr/sbin/postconf").exists(), "check mode has installed something"
+
+    play(release, emulator)
+    assert release.run("postconf", "-h", "inet_interfaces").strip() == "loopback-only"
+    kind = release.run("postconf", "-h", "default_database_type").strip()
+    assert release.run("postconf", "-h", "smtp_sasl_password_maps").startswith(f"{kind}:")
+    release.send(emulator)
+    assert [(mail["login"], mail["tls"]) for mail in emulator.mails()] == [("server@example.com", True)]
+    assert play(release, emulator).changed() == 0
+
+    play(release, emulator, "-e", "outgoing_mail_state=absent")
+    before = release.configuration()
+    assert "smarthost" not in str(before)
+    play(release, emulator)
+    play(release, emulator, "-e", "outgoing_mail_state=absent")
+    assert release.configuration() == before
+    for other in ("texthash", "hash" if kind != "hash" else "btree"):
+        play(release, emulator, "-e", f"outgoing_mail_map_type={other}")
+        release.send(emulator)
+    assert not release.run("find", "/etc/postfix", "-name", "*.new*")

@@ -8,12 +8,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import pytest
 
 from tests.support.emulator import Emulator
+from tests.support.playbook import ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
 from tests.support.relay import relay, spare_the_pause
 from tests.support.sink import Sink
@@ -120,3 +122,32 @@ def test_logins_change_while_mail_flows(
     assert {mail["login"] for mail in vendor.mails()} == set(LOGINS)
     assert postfix.parameters() == before
     assert not list(postfix.config_directory.glob("smarthost_*"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_role_changes_logins_while_mail_flows(
+    tmp_path: Path, postfix: ScratchPostfix, vendor: Emulator, sink: Sink
+) -> None:
+    """A hundred mails a minute, and twenty runs of a real playbook."""
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(
+        "- hosts: mail_relays\n  gather_facts: false\n  roles: [smarthost.spamexperts.outgoing_mail]\n",
+        encoding="utf-8",
+    )
+    with Flow(postfix, 0.6) as flow:
+        for turn in range(20):
+            login = list(LOGINS)[turn % 2]
+            variables = {"outgoing_mail_login": login, "outgoing_mail_password": LOGINS[login]}
+            inventory = inventory_file(tmp_path / "inventory.yml", vendor, postfix, **variables)
+            run = run_playbook(str(playbook), ["-i", str(inventory)], ansible_environment(tmp_path / "build"))
+            assert run.returncode == 0, run.output
+            assert run.changed() == 1
+    postfix.flush()
+    postfix.wait_until_empty(60)
+    arrived = Counter(mail["subject"] for mail in vendor.mails())
+    arrived.update(sink.subjects)
+    assert arrived == Counter(flow.sent)
+    assert set(postfix.statuses()) <= {"sent", "deferred"}
+    assert vendor.counters()["auths_refused"] == 0
+    assert {mail["login"] for mail in vendor.mails()} == set(LOGINS)

@@ -365,3 +365,12 @@ def test_a_server_of_the_network_is_no_person_of_an_onboarding() -> None:
     assert found == [
         {"identities": ["alice@example.com"], "user": "alice", "login": "alice@example.com", "password": PASSWORD}
     ]
+
+
+def test_a_person_whose_home_is_gone_since_the_first_run(newcomer: Path) -> None:
+    run(None, users=["dave"])
+    assert action(run(None, users=["dave"])) == "unchanged"
+    newcomer.rename(newcomer.with_name("moved"))
+    done = run(None, users=["dave"])
+    assert f"the home directory {newcomer} is not there" in done.message
+    assert not newcomer.exists()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ import pytest
 import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _secrets
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store
 
 from tests.support.action import Controller
 from tests.support.emulator import Emulator
@@ -180,6 +184,26 @@ def test_a_store_that_cannot_be_written_is_an_error(site: Site) -> None:
     site.controller.loader.set_vault_secrets([])
     assert "this run has no vault password" in site.refusal(csv=site.csv(PASSWORDS))
     assert not site.store.exists()
+
+
+def test_a_store_that_another_run_keeps_is_refused(site: Site) -> None:
+    store = Store(str(site.store), site.controller.loader)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"]) as other:
+        try:
+            with store.locked(other.pid):
+                store.hold(other.pid)
+            message = site.refusal(csv=site.csv(PASSWORDS))
+        finally:
+            other.kill()
+    assert message.endswith(f"is kept by another run (process {other.pid}); wait until it has ended.")
+    assert not site.store.exists()
+
+
+def test_every_password_is_registered_as_secret_even_a_refused_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    registered: list[str] = []
+    monkeypatch.setattr(_secrets, "_register", registered.append)
+    site.adopt(csv=site.csv({"web@example.com": "not the right one", "weak@example.com": WEAK}))
+    assert registered == ["not the right one", WEAK]
 
 
 def test_an_option_that_is_not_known(site: Site) -> None:

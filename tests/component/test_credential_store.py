@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -362,6 +363,14 @@ def test_a_run_on_another_controller(site: Site) -> None:
 def test_a_line_that_a_kill_cut_off_holds_nothing(site: Site, line: str) -> None:
     site.lock.write_text(line, encoding="utf-8")
     assert site.change("present", "a")["changed"]
+
+
+def test_nobody_else_gets_the_lock_meanwhile(site: Site) -> None:
+    store = Store(str(site.path), site.controller.loader)
+    with store.locked(os.getpid()), store.lock_path.open("rb") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with store.lock_path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_the_lock_is_given_back_after_an_error(site: Site) -> None:

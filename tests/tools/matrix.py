@@ -10,6 +10,7 @@ without a Python is named, not hidden.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,17 +23,21 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Core:
-    """One release of ansible-core and the Pythons that can be its controller, the preferred one first."""
+    """One release of ansible-core and the Pythons that can be its controller, the preferred one first.
+
+    pytest_ansible: its last release for this core, where the pinned one does without it.
+    """
 
     release: str
     version: str
     pythons: tuple[str, ...]
+    pytest_ansible: str = ""
 
 
 # The oldest Python of each core, so that all of them together cover all Pythons.
 CORES = (
     Core("2.16", "2.16.19", ("3.10", "3.11", "3.12")),
-    Core("2.17", "2.17.14", ("3.10", "3.11", "3.12")),
+    Core("2.17", "2.17.14", ("3.10", "3.11", "3.12"), pytest_ansible="26.6.0"),
     Core("2.18", "2.18.19", ("3.11", "3.12", "3.13")),
     Core("2.19", "2.19.14", ("3.11", "3.12", "3.13")),
     Core("2.20", "2.20.10", ("3.12", "3.13", "3.14")),
@@ -54,7 +59,10 @@ def run_core(core: Core, python: Path, stages: list[str]) -> list[str]:
     folder = ROOT / "build" / "matrix" / core.release
     folder.mkdir(parents=True, exist_ok=True)
     requirements = folder / "requirements.txt"
-    requirements.write_text(f"ansible-core=={core.version}\n-r {ROOT}/tests/requirements-test.txt\n")
+    pinned = (ROOT / "tests" / "requirements-test.txt").read_text()
+    if core.pytest_ansible:
+        pinned = re.sub(r"(?m)^pytest-ansible==.*", f"pytest-ansible=={core.pytest_ansible}", pinned)
+    requirements.write_text(f"ansible-core=={core.version}\n{pinned}")
     environment = {**os.environ, "MINIMUM_MINOR": "10", "PATH": f"{folder}/venv/bin{os.pathsep}{os.environ['PATH']}"}
     prepare = ["tests/tools/environment", str(python), str(folder / "venv"), str(requirements)]
     if subprocess.run(prepare, cwd=ROOT, env=environment, check=False).returncode:

@@ -55,7 +55,9 @@ def parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str], explic
         known, current = before.get(name), explicit.get(name)
         if name in effective and is_right(name, value, effective[name]):
             if known:
-                plan.originals.parameters[name] = Remembered(known.original, known.ours)
+                # After a run that was killed an earlier value of ours may be the one that stands there.
+                ours = next((old for old in known.earlier if _same(current or "", old)), known.ours)
+                plan.originals.parameters[name] = Remembered(known.original, ours)
             continue
         original = known.original if known else current
         if known and _edited(known, current):

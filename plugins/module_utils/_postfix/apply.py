@@ -53,7 +53,7 @@ def apply(instance: Instance, plan: Plan) -> Outcome:
         # regexp is read once, when a daemon starts.
         unnoticed = plan.write_filter or plan.reopen_tables or plan.remembered_before.unfinished
         if unnoticed and not plan.changes_configuration:
-            _take_over(instance, outcome)
+            _take_over(instance, outcome, more_follows=False)
     for table in carrying:
         maps.install(instance, table, {})
     for path in plan.unused_files:
@@ -76,16 +76,16 @@ def _configure(instance: Instance, plan: Plan, outcome: Outcome) -> None:
             instance.set_service(name, service.definition)
     _write(instance, plan.rules)
     if plan.rules or plan.services:
-        _take_over(instance, outcome)
+        _take_over(instance, outcome, more_follows=bool(plan.routes))
     _write(instance, plan.routes)
     if plan.routes:
-        _take_over(instance, outcome)
+        _take_over(instance, outcome, more_follows=bool(plan.dropped or plan.dropped_services))
     _write(instance, plan.dropped)
     for name in plan.dropped_services:
         with files.kept_mode(instance.path("master.cf")):
             instance.unset_service(name)
     if plan.dropped or plan.dropped_services:
-        _take_over(instance, outcome)
+        _take_over(instance, outcome, more_follows=False)
 
 
 def _while_under_way(plan: Plan) -> Originals:
@@ -115,11 +115,14 @@ def _write(instance: Instance, values: Mapping[str, Optional[str]]) -> None:
             instance.unset_parameters(gone)
 
 
-def _take_over(instance: Instance, outcome: Outcome) -> None:
-    """Let Postfix look at what was written, and the running daemons use it."""
+def _take_over(instance: Instance, outcome: Outcome, *, more_follows: bool) -> None:
+    """Let Postfix look at what was written, and the running daemons use it, before the next step begins."""
     instance.check()
     if outcome.running:
-        daemons.reload(instance)
+        if more_follows:
+            daemons.reload_and_wait(instance)
+        else:
+            instance.reload()
         outcome.reloaded = True
 
 

@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The running daemons of one instance: a reload is done when no SMTP client with the old rules is idle any more."""
+"""The running daemons of one instance: whether SMTP clients with old rules are still there after a reload."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.com
 PATIENCE = 3.0
 
 
-def reload(instance: Instance) -> None:
-    """Reload, and wait until the idle SMTP clients that knew the old rules are gone."""
+def reload_and_wait(instance: Instance) -> None:
+    """Reload, and wait until the SMTP clients that knew the old rules are gone."""
     queue = instance.effective(["queue_directory"])["queue_directory"]
     old = _clients(queue)
     instance.reload()

@@ -122,7 +122,7 @@ def test_no_more_connections_than_allowed(postfix: ScratchPostfix, emulator: Emu
 def test_a_delay_between_mails(postfix: ScratchPostfix, emulator: Emulator) -> None:
     relay(postfix, **server(emulator), rate_delay=1)
     begin = time.monotonic()
-    for _ in range(3):
+    for _mail in range(3):
         postfix.inject("server@example.com", RECIPIENT)
     postfix.wait_until_empty()
     assert time.monotonic() - begin >= 2

@@ -34,9 +34,16 @@ main.resizeTo(main.screen.width, main.screen.height);
 const tab = main.document.getElementById("tabmail").openTab("contentTab", {url: "about:accountsettings"});
 const tree = await until(() => tab.browser.contentDocument?.getElementById("accounttree"));
 const page = await until(() => tree.querySelector("#smtp"));
-tree.selectedIndex = tree.rows.indexOf(page);
 const frame = tab.browser.contentDocument.getElementById("contentFrame");
-const list = await until(() => frame.contentDocument?.getElementById("smtpList"));
+let attempts = 0;
+const list = await until(() => {
+  // On a busy machine a selection that is made before the window listens is lost.
+  if (attempts++ % 40 == 0) {
+    tree.selectedIndex = 0;
+    tree.selectedIndex = tree.rows.indexOf(page);
+  }
+  return frame.contentDocument?.getElementById("smtpList");
+});
 const entry = await until(() => [...list.children].find(item => item.textContent.includes(description)
   || item.firstChild?.getAttribute("value")?.includes(description)));
 list.selectedItem = entry;

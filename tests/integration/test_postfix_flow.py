@@ -97,7 +97,7 @@ def variants(number: int) -> list[dict[str, Any]]:
     return [cycle[position % len(cycle)] for position in range(number)]
 
 
-@pytest.mark.parametrize(("kind", "changes"), [("hash", 20), ("lmdb", 5), ("cdb", 5), ("texthash", 5)], ids=str)
+@pytest.mark.parametrize(("kind", "changes"), [("hash", 20), ("lmdb", 5), ("cdb", 5), ("texthash", 3)], ids=str)
 def test_logins_change_while_mail_flows(
     postfix: ScratchPostfix, vendor: Emulator, sink: Sink, kind: str, changes: int
 ) -> None:

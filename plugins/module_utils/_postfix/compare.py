@@ -116,11 +116,12 @@ def own_files(instance: Instance, plan: Plan, tables: Mapping[str, maps.Table], 
             plan.before[path] = NOT_SET if there is None else there.decode("utf-8", "replace")
             plan.after[path] = delivery_filter.CONTENT
     plan.originals.files = sorted(wanted)
-    for table in tables.values():
+    for name, table in tables.items():
         if not maps.is_right(instance, table):
             plan.tables.append(table)
             # texthash is read once; and a daemon that could not open a map does not try again.
-            if table.kind == "texthash" or instance.lookup(table.name, table.entries) is None:
+            in_use = name in plan.remembered_before.files
+            if in_use and (table.kind == "texthash" or not maps.can_be_opened(instance, table)):
                 plan.reopen_tables = True
             plan.before[table.path], plan.after[table.path] = _described(table)
         plan.unused_files += maps.leftovers(table.path, table.kind)

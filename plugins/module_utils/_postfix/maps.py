@@ -80,6 +80,13 @@ def is_right(instance: Instance, table: Table) -> bool:
     return instance.lookup(table.name, table.entries) == dict(table.entries)
 
 
+def can_be_opened(instance: Instance, table: Table) -> bool:
+    """Whether Postfix can use the map that is there, whatever it says."""
+    index = _index(table.path, table.kind) or table.path
+    # A program of Postfix that meets a missing map waits for a second before it says so.
+    return Path(index).exists() and instance.lookup(table.name, table.entries) is not None
+
+
 def install(instance: Instance, table: Table, extra: Mapping[str, str]) -> None:
     """Put the map in place. `extra` are entries that the running Postfix still needs until its next reload.
 

@@ -217,7 +217,7 @@ class _Attempts:
             return f"the host name {host} is not known"
         if isinstance(error, (socket.timeout, TimeoutError)):
             return f"{host} did not answer on port {port} within {self._timeout:.0f} seconds"
-        if isinstance(error, OSError) and error.strerror:
+        if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionResetError):
             return f"{host} could not be reached on port {port} ({error.strerror.lower()})"
         return f"{host} ended the connection on port {port}"
 

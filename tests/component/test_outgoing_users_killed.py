@@ -136,14 +136,16 @@ def test_a_run_that_is_killed_at_any_write_is_taken_up(
 ) -> None:
     name, server = world
     arguments = options(server, name, concurrency)
-    _run, expected, writes = undisturbed(server, name, arguments)
+    _run, expected, _writes = undisturbed(server, name, arguments)
     assert len(arguments["users"]) == 20
-    assert writes >= 16
-    for write in range(writes):
+    # Which logins are proven before the third refusal is chance, and so is the number of writes without a list.
+    for write in range(60):
         prepare(server, name)
-        status = run_killed_at(write, arguments, done=done)
-        assert os.WIFSIGNALED(status), f"write {write} of {writes} was not reached"
+        if not os.WIFSIGNALED(run_killed_at(write, arguments, done=done)):
+            break
         check_the_next_runs(server, arguments, expected)
+    assert users(server) == expected
+    assert 16 <= write < 59
 
 
 def test_a_user_that_was_being_made_anew_is_there_after_the_next_run(documented_emulator: Emulator) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -237,10 +238,11 @@ def test_a_certificate_for_another_name(tmp_path: Path) -> None:
 
 
 class Scripted:
-    """Answers each connection with these lines, one for each line that comes, and then hangs up."""
+    """Answers a connection with these lines, one for each line that comes, and then hangs up, or resets it."""
 
-    def __init__(self, *lines: bytes) -> None:
+    def __init__(self, *lines: bytes, reset: bool = False) -> None:
         self._lines = lines
+        self._reset = reset
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.server = Smarthost("127.0.0.1", self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -252,6 +254,9 @@ class Scripted:
                 if number:
                     stream.readline()
                 connection.sendall(line + b"\r\n")
+            if self._reset:
+                stream.readline()
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def __enter__(self) -> Scripted:
         self._thread.start()
@@ -286,6 +291,15 @@ def test_strange_servers(lines: tuple[bytes, ...], reason: str) -> None:
     assert proof.verdict is Verdict.UNKNOWN
     assert reason in proof.reason
     assert proof.reason.isprintable()
+
+
+def test_a_server_that_resets_the_connection() -> None:
+    with Scripted(b"220 hello", reset=True) as scripted:
+        proof = prove_login(scripted.server, "user0@example.com", RIGHT, timeout=2)
+    assert (proof.verdict, proof.reason) == (
+        Verdict.UNKNOWN,
+        f"127.0.0.1 ended the connection on port {scripted.server.port}",
+    )
 
 
 # Many logins

@@ -128,6 +128,8 @@ def wanted(**options: object) -> RelaySettings:
 
 
 SYSTEMS = {
+    "Ubuntu 22.04, Postfix 3.6": ("hash", "btree cidr environ fail hash inline internal memcache regexp texthash"),
+    "Ubuntu 24.04, Postfix 3.8": ("hash", "btree cidr environ fail hash inline internal memcache regexp texthash"),
     "Red Hat 9, Postfix 3.5": ("hash", "btree cidr environ fail hash internal lmdb regexp texthash"),
     "Red Hat 10, Postfix 3.8": ("lmdb", "cidr environ fail internal lmdb pcre regexp texthash"),
     "Alpine": ("lmdb", "cidr environ fail inline internal lmdb regexp texthash"),
@@ -149,6 +151,19 @@ def test_the_type_that_the_system_prefers(tmp_path: Path, system: str) -> None:
     apply(postfix.instance, plan_absent(postfix.instance))
     assert postfix.main == {}
     assert {path.name for path in tmp_path.iterdir()} == {"main.cf", "master.cf"}
+
+
+def test_what_ubuntu_ships_comes_back(tmp_path: Path) -> None:
+    """Its main.cf knows a CA path, which a chrooted client cannot read, and TLS where it is offered."""
+    shipped = {"smtp_tls_CApath": "/etc/ssl/certs", "smtp_tls_security_level": "may", "relayhost": ""}
+    postfix = SimulatedPostfix(tmp_path, *SYSTEMS["Ubuntu 24.04, Postfix 3.8"], main=dict(shipped))
+    apply(postfix.instance, plan_present(postfix.instance, wanted()))
+    assert postfix.main["smtp_tls_CAfile"] == "/etc/ssl/certs/ca-certificates.crt"
+    assert postfix.main["smtp_tls_CApath"] == "/etc/ssl/certs"
+    assert postfix.main["relayhost"] == "[smarthost.example]:587"
+    assert postfix.main["smtp_tls_security_level"] == "secure"
+    apply(postfix.instance, plan_absent(postfix.instance))
+    assert postfix.main == shipped
 
 
 def test_an_upgrade_of_the_system_changes_the_type(tmp_path: Path) -> None:

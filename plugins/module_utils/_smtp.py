@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does a login work at the smarthost, from this host? STARTTLS and AUTH, and no mail."""
+"""Does a login work at the smarthost, from this host, and for whose mail? STARTTLS and AUTH, and no mail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Optional, Union, cast
@@ -52,11 +52,16 @@ class Smarthost:
 
 @dataclass(frozen=True)
 class LoginProof:
-    """The outcome for one login. reason: why it is not accepted, without the password; empty when accepted."""
+    """The outcome for one login.
+
+    may_send: whether it may send mail of the senders that were asked for; None when none were, or it is not accepted.
+    reason: why one of the two is not so, without the password; empty when all is well.
+    """
 
     login: str
     verdict: Verdict
     reason: str = ""
+    may_send: Optional[Verdict] = None
 
 
 class _UnreachableError(Exception):
@@ -79,8 +84,12 @@ def prove_logins(
     connections: int = 6,
     timeout: float = 15,
     most_refusals: int = MOST_REFUSALS,
+    senders: Optional[Mapping[str, Sequence[str]]] = None,
 ) -> list[LoginProof]:
     """Try these (login, password), several at a time, and give the proofs in their order.
+
+    senders: login -> envelope senders whose mail it must be able to send. Each is offered as far as its recipient,
+    which is the sender itself, and then taken back, so that no mail leaves.
 
     After most_refusals refused logins no other is begun: they are unknown. An AUTH waits while those under way could
     exceed that number, but each login that was accepted since the last refusal lets one more go ahead, up to
@@ -90,7 +99,7 @@ def prove_logins(
     different = list(dict.fromkeys(pairs))
     if not different:
         return []
-    attempt = _Attempts(server, timeout, most_refusals)
+    attempt = _Attempts(server, timeout, most_refusals, senders or {})
     workers = max(1, min(connections, MOST_CONNECTIONS, len(different)))
     with ThreadPoolExecutor(max_workers=workers) as pool:
         proofs = dict(zip(different, pool.map(lambda pair: attempt.prove(*pair), different)))
@@ -100,8 +109,11 @@ def prove_logins(
 class _Attempts:
     """What the threads share: the TLS context, and when to stop."""
 
-    def __init__(self, server: Smarthost, timeout: float, most_refusals: int) -> None:
+    def __init__(
+        self, server: Smarthost, timeout: float, most_refusals: int, senders: Mapping[str, Sequence[str]]
+    ) -> None:
         self._server = server
+        self._senders = senders
         self._timeout = timeout
         self._most_refusals = most_refusals
         self._changed = threading.Condition()
@@ -172,7 +184,10 @@ class _Attempts:
                             "and blocks an address that fails often"
                         )
                     self._changed.notify_all()
-        return LoginProof(login, verdict, reason)
+            may_send = None
+            if verdict is Verdict.ACCEPTED and self._senders.get(login):
+                may_send, reason = self._offer(client, self._senders[login])
+        return LoginProof(login, verdict, reason, may_send)
 
     def _connect(self, stack: contextlib.ExitStack) -> smtplib.SMTP:
         """A connection with TLS, which ends with the stack. Raises _UnreachableError or _BusyError."""
@@ -253,6 +268,26 @@ class _Attempts:
         if code == 421:
             raise _BusyError(reason)
         return (Verdict.REFUSED if code == 535 else Verdict.UNKNOWN), reason
+
+    def _offer(self, client: smtplib.SMTP, senders: Sequence[str]) -> tuple[Verdict, str]:
+        """Offer a mail of each sender to itself, and take it back before its content.
+
+        Exim, which the vendor runs, judges a sender at the recipient as a rule.
+        """
+        host = self._server.host
+        for sender in senders:
+            try:
+                code, text = client.docmd("MAIL", f"FROM:<{sender}>")
+                if code == 250:
+                    code, text = client.docmd("RCPT", f"TO:<{sender}>")
+                if code in (250, 251):
+                    client.docmd("RSET")
+            except (OSError, smtplib.SMTPException):
+                return Verdict.UNKNOWN, f"{host} ended the connection, or did not answer, when mail of {sender} began"
+            if code not in (250, 251):
+                verdict = Verdict.REFUSED if 500 <= code < 600 else Verdict.UNKNOWN
+                return verdict, f"{host} takes the login, but not mail of {sender}: {_shown(code, text)}"
+        return Verdict.ACCEPTED, ""
 
 
 def _quit(client: smtplib.SMTP) -> None:

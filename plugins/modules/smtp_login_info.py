@@ -13,6 +13,8 @@ version_added: 1.0.0
 description:
   - Logs in to the smarthost from the host on which the module runs, over verified TLS, and sends no mail.
   - It shows whether a password is the right one, and whether this very host can reach the smarthost.
+  - With O(logins[].senders) it also shows whether the login may send their mail, as far as the smarthost says so before
+    it has seen the mail.
   - After three refused logins no further one is tried, since the vendor blocks an address whose logins fail often.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
@@ -36,9 +38,18 @@ options:
         description: The password. It is sent over verified TLS only.
         type: str
         required: true
+      senders:
+        description:
+          - Envelope senders whose mail this login must be able to send.
+          - Mail of each, to the same address, is offered with MAIL FROM and RCPT TO, and taken back before its content,
+            so nothing is delivered. The vendor may count it as a connection and a recipient of the limits.
+          - What the vendor refuses only after it has seen the whole mail, as for a locked user, does not show.
+          - Given several times, a login is asked for all of them.
+        type: list
+        elements: str
   fail_on_refusal:
     description:
-      - Whether the task fails unless every login is accepted.
+      - Whether the task fails unless every login is accepted, and may send for its O(logins[].senders).
       - With V(false) the result tells which ones are not.
     type: bool
     default: true
@@ -70,6 +81,13 @@ EXAMPLES = r"""
         password: "{{ alice_old_password }}"
     fail_on_refusal: false
   register: proof
+
+- name: May the login of the mail server send what the shop writes?
+  smarthost.spamexperts.smtp_login_info:
+    logins:
+      - login: server@example.com
+        password: "{{ server_password }}"
+        senders: [shop@example.com]
 """
 
 RETURN = r"""
@@ -98,13 +116,21 @@ logins:
       type: bool
       returned: always
       sample: true
+    may_send:
+      description:
+        - Whether it may send mail of O(logins[].senders).
+        - It is null where that was not proven, because the login is not accepted, or the smarthost did not decide.
+      type: bool
+      returned: with O(logins[].senders)
+      sample: true
     reason:
-      description: Why it is not accepted, or not known. Empty for an accepted login.
+      description: Why it is not accepted, may not send, or is not known. Empty when all is well.
       type: str
       returned: always
       sample: ""
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -119,6 +145,8 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import
 )
 
 _ACCEPTED = {Verdict.ACCEPTED: True, Verdict.REFUSED: False}
+#: What can stand between the brackets of MAIL FROM without the extension SMTPUTF8.
+_SENDER = re.compile(r"[!-;=?-~]+@[!-;=?A-~]+\Z")
 
 
 def check_options(params: Mapping[str, Any]) -> None:
@@ -133,6 +161,11 @@ def check_options(params: Mapping[str, Any]) -> None:
             or "\0" in entry[name]
             or (name == "login" and any(ord(character) < 0x20 or character == "\x7f" for character in entry[name]))
         ]
+        problems += [
+            f"logins[{position}].senders: '{sender}' is not an address of ASCII characters such as name@example.com"
+            for sender in entry["senders"] or ()
+            if not _SENDER.match(sender)
+        ]
     if not 1 <= params["connections"] <= MOST_CONNECTIONS:
         problems.append(f"connections is {params['connections']}; it must be from 1 to {MOST_CONNECTIONS}")
     if params["timeout"] < 1:
@@ -142,19 +175,30 @@ def check_options(params: Mapping[str, Any]) -> None:
 
 
 def failure(proofs: Sequence[LoginProof]) -> str:
-    """One sentence about the logins that were not accepted; empty when there are none."""
-    failed = [proof for proof in proofs if proof.verdict is not Verdict.ACCEPTED]
+    """One sentence about the logins that were not accepted, or may not send; empty when there are none."""
+    failed = [proof for proof in proofs if proof.reason]
     if not failed:
         return ""
     first = failed[0]
-    outcome = "was refused" if first.verdict is Verdict.REFUSED else "could not be proven"
+    refused = Verdict.REFUSED in (first.verdict, first.may_send)
+    outcome = "was refused" if refused else "could not be proven"
     others = f"; {len(failed)} of {len(proofs)} logins were not accepted, see logins in the result"
     return f"The login {first.login} {outcome}: {first.reason}{others if len(proofs) > 1 else ''}."
 
 
+def shown(proof: LoginProof, *, asked: bool) -> dict[str, Any]:
+    """One login of the result; `asked` says whether it had senders."""
+    accepted = {"login": proof.login, "accepted": _ACCEPTED.get(proof.verdict), "reason": proof.reason}
+    return {**accepted, **({"may_send": proof.may_send and _ACCEPTED.get(proof.may_send)} if asked else {})}
+
+
 def main() -> None:
     """Run the module."""
-    login = {"login": {"type": "str", "required": True}, "password": {"type": "str", "required": True, "no_log": True}}
+    login: dict[str, Any] = {
+        "login": {"type": "str", "required": True},
+        "password": {"type": "str", "required": True, "no_log": True},
+    }
+    login["senders"] = {"type": "list", "elements": "str"}
     module = SecretSafeModule(
         argument_spec={
             **SMARTHOST_OPTIONS,
@@ -172,10 +216,11 @@ def main() -> None:
     except InputError as problem:
         module.fail_json(msg=str(problem))
     pairs = [(entry["login"], entry["password"]) for entry in params["logins"]]
-    proofs = prove_logins(server, pairs, connections=params["connections"], timeout=params["timeout"])
-    logins = [
-        {"login": proof.login, "accepted": _ACCEPTED.get(proof.verdict), "reason": proof.reason} for proof in proofs
-    ]
+    senders: dict[str, list[str]] = {}
+    for entry in params["logins"]:
+        senders.setdefault(entry["login"], []).extend(entry["senders"] or ())
+    proofs = prove_logins(server, pairs, connections=params["connections"], timeout=params["timeout"], senders=senders)
+    logins = [shown(proof, asked=bool(senders[proof.login])) for proof in proofs]
     refusal = failure(proofs) if params["fail_on_refusal"] else ""
     if refusal:
         module.fail_json(msg=refusal, logins=logins)

@@ -302,6 +302,78 @@ def test_a_server_that_resets_the_connection() -> None:
     )
 
 
+# For whose mail
+
+
+def offered(emulator: Emulator, *senders: str) -> LoginProof:
+    (pair,) = seed(emulator)
+    return prove_logins(smarthost(emulator), [pair], senders={pair[0]: senders})[0]
+
+
+def test_a_login_that_may_send_for_others_and_no_mail_leaves(emulator: Emulator) -> None:
+    proof = offered(emulator, "a@example.com", "b@example.com")
+    assert proof == LoginProof("user0@example.com", Verdict.ACCEPTED, "", Verdict.ACCEPTED)
+    assert emulator.mails() == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "may_send"),
+    [
+        ("550 Sender verify failed", Verdict.REFUSED),
+        ("451 Later", Verdict.UNKNOWN),
+        ("421 Too busy", Verdict.UNKNOWN),
+    ],
+)
+def test_a_login_that_may_not_send_for_one(emulator: Emulator, reply: str, may_send: Verdict) -> None:
+    emulator.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": reply, "skip": 1, "times": 1})
+    proof = offered(emulator, "a@example.com", "b@example.com", "c@example.com")
+    assert (proof.verdict, proof.may_send) == (Verdict.ACCEPTED, may_send)
+    assert proof.reason == f"localhost takes the login, but not mail of b@example.com: {reply}"
+
+
+class RecipientHandler:
+    """Refuses one address as a recipient, after it was taken as a sender."""
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        if address == "b@example.com":
+            return "550 Not for you"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, *_arguments: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        return pytest.fail("a mail was sent")
+
+
+def test_a_sender_that_is_judged_at_the_recipient(tmp_path: Path) -> None:
+    def authenticator(*_arguments: Any) -> AuthResult:
+        return AuthResult(success=True, auth_data="somebody")
+
+    with smtp_server(tmp_path, tls=True, handler=RecipientHandler(), authenticator=authenticator) as server:
+        allowed, refused = (
+            prove_logins(server, [("user0@example.com", RIGHT)], senders={"user0@example.com": [sender]})[0]
+            for sender in ("a@example.com", "b@example.com")
+        )
+    assert allowed.may_send is Verdict.ACCEPTED
+    assert refused.may_send is Verdict.REFUSED
+    assert refused.reason == "127.0.0.1 takes the login, but not mail of b@example.com: 550 Not for you"
+
+
+def test_a_connection_that_breaks_when_mail_begins(emulator: Emulator) -> None:
+    emulator.faults({"match": "smtp:mail", "kind": "reset_before"})
+    proof = offered(emulator, "a@example.com")
+    assert (proof.verdict, proof.may_send) == (Verdict.ACCEPTED, Verdict.UNKNOWN)
+    assert proof.reason == "localhost ended the connection, or did not answer, when mail of a@example.com began"
+
+
+def test_nothing_is_offered_where_the_login_is_refused(emulator: Emulator) -> None:
+    seed(emulator)
+    pair = ("user0@example.com", "not the password")
+    (proof,) = prove_logins(smarthost(emulator), [pair], senders={pair[0]: ["a@example.com"]})
+    assert (proof.verdict, proof.may_send) == (Verdict.REFUSED, None)
+
+
 # Many logins
 
 

@@ -168,3 +168,36 @@ def test_a_host_without_requests(emulator: Emulator) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def offer(emulator: Emulator, *senders: str, password: str = RIGHT, **options: Any) -> ModuleRun:
+    login = {"login": "alice@example.com", "password": password, "senders": list(senders)}
+    return run_module("smtp_login_info", {**emulator.smarthost_options, "logins": [login], **options})
+
+
+def test_whether_a_login_may_send(emulator: Emulator) -> None:
+    result = offer(emulator, "shop@example.com")
+    assert result.result["logins"] == [{"login": "alice@example.com", "accepted": True, "may_send": True, "reason": ""}]
+    assert emulator.mails() == []
+    assert offer(emulator, "a@b", password=WRONG, fail_on_refusal=False).result["logins"][0]["may_send"] is None
+
+
+def test_a_login_that_may_not_send_fails_the_task(emulator: Emulator) -> None:
+    emulator.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": "550 Sender verify failed"})
+    result = offer(emulator, "shop@example.com")
+    assert result.failed
+    assert result.message == (
+        "The login alice@example.com was refused: localhost takes the login, but not mail of shop@example.com: "
+        "550 Sender verify failed."
+    )
+    entry = offer(emulator, "shop@example.com", fail_on_refusal=False).result["logins"][0]
+    assert (entry["accepted"], entry["may_send"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "sender", ["", "shop", "@example.com", "a b@example.com", "a@b>", "a@b\r\nDATA", "ü@example.com"]
+)
+def test_senders_that_cannot_be_offered(emulator: Emulator, sender: str) -> None:
+    result = offer(emulator, sender)
+    assert "logins[0].senders: '" in result.message
+    assert emulator.counters()["auths"] == 0

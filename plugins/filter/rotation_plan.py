@@ -17,7 +17,7 @@ description:
   - Chooses the credentials of C(spamexperts_rotation), and finds the mail servers that use them.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
-positional: _input, credentials, uses, works
+positional: _input, credentials, uses, works, senders
 options:
   _input:
     description: The value of C(spamexperts_rotation).
@@ -35,6 +35,12 @@ options:
     description: RV(smarthost.spamexperts.api_info#module:works) of the account.
     type: dict
     required: true
+  senders:
+    description:
+      - Pairs of a login and a list of the envelope senders that the mail servers use it for.
+      - A second login must be able to send for them. Without any, it is the name of the credential.
+    type: list
+    default: []
 """
 
 EXAMPLES = r"""

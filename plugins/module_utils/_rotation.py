@@ -9,7 +9,8 @@ while it is rotating.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -44,6 +45,8 @@ ROTATION_OPTIONS: dict[str, Any] = {
     "store_is_kept": {"type": "bool"},
     "account": {"type": "str"},
 }
+#: An envelope sender that can be offered as it stands; @example.com, for all of a domain, cannot.
+_ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?A-~]+\Z")
 _SELECTORS = ("logins", "domains", "hosts", "everything")
 
 
@@ -87,12 +90,14 @@ def plan(
     credentials: Sequence[Mapping[str, Any]],
     uses: Mapping[str, Sequence[str]],
     works: Mapping[str, bool],
+    senders: Iterable[tuple[str, Sequence[str]]] = (),
 ) -> dict[str, Any]:
     """What is rotated, and where.
 
     credentials: all of the store. uses: host -> the logins in its variables. works: as api_info gives it.
-    Gives problems (sentences), credentials (with next_login and hosts), stage (name and next_login of each), hosts, and
-    tell (logins that no host uses).
+    senders: pairs of a login and the envelope senders that the mail servers use it for.
+    Gives problems (sentences), credentials (with next_login, hosts, and the senders that a second login must be able
+    to send for), stage (name and next_login of each), hosts, and tell (logins that no host uses).
     """
     found: list[str] = []
     by_login = {login: entry for entry in credentials for login in _logins(entry)}
@@ -109,6 +114,10 @@ def plan(
         for login in dict.fromkeys(logins):
             if login in by_login:
                 hosts_of.setdefault(by_login[login]["name"], []).append(host)
+    declared: dict[str, list[str]] = {}
+    for login, addresses in senders:
+        if login in by_login:
+            declared.setdefault(by_login[login]["name"], []).extend(filter(_ADDRESS.match, addresses))
     chosen = _chosen(rotation, credentials, hosts_of, uses, found)
     entries = []
     for entry in chosen:
@@ -118,6 +127,8 @@ def plan(
             found.append(f"{problem}.")
             continue
         hosts = sorted(hosts_of.get(entry["name"], []))
+        # Without a declaration, the name of a credential is the address whose mail it is, if it is one.
+        address = entry["name"] if _ADDRESS.match(entry["name"]) else entry["login"]
         entries.append(
             {
                 "name": entry["name"],
@@ -127,6 +138,7 @@ def plan(
                 "hosts": hosts,
                 "resumed": bool(entry["rotating"]),
                 "moves": next_login != entry["login"],
+                "senders": sorted(set(declared.get(entry["name"]) or [address])),
             }
         )
     return {
@@ -226,23 +238,48 @@ def users(
 
 
 def _copied(login: str, present: Sequence[Mapping[str, Any]], works: Mapping[str, bool]) -> dict[str, Any]:
-    wanted = identity(login)
     names = [
         *(("limits",) if works.get("change_limits") else ()),
         *(LOCK_SETTINGS if works.get("change_settings") else ()),
     ]
+    user = _listed(login, present)
+    copied = {name: user[name] for name in names if name in user}
+    # A new user inherits whatever is not set.
+    limits = {name: value for name, value in copied.pop("limits", {}).items() if name != "inherit"}
+    return {**copied, **({"limits": limits} if limits else {})}
+
+
+def _listed(login: str, present: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What outgoing_user_info shows of this login; empty where it does not know it."""
+    wanted = identity(login)
     for user in present:
         if (normalise_domain(user["domain"]), user["username"]) == (wanted["domain"], wanted.get("username", "")):
-            copied = {name: user[name] for name in names if name in user}
-            # A new user inherits whatever is not set.
-            limits = {name: value for name, value in copied.pop("limits", {}).items() if name != "inherit"}
-            return {**copied, **({"limits": limits} if limits else {})}
+            return user
     return {}
 
 
-def logins(entries: Sequence[Mapping[str, Any]], passwords: Sequence[str], which: str) -> list[dict[str, str]]:
-    """The option `logins` of smtp_login_info that tries these passwords, in the same order."""
-    return [{"login": entry[which], "password": password} for entry, password in zip(entries, passwords)]
+def locked(entries: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One sentence for each second login that is there and locked: a login works, but its mail is refused.
+
+    present: of outgoing_user_info.
+    """
+    return [
+        f"{entry['name']}: the second login {entry['next_login']} is locked at the vendor, so its mail would be "
+        "refused; unlock it, or remove it."
+        for entry in entries
+        if entry["moves"] and _listed(entry[NEXT], present).get("locked")
+    ]
+
+
+def logins(entries: Sequence[Mapping[str, Any]], passwords: Sequence[str], which: str) -> list[dict[str, Any]]:
+    """The option `logins` of smtp_login_info that tries these passwords, in the same order.
+
+    A second login must be able to send what the first one sends, before anybody moves.
+    """
+    return [
+        {"login": entry[which], "password": password, **({"senders": entry["senders"]} if entry["moves"] else {})}
+        for entry, password in zip(entries, passwords)
+    ]
 
 
 def old_users(entries: Sequence[Mapping[str, Any]], which: str) -> list[dict[str, Any]]:
@@ -257,7 +294,7 @@ def taken(
 
     result: of outgoing_users with all of them. proofs: of smtp_login_info, for those about which it was not sure.
     """
-    accepted = {proof["login"] for proof in proofs if proof["accepted"]}
+    accepted = {proof["login"] for proof in proofs if proof["accepted"] and proof.get("may_send", True)}
     doubtful = set(unproven(entries, result))
     return [entry["name"] for entry in entries if entry["name"] not in doubtful or entry["next_login"] in accepted]
 

@@ -24,16 +24,20 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     """The report as data.
 
     seen: started, changed and finished (times as ISO 8601 texts), outcome (by name), hosts (by name: state, at, reason
-    and waiting, as far as they are known), clients (hosts with Thunderbird, by name: state, logins and reason) and
-    emergency.
+    and waiting, as far as they are known), clients (hosts with Thunderbird, by name: state, logins and reason),
+    emergency, and why the vendor did not take a login: sent (`users` of outgoing_users) and tried (`logins` of
+    smtp_login_info).
     """
     credentials = []
+    reasons = _reasons(seen.get("sent") or (), seen.get("tried") or ())
     for entry in plan["credentials"]:
         states = {host: dict(seen["hosts"].get(host) or {"state": "not_reached"}) for host in entry["hosts"]}
         outcome = seen["outcome"].get(entry["name"], "would_rotate")
         shown = {"name": entry["name"], "login": entry["login"], "outcome": outcome, "hosts": states}
         if entry["next_login"] != entry["login"]:
             shown["next_login"] = entry["next_login"]
+        if outcome == NOT_CHANGED and reasons.get(entry["next_login"]):
+            shown["reason"] = reasons[entry["next_login"]]
         window = _seconds(seen.get("changed"), [state.get("at") for state in states.values()])
         if window is not None:
             shown["window_seconds"] = window
@@ -57,7 +61,8 @@ def summary(data: Mapping[str, Any]) -> list[str]:
     for entry in data["credentials"]:
         moved = f", now {entry['next_login']}" if entry.get("next_login") and entry["outcome"] == "committed" else ""
         window = f" after {entry['window_seconds']} s" if "window_seconds" in entry else ""
-        lines.append(f"{entry['name']}{moved} {_WORDS[entry['outcome']]}{window}.")
+        reason = f" ({entry['reason']})" if entry.get("reason") else ""
+        lines.append(f"{entry['name']}{moved} {_WORDS[entry['outcome']]}{window}{reason}.")
         for host, state in sorted(entry["hosts"].items()):
             parts = [state["state"].replace("_", " "), state.get("reason", ""), state.get("waiting", "")]
             lines.append(f"  {host}: " + ", ".join(part for part in parts if part))
@@ -72,6 +77,13 @@ def summary(data: Mapping[str, Any]) -> list[str]:
     if any(entry["outcome"] in (PENDING, NOT_CHANGED) for entry in data["credentials"]):
         lines.append("Not everything is done: run the same again, or set roll_back: true.")
     return lines
+
+
+def _reasons(sent: Sequence[Mapping[str, Any]], tried: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Why the vendor did not take a login: what the API said, or else the smarthost."""
+    said = {f"{user['username']}@{user['domain']}".lstrip("@"): str(user.get("reason") or "") for user in sent}
+    proofs = {proof["login"]: str(proof["reason"]) for proof in tried}
+    return {login: said.get(login) or proofs.get(login, "") for login in {*said, *proofs}}
 
 
 def _seconds(start: Optional[str], ends: Sequence[Optional[str]]) -> Optional[float]:

@@ -140,8 +140,40 @@ def test_what_has_begun_is_finished_as_it_was_begun() -> None:
             "hosts": ["h1"],
             "resumed": True,
             "moves": True,
+            "senders": ["a@example.com"],
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "senders"),
+    [
+        ("a@example.com", [], ["a@example.com"]),
+        ("relay of the shop", [], ["old@example.com"]),
+        ("a@example.com", ["@example.com", "ü@example.com", "a <b@example.com>"], ["a@example.com"]),
+        ("a@example.com", ["y@example.com", "x@example.com", "y@example.com"], ["x@example.com", "y@example.com"]),
+    ],
+)
+def test_whose_mail_a_second_login_must_be_able_to_send(name: str, declared: list[str], senders: list[str]) -> None:
+    made = _rotation.plan(
+        {"everything": True, "strategy": "alternate", "alternates": {name: ["old@example.com", "new@example.com"]}},
+        [credential(name, "old@example.com")],
+        {"h": ["old@example.com"]},
+        WORKS,
+        [("old@example.com", declared), ("nobody@example.com", ["z@example.com"])],
+    )
+    (entry,) = made["credentials"]
+    assert entry["senders"] == senders
+    tried = {"login": "new@example.com", "password": "p", "senders": senders}
+    assert _rotation.logins([entry], ["p"], "next_login") == [tried]
+
+
+def test_a_second_login_that_is_locked() -> None:
+    users = [{"domain": "example.com", "username": name, "locked": True} for name in ("a", "b")]
+    assert _rotation.locked(ENTRIES, users) == [], "the first logins may be locked"
+    assert _rotation.locked(ENTRIES, [{"domain": "example.com", "username": "c", "locked": False}]) == []
+    (found,) = _rotation.locked(ENTRIES, [{"domain": "EXAMPLE.com", "username": "c", "locked": True}])
+    assert found.startswith("b: the second login c@example.com is locked at the vendor")
 
 
 ENTRIES = [
@@ -160,6 +192,7 @@ ENTRIES = [
         "hosts": ["h2"],
         "resumed": True,
         "moves": True,
+        "senders": ["b@example.com"],
     },
 ]
 
@@ -188,7 +221,11 @@ def test_users_and_logins() -> None:
         "password": "p",
         "update_password": "always",
     }
-    assert _rotation.logins(ENTRIES, ["p1", "p2"], "login")[1] == {"login": "b@example.com", "password": "p2"}
+    assert _rotation.logins(ENTRIES, ["p1", "p2"], "login")[1] == {
+        "login": "b@example.com",
+        "password": "p2",
+        "senders": ["b@example.com"],
+    }
     assert _rotation.old_users(ENTRIES, "login") == [
         {"domain": "example.com", "username": "b", "authentication_method": "user", "state": "absent"}
     ]
@@ -223,6 +260,10 @@ def test_what_the_vendor_takes() -> None:
     assert _rotation.unproven(ENTRIES, good) == ["b"], "another login is tried before anybody moves"
     assert _rotation.taken(ENTRIES, good, [{"login": "c@example.com", "accepted": True}]) == ["a", "b"]
     assert _rotation.taken(ENTRIES, good, [{"login": "c@example.com", "accepted": None}]) == ["a"]
+    proof = {"login": "c@example.com", "accepted": True}
+    assert _rotation.taken(ENTRIES, good, [{**proof, "may_send": True}]) == ["a", "b"]
+    for may_send in (False, None):
+        assert _rotation.taken(ENTRIES, good, [{**proof, "may_send": may_send}]) == ["a"], "nobody moves"
     for bad in ({}, {"users": [answer("a", "failed", "set")]}, {"users": [answer("a", "unchanged", "unknown")]}):
         assert _rotation.unproven(ENTRIES, bad) == ["a", "b"]
 
@@ -297,6 +338,8 @@ def test_report_without_an_active_host_has_no_window() -> None:
         "changed": "2026-01-01T10:00:05+00:00",
         "finished": "2026-01-01T10:00:20+00:00",
         "outcome": {"a": "not_changed"},
+        "sent": [{"username": "a", "domain": "example.com"}],
+        "tried": [{"login": "a@example.com", "accepted": False, "reason": "535 No"}],
         "hosts": {"h1": {"state": "failed", "reason": "no answer"}, "h2": {"state": "failed", "at": ""}},
         "emergency": True,
     }
@@ -304,9 +347,33 @@ def test_report_without_an_active_host_has_no_window() -> None:
     assert "window_seconds" not in data["credentials"][0]
     assert data["emergency"] is True
     assert _rotation_report.summary(data) == [
-        "a was not changed, as the vendor did not take the new password.",
+        "a was not changed, as the vendor did not take the new password (535 No).",
         "  h1: failed, no answer",
         "  h2: failed",
         "No mail server and no managed Thunderbird uses these logins; tell the people who do: x@example.com",
         "Not everything is done: run the same again, or set roll_back: true.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        ({"username": "c", "reason": "503 from the API"}, "503 from the API"),
+        ({"username": "c", "reason": None}, "550 No"),
+        ({"username": "x", "reason": "something else"}, "550 No"),
+        ({"username": "", "reason": "the domain user"}, "550 No"),
+    ],
+)
+def test_report_says_why_the_vendor_did_not_take_a_login(sent: dict[str, Any], reason: str) -> None:
+    seen: dict[str, Any] = {
+        "started": "2026-01-01T10:00:00+00:00",
+        "finished": None,
+        "outcome": {"b": "not_changed"},
+        "hosts": {},
+        "sent": [{"domain": "example.com", **sent}],
+        "tried": [{"login": "c@example.com", "accepted": True, "may_send": False, "reason": "550 No"}],
+    }
+    data = _rotation_report.report({"credentials": ENTRIES[1:], "tell": []}, seen)
+    assert data["credentials"][0]["reason"] == reason
+    seen["outcome"] = {"b": "committed"}
+    assert "reason" not in _rotation_report.report({"credentials": ENTRIES[1:], "tell": []}, seen)["credentials"][0]

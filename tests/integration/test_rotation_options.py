@@ -1,0 +1,143 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Choices of a rotation, with one real Postfix on this machine; what needs several hosts is in test_rotation."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.emulator import Emulator
+from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
+from tests.support.postfix import ScratchPostfix
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a real Postfix needs root")
+
+ROTATE = "smarthost.spamexperts.rotate_credentials"
+NAME = "web1@example.com"
+PAIR = {NAME: [NAME, "web1-b@example.com"]}
+LOOKUP = "{{{{ lookup('smarthost.spamexperts.credential', '{name}', part='{part}') }}}}"
+BEFORE = "the password from before"
+
+
+class Site:
+    """One mail server whose login is in a store."""
+
+    def __init__(self, folder: Path, emulator: Emulator, relay: ScratchPostfix) -> None:
+        self.folder = folder
+        self.emulator = emulator
+        self.relay = relay
+        self.store = folder / "store.yml"
+        self.report_file = folder / "report.json"
+        self.environment = {**ansible_environment(folder), "ANSIBLE_PYTHON_INTERPRETER": sys.executable}
+        (folder / "vault").write_text("the vault's own password\n", encoding="utf-8")
+        variables = {
+            "spamexperts_credential_store": str(self.store),
+            "outgoing_mail_login": LOOKUP.format(name=NAME, part="login"),
+            "outgoing_mail_password": LOOKUP.format(name=NAME, part="password"),
+            "spamexperts_accounts": {"default": {**emulator.connection, "use_discovered_methods": True, "retries": 0}},
+        }
+        self.inventory = inventory_file(folder / "inventory.yml", emulator, relay, **variables)
+        emulator.seed(users=[{"domain": "example.com", "username": "web1", "password": BEFORE}])
+        credential = {"name": NAME, "password": BEFORE}
+        self.play({"smarthost.spamexperts.credential_store": {"path": str(self.store), "credentials": [credential]}})
+        run = self.run("smarthost.spamexperts.configure_relays")
+        assert run.returncode == 0, run.output
+
+    def play(self, *tasks: dict[str, Any]) -> None:
+        """Run tasks on the controller."""
+        book = self.folder / "play.yml"
+        book.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": list(tasks)}]))
+        run = self.run(str(book))
+        assert run.returncode == 0, run.output
+
+    def run(self, playbook: str, *arguments: str, **variables: Any) -> PlaybookRun:
+        """Run a playbook; nothing of what it prints may be a password of the store."""
+        given = self.folder / "variables.yml"
+        given.write_text(yaml.safe_dump(variables), encoding="utf-8")
+        common = ["-i", str(self.inventory), f"--vault-password-file={self.folder / 'vault'}", "-e", f"@{given}"]
+        run = run_playbook(playbook, [*common, *arguments], self.environment)
+        for entry in self.stored().values():
+            assert all(entry[part] not in run.output for part in ("current", "next") if part in entry)
+        return run
+
+    def rotate(self, *arguments: str, **rotation: Any) -> PlaybookRun:
+        """Run the rotation of everything."""
+        common = {"everything": True, "report": str(self.report_file), "store_is_kept": True}
+        return self.run(ROTATE, *arguments, spamexperts_rotation={**common, **rotation})
+
+    def stored(self) -> dict[str, dict[str, str]]:
+        """What the store holds."""
+        if not self.store.exists():
+            return {}
+        vault = Path(sys.executable).with_name("ansible-vault")
+        command = [str(vault), "view", f"--vault-password-file={self.folder / 'vault'}", str(self.store)]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
+        return dict(yaml.safe_load(done.stdout)["credentials"])
+
+    def report(self) -> dict[str, Any]:
+        """The report of the last run."""
+        data: dict[str, Any] = json.loads(self.report_file.read_text(encoding="utf-8"))
+        return data
+
+    def users(self) -> dict[str, dict[str, Any]]:
+        """The outgoing users at the vendor, by username."""
+        return {user["username"]: user for user in self.emulator.users()}
+
+
+@pytest.fixture(scope="module")
+def relay() -> Iterator[ScratchPostfix]:
+    with ScratchPostfix() as running:
+        yield running
+
+
+@pytest.fixture
+def site(tmp_path: Path, emulator: Emulator, relay: ScratchPostfix) -> Site:
+    return Site(tmp_path, emulator, relay)
+
+
+# A second login
+
+
+def test_nobody_moves_to_a_login_that_may_not_send(site: Site) -> None:
+    refusal = "550 Sender verify failed"
+    site.emulator.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": refusal})
+    run = site.rotate(strategy="alternate", alternates=PAIR)
+    assert run.returncode == 2
+    assert f"localhost takes the login, but not mail of {NAME}: {refusal}" in run.output
+    (entry,) = site.report()["credentials"]
+    assert (entry["outcome"], entry["reason"]) == (
+        "not_changed",
+        f"localhost takes the login, but not mail of {NAME}: {refusal}",
+    )
+    assert "switched" not in site.stored()[NAME]
+    assert {auth["login"] for auth in site.emulator.auths() if auth["ok"]} == {NAME, PAIR[NAME][1]}
+    assert NAME in (site.relay.config_directory / "smarthost_passwords").read_text(), "the mail server has not moved"
+    # The way back, and the way on.
+    site.emulator.faults()
+    assert site.rotate(roll_back=True).returncode == 0
+    assert set(site.users()) == {"web1"}
+    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
+    assert site.rotate(strategy="alternate", alternates=PAIR).returncode == 0
+    assert set(site.users()) == {"web1-b"}
+    assert site.emulator.mails() == []
+
+
+def test_a_second_login_that_is_locked_stops_the_start(site: Site) -> None:
+    locked = {"domain": "example.com", "username": "web1-b", "password": "of the second one", "locked": 1}
+    site.emulator.seed(users=[locked])
+    writes, store = site.emulator.counters()["writes"], site.store.read_bytes()
+    for arguments in (["--check"], []):
+        run = site.rotate(*arguments, strategy="alternate", alternates=PAIR)
+        assert run.returncode == 2
+        assert "Nothing was changed. web1@example.com: the second login web1-b@example.com is locked" in run.output
+    assert (site.emulator.counters()["writes"], site.store.read_bytes()) == (writes, store)

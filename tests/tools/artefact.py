@@ -22,6 +22,7 @@ PRODUCT = (
     "LICENSE",
     "MANIFEST.json",
     "README.md",
+    "bindep.txt",
     "changelogs/changelog.yaml",
     "changelogs/config.yaml",
     "docs/",

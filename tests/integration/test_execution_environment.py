@@ -1,0 +1,186 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks in an execution environment as AWX uses one: with what the definition names, by ansible-runner."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.fleet import SMARTHOST_NAME, Fleet, why_impossible
+from tests.support.emulator import Emulator
+from tests.support.execution_environment import (
+    PROGRAMS,
+    Controller,
+    ExecutionEnvironment,
+    execution_environment,
+    guide_block,
+    playbooks,
+)
+from tests.support.playbook import ROOT, PlaybookRun
+
+AUTHORITY = "/etc/ssl/fleet-ca.pem"
+STORED = "{{{{ lookup('smarthost.spamexperts.credential', 'web1@example.com', part='{part}') }}}}"
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> ExecutionEnvironment:
+    return execution_environment(tmp_path_factory.mktemp("environment"))
+
+
+def requirements(name: str) -> list[str]:
+    """The lines of a file of the collection that name something."""
+    return [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
+
+
+def test_ansible_builder_reads_from_the_artefact_what_the_collection_needs(
+    environment: ExecutionEnvironment, tmp_path: Path
+) -> None:
+    assert environment.requirements == requirements("requirements.txt")
+    assert environment.packages == requirements("bindep.txt")
+    read = tmp_path / "bindep.txt"
+    read.write_text("\n".join(environment.packages), encoding="utf-8")
+    # The tests reach hosts over SSH as well, so that this machine has what is named.
+    missing = subprocess.run(
+        [PROGRAMS / "bindep", "--brief", "--file", read], capture_output=True, text=True, check=False
+    )
+    assert (missing.returncode, missing.stdout) == (0, "")
+
+
+def test_ansible_builder_takes_the_definition_of_the_guide(tmp_path: Path) -> None:
+    definition = tmp_path / "execution-environment.yml"
+    definition.write_text(guide_block("ansible-builder reads it").text, encoding="utf-8")
+    context = tmp_path / "context"
+    command = ["create", "--output-filename=Containerfile", f"--file={definition}", f"--context={context}"]
+    made = subprocess.run([PROGRAMS / "ansible-builder", *command], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    assert "outdated" not in made.stdout + made.stderr
+    assert "ansible-galaxy collection install" in (context / "Containerfile").read_text()
+    assert yaml.safe_load((context / "_build" / "requirements.yml").read_text()) == {
+        "collections": ["smarthost.spamexperts"]
+    }
+
+
+class Site:
+    """One mail server, reached over SSH with the key that the machine credential holds."""
+
+    def __init__(self, folder: Path, environment: ExecutionEnvironment, fleet: Fleet, emulator: Emulator) -> None:
+        (self.host,) = fleet.hosts
+        self.emulator = emulator
+        inventory = yaml.safe_load(fleet.inventory.read_text(encoding="utf-8"))
+        connection = inventory["all"]["children"]["mail_relays"]["vars"]
+        del connection["ansible_ssh_private_key_file"]
+        connection["ansible_ssh_common_args"] = connection["ansible_ssh_common_args"].replace(
+            "-o IdentitiesOnly=yes", ""
+        )
+        # The controller is not in the hosts' network, whose names it does not know.
+        inventory["all"]["vars"] = {
+            "outgoing_mail_smarthost": fleet.emulator_address,
+            "outgoing_mail_smarthost_port": emulator.smtp_port,
+            "spamexperts_smarthost_ca_path": emulator.ca_file,
+        }
+        connection["outgoing_mail_smarthost"] = SMARTHOST_NAME
+        connection["outgoing_mail_smarthost_ca_path"] = AUTHORITY
+        self.controller = Controller(folder, environment, inventory)
+        self.controller.account = {
+            "url": emulator.api_url,
+            "username": emulator.api_username,
+            "password": emulator.api_password,
+        }
+        self.controller.private_key = (fleet.directory / "ssh_key").read_text(encoding="utf-8")
+        self.controller.vault_password = secrets.token_urlsafe(18)
+        self.controller.variables = {**fleet.ansible_environment, "SPAMEXPERTS_CA_PATH": emulator.ca_file}
+        self.variables: dict[str, Any] = {
+            "spamexperts_accounts": {"default": {"use_discovered_methods": True}},
+            "spamexperts_credential_store": str(self.controller.store),
+            "spamexperts_credential_vault_id": self.controller.vault_id,
+        }
+        self.ran: set[str] = set()
+        self.host.path(AUTHORITY).write_text(Path(emulator.ca_file).read_text(encoding="utf-8"), encoding="utf-8")
+
+    def run(self, playbook: str, *options: str, **extra_variables: Any) -> PlaybookRun:
+        """Run one that has nothing to complain of."""
+        run = self.controller.run(playbook, *options, **self.variables, **extra_variables)
+        assert run.returncode == 0, run.output
+        self.ran.add(playbook)
+        return run
+
+    def onboard(self, *options: str) -> PlaybookRun:
+        """Onboard a domain with two senders, one of them the mail server itself."""
+        senders = [
+            {"username": "web1", "password_file": str(self.controller.kept / "web1.password"), "relay": True},
+            {"username": "alice", "password_file": str(self.controller.kept / "alice.password")},
+        ]
+        return self.run(
+            "onboard_domain", *options, spamexperts_onboarding={"domain": "example.com", "senders": senders}
+        )
+
+    def users(self) -> set[str]:
+        """Who may send, as the vendor knows it."""
+        return {user["username"] for user in self.emulator.users()}
+
+    def mail_arrives(self, subject: str) -> bool:
+        """Whether a mail of the server arrives under its login."""
+        self.host.inject("web1@example.com", "somebody@example.net", subject)
+        self.host.wait_until_empty()
+        return ("web1@example.com", subject) in [(mail["login"], mail["subject"]) for mail in self.emulator.mails()]
+
+
+@pytest.fixture(scope="module")
+def site(environment: ExecutionEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    if why_impossible():
+        pytest.skip(why_impossible())
+    with (
+        Fleet(1) as fleet,
+        Emulator(
+            hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace
+        ) as emulator,
+    ):
+        yield Site(tmp_path_factory.mktemp("site"), environment, fleet, emulator)
+
+
+@pytest.mark.root
+def test_a_domain_is_onboarded_from_an_execution_environment(site: Site) -> None:
+    run = site.onboard()
+    assert run.recap()["h1"]["changed"] >= 1
+    assert site.users() == {"web1", "alice"}
+    assert site.mail_arrives("onboarded by a job")
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_every_playbook_runs_in_an_execution_environment(site: Site) -> None:
+    site.onboard()
+    assert site.onboard("--check").changed() == 0, "everything is there"
+
+    adopted = site.run("adopt_credentials")
+    assert "web1@example.com" in adopted.output
+    assert site.controller.store.read_text().splitlines()[0].endswith(f";{site.controller.vault_id}")
+    old = site.controller.stored()["web1@example.com"]["current"]
+    site.variables["outgoing_mail_login"] = STORED.format(part="login")
+    site.variables["outgoing_mail_password"] = STORED.format(part="password")
+    assert site.run("configure_relays").changed() == 0
+
+    rotation = {"everything": True, "report": str(site.controller.kept / "report.json")}
+    writes = site.emulator.counters()["writes"]
+    refused = site.controller.run("rotate_credentials", **site.variables, spamexperts_rotation=rotation)
+    assert refused.returncode != 0
+    assert "This run is in a container" in refused.output
+    assert site.emulator.counters()["writes"] == writes
+    site.run("rotate_credentials", spamexperts_rotation={**rotation, "store_is_kept": True})
+    assert site.controller.stored()["web1@example.com"]["current"] != old
+    assert site.mail_arrives("after the rotation")
+    site.controller.check_secrets([site.controller.kept / "report.json"])
+    assert "1 credentials are in no rotation." in site.run("rotation_status").output
+
+    leaving = {"domain": "example.com", "usernames": ["alice"]}
+    site.run("offboard_user", spamexperts_offboarding=leaving)
+    assert site.users() == {"web1"}
+    assert site.ran == playbooks()

@@ -44,6 +44,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "login": {"type": "str"},
             "password": {"type": "str", "no_log": True},
             "next_login": {"type": "str"},
+            "locked": {"type": "bool"},
         },
     },
     "update_password": {"type": "str", "choices": ["on_create", "always"], "default": "on_create", "no_log": False},
@@ -51,6 +52,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "password_alphabet": {"type": "str", "default": SAFE_ALPHABET, "no_log": False},
     "hold": {"type": "bool"},
 }
+#: Options of a credential -> the only state in which they mean something.
+_ONLY_WITH = {"password": "present", "login": "present", "next_login": "staged", "locked": "staged"}
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
@@ -65,7 +68,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         """Return what the stub module documents."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
-        nothing = dict.fromkeys(("login", "password", "next_login"))
+        nothing = dict.fromkeys(("login", "password", "next_login", "locked"))
         params["credentials"] += [{"name": name, **nothing} for name in params["names"]]
         try:
             check_options(params)
@@ -131,8 +134,8 @@ def check_options(params: Mapping[str, Any]) -> None:
     problems += [f"{name} is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
     for position, entry in enumerate(params["credentials"]):
         place = f"credentials[{position}]"
-        for option, states in (("password", {"present"}), ("login", {"present"}), ("next_login", {"staged"})):
-            if entry[option] is not None and params["state"] not in states:
+        for option, state in _ONLY_WITH.items():
+            if entry[option] is not None and params["state"] != state:
                 problems.append(f"{place}.{option} has no meaning with state={params['state']}; leave it out")
         for option in ("name", "login", "next_login"):
             text = entry[option]
@@ -161,7 +164,9 @@ def apply(credentials: Credentials, params: Mapping[str, Any]) -> dict[str, str]
         "present": lambda entry: credentials.ensure(
             entry["name"], entry["login"] or "", entry["password"], make, overwrite=overwrite
         ),
-        "staged": lambda entry: credentials.stage(entry["name"], entry["next_login"] or "", make),
+        "staged": lambda entry: credentials.stage(
+            entry["name"], entry["next_login"] or "", make, locked=bool(entry["locked"])
+        ),
         "switched": lambda entry: credentials.switch(entry["name"]),
         "committed": lambda entry: credentials.commit(entry["name"]),
         "rolled_back": lambda entry: credentials.roll_back(entry["name"]),

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What `spamexperts_rotation` may hold, and what the playbook decides from what it has seen. Pure, no I/O.
 
-A credential here is one entry of the result of credential_store: name, login, rotating, and next_login and switched
-while it is rotating.
+A credential here is one entry of the result of credential_store: name, login, rotating, and next_login, switched and
+locked while it is rotating.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ NAME = "spamexperts_rotation"
 IN_PLACE = "in_place"
 ALTERNATE = "alternate"
 NEXT = "next_login"
+LOCK = "lock"
 COMMITTED, ROLLED_BACK, PENDING, NOT_CHANGED = "committed", "rolled_back", "pending", "not_changed"
 
 ROTATION_OPTIONS: dict[str, Any] = {
@@ -37,6 +38,7 @@ ROTATION_OPTIONS: dict[str, Any] = {
     "strategy": {"type": "str", "choices": [IN_PLACE, ALTERNATE]},
     "alternates": {"type": "dict"},
     "emergency": {"type": "bool"},
+    "emergency_action": {"type": "str", "choices": ["change", LOCK]},
     "leave_out_broken_hosts": {"type": "bool"},
     "roll_back": {"type": "bool"},
     "password_length": {"type": "int", "no_log": False},
@@ -67,6 +69,8 @@ def problems(rotation: object) -> list[str]:
         found.append(f"{NAME} has everything and a choice as well; give one of the two.")
     if rotation.get("roll_back") and rotation.get("emergency"):
         found.append(f"{NAME}: roll_back would bring a leaked password back; leave out roll_back or emergency.")
+    if rotation.get("emergency_action") and not rotation.get("emergency"):
+        found.append(f"{NAME} has emergency_action without emergency: true; add it, or leave out emergency_action.")
     for name, pair in (rotation.get("alternates") or {}).items():
         if not isinstance(pair, Sequence) or isinstance(pair, str) or len(set(pair)) != 2 or len(pair) != 2:
             found.append(f"{NAME}.alternates: {name} needs a list of two different logins.")
@@ -96,8 +100,9 @@ def plan(
 
     credentials: all of the store. uses: host -> the logins in its variables. works: as api_info gives it.
     senders: pairs of a login and the envelope senders that the mail servers use it for.
-    Gives problems (sentences), credentials (with next_login, hosts, and the senders that a second login must be able
-    to send for), stage (name and next_login of each), hosts, and tell (logins that no host uses).
+    Gives problems (sentences), credentials (with next_login, hosts, the senders that a second login must be able to
+    send for, and whether the login is locked first), stage (the option `credentials` of credential_store), hosts, and
+    tell (logins that no host uses).
     """
     found: list[str] = []
     by_login = {login: entry for entry in credentials for login in _logins(entry)}
@@ -118,6 +123,12 @@ def plan(
     for login, addresses in senders:
         if login in by_login:
             declared.setdefault(by_login[login]["name"], []).extend(filter(_ADDRESS.match, addresses))
+    lock_first = bool(rotation.get("emergency")) and rotation.get("emergency_action") == LOCK
+    if lock_first and not works.get("lock_users"):
+        found.append(
+            "This server offers no calls to lock and unlock a user, so the logins cannot be locked first; name the "
+            f"calls in api_methods, or leave out {NAME}.emergency_action."
+        )
     chosen = _chosen(rotation, credentials, hosts_of, uses, found)
     entries = []
     for entry in chosen:
@@ -139,12 +150,15 @@ def plan(
                 "resumed": bool(entry["rotating"]),
                 "moves": next_login != entry["login"],
                 "senders": sorted(set(declared.get(entry["name"]) or [address])),
+                # A login with its next password needs no lock; the first of two does until it is removed.
+                "locks": lock_first and (next_login != entry["login"] or not entry.get("switched")),
+                "locked": lock_first or bool(entry.get("locked")),
             }
         )
     return {
         "problems": found,
         "credentials": entries,
-        "stage": [{"name": entry["name"], "next_login": entry["next_login"]} for entry in entries],
+        "stage": [{name: entry[name] for name in ("name", "next_login", "locked")} for entry in entries],
         "hosts": sorted({host for entry in entries for host in entry["hosts"]}),
         "tell": sorted(entry["login"] for entry in entries if not entry["hosts"]),
     }
@@ -285,6 +299,22 @@ def logins(entries: Sequence[Mapping[str, Any]], passwords: Sequence[str], which
 def old_users(entries: Sequence[Mapping[str, Any]], which: str) -> list[dict[str, Any]]:
     """The option `users` of outgoing_users that removes one login of each pair; none where the login stays."""
     return [{**identity(entry[which]), "state": "absent"} for entry in entries if entry["moves"]]
+
+
+def locks(entries: Sequence[Mapping[str, Any]], locked: bool) -> list[dict[str, Any]]:
+    """The option `users` of outgoing_users that locks or unlocks the present logins."""
+    return [{**identity(entry["login"]), "locked": locked} for entry in entries]
+
+
+def undone(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:
+    """The names of the credentials whose present login outgoing_users has not brought to the wanted state."""
+    done = {
+        (normalise_domain(user["domain"]), user["username"])
+        for user in result.get("users", ())
+        if user["action"] in ("updated", "unchanged")
+    }
+    keys = {entry["name"]: identity(entry["login"]) for entry in entries}
+    return [name for name, key in keys.items() if (key["domain"], key.get("username", "")) not in done]
 
 
 def taken(

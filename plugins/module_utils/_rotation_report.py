@@ -26,7 +26,7 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     seen: started, changed and finished (times as ISO 8601 texts), outcome (by name), hosts (by name: state, at, reason
     and waiting, as far as they are known), clients (hosts with Thunderbird, by name: state, logins and reason),
     emergency, and why the vendor did not take a login: sent (`users` of outgoing_users) and tried (`logins` of
-    smtp_login_info).
+    smtp_login_info), and what became of the locks: lock_failed and unlocked (names).
     """
     credentials = []
     reasons = _reasons(seen.get("sent") or (), seen.get("tried") or ())
@@ -38,6 +38,10 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
             shown["next_login"] = entry["next_login"]
         if outcome == NOT_CHANGED and reasons.get(entry["next_login"]):
             shown["reason"] = reasons[entry["next_login"]]
+        if entry.get("locked") and entry["name"] in (seen.get("lock_failed") or ()):
+            shown["locked"] = False
+        elif entry.get("locked") and outcome in (PENDING, NOT_CHANGED):
+            shown["locked"] = entry["moves"] or entry["name"] not in (seen.get("unlocked") or ())
         window = _seconds(seen.get("changed"), [state.get("at") for state in states.values()])
         if window is not None:
             shown["window_seconds"] = window
@@ -63,6 +67,10 @@ def summary(data: Mapping[str, Any]) -> list[str]:
         window = f" after {entry['window_seconds']} s" if "window_seconds" in entry else ""
         reason = f" ({entry['reason']})" if entry.get("reason") else ""
         lines.append(f"{entry['name']}{moved} {_WORDS[entry['outcome']]}{window}{reason}.")
+        if entry.get("locked"):
+            lines.append(f"  {entry['login']} is locked at the vendor, and stays so until a run has finished")
+        elif entry.get("locked") is False and entry["outcome"] == NOT_CHANGED:
+            lines.append(f"  {entry['login']} is not locked, and still has its old password")
         for host, state in sorted(entry["hosts"].items()):
             parts = [state["state"].replace("_", " "), state.get("reason", ""), state.get("waiting", "")]
             lines.append(f"  {host}: " + ", ".join(part for part in parts if part))

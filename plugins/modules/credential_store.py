@@ -64,6 +64,11 @@ options:
           - The login that the next password belongs to, for a rotation between two logins. By default the login stays.
           - Only with O(state=staged).
         type: str
+      locked:
+        description:
+          - Whether the rotation is going to lock the login at the vendor, so that it must be unlocked before the end.
+          - The store only remembers it. Only with O(state=staged).
+        type: bool
   update_password:
     description:
       - With V(always), a given password replaces another one in the store.
@@ -152,6 +157,11 @@ credentials:
       sample: web1@example.com
     switched:
       description: Whether the vendor takes the next login and password already.
+      type: bool
+      returned: when a rotation is under way
+      sample: false
+    locked:
+      description: Whether the rotation has locked the login at the vendor, or was about to.
       type: bool
       returned: when a rotation is under way
       sample: false

@@ -23,7 +23,7 @@ REMOVED = "removed"
 UNCHANGED = "unchanged"
 
 _HEADER = "# Written by smarthost.spamexperts.credential_store. To change it by hand: ansible-vault edit\n"
-_FIELDS = {"login", "current", "next", "next_login", "in_use"}
+_FIELDS = {"login", "current", "next", "next_login", "in_use", "locked"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Credential:
     """One credential. `name` stays the same for ever; `login` and `current` are what the smarthost accepts now.
 
     `next` and `next_login` are empty unless a rotation is under way. `switched` says that the vendor
-    takes the next ones already, so that everybody has to use them.
+    takes the next ones already, so that everybody has to use them. `locked` says that the rotation has locked the login
+    at the vendor, or was about to, so that it has to unlock it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Credential:
     next: str = field(default="", repr=False)
     next_login: str = ""
     switched: bool = False
+    locked: bool = False
 
     @property
     def rotating(self) -> bool:
@@ -55,7 +57,7 @@ class Credential:
         """The credential as results and diffs show it: never with a password."""
         shown: dict[str, Any] = {"name": self.name, "login": self.login, "rotating": self.rotating}
         if self.rotating:
-            shown.update(next_login=self.next_login, switched=self.switched)
+            shown.update(next_login=self.next_login, switched=self.switched, locked=self.locked)
         return shown
 
 
@@ -85,6 +87,7 @@ class Credentials:
             if entry.rotating:
                 shown.update(next_login=entry.next_login, next=entry.next)
                 shown["in_use"] = "next" if entry.switched else "current"
+                shown.update({"locked": "yes"} if entry.locked else {})
             credentials[name] = shown
         data = {"format": FORMAT, "credentials": _plain(credentials)}
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -119,8 +122,11 @@ class Credentials:
         self.entries[name] = replace(present, current=password)
         return UPDATED
 
-    def stage(self, name: str, next_login: str, make: Callable[[], str]) -> str:
-        """Have a next password; one that is there already is kept, since the vendor may know it."""
+    def stage(self, name: str, next_login: str, make: Callable[[], str], *, locked: bool = False) -> str:
+        """Have a next password; one that is there already is kept, since the vendor may know it.
+
+        `locked` remembers that the login is going to be locked; it is forgotten with the end of the rotation only.
+        """
         present = self.get(name)
         wanted = next_login or present.login
         if present.rotating:
@@ -129,8 +135,11 @@ class Credentials:
                     f"{name} is in the middle of a rotation to the login {present.next_login}, not {wanted}; "
                     "finish it, or roll it back first"
                 )
-            return UNCHANGED
-        self.entries[name] = replace(present, next=make(), next_login=wanted)
+            if present.locked or not locked:
+                return UNCHANGED
+            self.entries[name] = replace(present, locked=True)
+            return STAGED
+        self.entries[name] = replace(present, next=make(), next_login=wanted, locked=locked)
         return STAGED
 
     def switch(self, name: str) -> str:
@@ -181,4 +190,5 @@ def _credential(name: str, entry: object) -> Credential:
     following = str(entry.get("next", ""))
     next_login = str(entry.get("next_login", login)) if following else ""
     switched = bool(following) and entry.get("in_use") == "next"
-    return Credential(name, login, str(entry["current"]), following, next_login, switched)
+    locked = bool(following) and entry.get("locked") == "yes"
+    return Credential(name, login, str(entry["current"]), following, next_login, switched, locked)

@@ -113,6 +113,7 @@ def test_a_whole_rotation(site: Site) -> None:
             "rotating": True,
             "next_login": "web2",
             "switched": True,
+            "locked": False,
             "action": "switched",
         }
     ]
@@ -170,6 +171,7 @@ def test_without_names_it_shows_the_whole_store_and_takes_no_lock(site: Site) ->
         ("staged", {"credentials": [{"name": "a", "password": OLD}]}, "credentials[0].password has no meaning with"),
         ("absent", {"credentials": [{"name": "a", "login": "b"}]}, "credentials[0].login has no meaning with state=ab"),
         ("present", {"credentials": [{"name": "a", "next_login": "b"}]}, "credentials[0].next_login has no meaning"),
+        ("present", {"credentials": [{"name": "a", "locked": False}]}, "credentials[0].locked has no meaning with"),
         ("present", {"credentials": [{"name": "a:b"}]}, "credentials[0].name must not be empty, nor hold a colon"),
         ("present", {"credentials": [{"name": ""}]}, "credentials[0].name must not be empty"),
         ("present", {"credentials": [{"name": "a", "login": " b"}]}, "credentials[0].login must not be empty"),

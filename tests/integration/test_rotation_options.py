@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -95,14 +96,24 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def relay() -> Iterator[ScratchPostfix]:
-    with ScratchPostfix() as running:
-        yield running
+def whole_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with ScratchPostfix() as relay, Emulator() as vendor:
+        made = Site(tmp_path_factory.mktemp("site"), vendor, relay)
+        shutil.copytree(relay.config_directory, made.folder / "postfix")
+        shutil.copy(made.store, made.folder / "store")
+        yield made
 
 
 @pytest.fixture
-def site(tmp_path: Path, emulator: Emulator, relay: ScratchPostfix) -> Site:
-    return Site(tmp_path, emulator, relay)
+def site(whole_site: Site) -> Site:
+    """The site as it was set up."""
+    site = whole_site
+    shutil.copytree(site.folder / "postfix", site.relay.config_directory, dirs_exist_ok=True)
+    shutil.copy(site.folder / "store", site.store)
+    site.relay.clean()
+    site.emulator.reset()
+    site.emulator.seed(users=[{"domain": "example.com", "username": "web1", "password": BEFORE}])
+    return site
 
 
 # A second login
@@ -141,3 +152,52 @@ def test_a_second_login_that_is_locked_stops_the_start(site: Site) -> None:
         assert run.returncode == 2
         assert "Nothing was changed. web1@example.com: the second login web1-b@example.com is locked" in run.output
     assert (site.emulator.counters()["writes"], site.store.read_bytes()) == (writes, store)
+
+
+# The password is out
+
+
+def sent(emulator: Emulator) -> list[str]:
+    """What was written at the API since the last reset of the record, in order."""
+    calls = [path for entry in emulator.requests() if (path := str(entry["path"]))]
+    names = ("lock", "setpassword", "unlock", "add", "remove")
+    return [name for path in calls for name in names if f"outgoingusers/{name}/" in path]
+
+
+def test_a_login_is_locked_until_it_has_its_new_password(site: Site) -> None:
+    run = site.rotate(emergency=True, emergency_action="lock")
+    assert run.returncode == 0, run.output
+    assert sent(site.emulator) == ["lock", "setpassword", "unlock"]
+    assert site.users()["web1"]["locked"] == 0
+    assert set(site.stored()[NAME]) == {"login", "current"}
+
+
+def test_a_lock_that_cannot_be_undone_is_undone_by_the_next_run(site: Site) -> None:
+    site.emulator.faults({"match": "outgoingusers/unlock", "kind": "status", "code": 503})
+    run = site.rotate(emergency=True, emergency_action="lock")
+    assert run.returncode == 2
+    (entry,) = site.report()["credentials"]
+    assert (entry["outcome"], entry["locked"]) == ("pending", True)
+    assert f"{NAME} is locked at the vendor, and stays so until a run has finished" in run.output
+    assert (site.stored()[NAME]["in_use"], site.stored()[NAME]["locked"]) == ("next", "yes")
+    status = site.run("smarthost.spamexperts.rotation_status")
+    assert f"{NAME} was locked at the vendor by the rotation" in status.output
+    site.emulator.faults()
+    assert site.rotate().returncode == 0, "without the emergency"
+    assert site.users()["web1"]["locked"] == 0
+    assert site.report()["credentials"][0]["outcome"] == "committed"
+
+
+def test_the_first_of_two_logins_is_locked_until_it_is_removed_or_used_again(site: Site) -> None:
+    site.emulator.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": "550 Sender verify failed"})
+    run = site.rotate(strategy="alternate", alternates=PAIR, emergency=True, emergency_action="lock")
+    assert run.returncode == 2
+    assert site.users()["web1"]["locked"] == 1
+    assert site.report()["credentials"][0]["locked"] is True
+    assert site.rotate(roll_back=True).returncode == 0
+    assert {name: user["locked"] for name, user in site.users().items()} == {"web1": 0}
+    site.emulator.faults()
+    run = site.rotate(strategy="alternate", alternates=PAIR, emergency=True, emergency_action="lock")
+    assert run.returncode == 0, run.output
+    assert {name: user["locked"] for name, user in site.users().items()} == {"web1-b": 0}
+    assert sent(site.emulator)[-3:] == ["lock", "add", "remove"]

@@ -45,6 +45,21 @@ def test_a_staged_login_cannot_become_another_one() -> None:
         store.stage("web", "c", make)
 
 
+def test_a_lock_is_remembered_until_the_end_of_the_rotation() -> None:
+    store = credentials(Credential("web", "web", OLD))
+    assert store.stage("web", "", make) == "staged"
+    assert store.stage("web", "", make, locked=True) == "staged", "an emergency after all"
+    assert store.stage("web", "", make) == "unchanged"
+    store.switch("web")
+    again = Credentials.from_yaml(store.to_yaml())
+    assert again.get("web") == Credential("web", "web", OLD, NEW, "web", switched=True, locked=True)
+    for end in (again.commit, store.roll_back):
+        end("web")
+    assert not again.get("web").locked
+    assert not store.get("web").locked
+    assert "locked" not in store.to_yaml()
+
+
 def test_what_is_not_staged_cannot_be_switched() -> None:
     with pytest.raises(InputError, match="web has no next password"):
         credentials(Credential("web", "web", OLD)).switch("web")
@@ -117,6 +132,7 @@ def test_nothing_shown_holds_a_password() -> None:
         "rotating": True,
         "next_login": "web2",
         "switched": False,
+        "locked": False,
     }
     assert "next_login" not in Credential("web", "web", OLD).to_result()
 
@@ -135,7 +151,7 @@ def test_a_file_by_hand_needs_only_the_password() -> None:
         ("format: 1\ncredentials:\n  web: {login: secret}", "web needs current"),
         (
             "format: 1\ncredentials:\n  web: {current: secret, pasword: secret}",
-            "web needs current, and may have current, in_use, login, next, next_login; correct",
+            "web needs current, and may have current, in_use, locked, login, next, next_login; correct",
         ),
         ("format: 1\ncredentials: {web: {current: 'secret}", "not valid YAML in line 2"),
     ],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils import _rotation, _rotation_report
 
-WORKS = {"change_passwords": True, "create_users": True, "remove_users": True}
+WORKS = {"change_passwords": True, "create_users": True, "remove_users": True, "lock_users": True}
 
 
 def credential(name: str, login: str = "", next_login: str = "") -> dict[str, Any]:
@@ -43,6 +43,8 @@ def plan(works: dict[str, bool] | None = None, **rotation: Any) -> dict[str, Any
         ({"everything": True, "alternates": {"a": ["x", "x"]}}, "a needs a list of two different logins"),
         ({"everything": True, "alternates": {"a": "xy"}}, "a needs a list of two different logins"),
         ({"everything": True, "emergency": True, "roll_back": True}, "would bring a leaked password back"),
+        ({"everything": True, "emergency_action": "lock"}, "has emergency_action without emergency: true"),
+        ({"everything": True, "emergency": True, "emergency_action": "x"}, "value of emergency_action must be one of"),
     ],
 )
 def test_problems(rotation: object, message: str) -> None:
@@ -123,7 +125,7 @@ def test_alternate_goes_back_and_forth() -> None:
             {"h": [login]},
             WORKS,
         )
-        assert made["stage"] == [{"name": "a", "next_login": other}]
+        assert made["stage"] == [{"name": "a", "next_login": other, "locked": False}]
         assert made["credentials"][0]["moves"]
 
 
@@ -141,6 +143,8 @@ def test_what_has_begun_is_finished_as_it_was_begun() -> None:
             "resumed": True,
             "moves": True,
             "senders": ["a@example.com"],
+            "locks": False,
+            "locked": False,
         }
     ]
 
@@ -166,6 +170,87 @@ def test_whose_mail_a_second_login_must_be_able_to_send(name: str, declared: lis
     assert entry["senders"] == senders
     tried = {"login": "new@example.com", "password": "p", "senders": senders}
     assert _rotation.logins([entry], ["p"], "next_login") == [tried]
+
+
+LOCKING = {"everything": True, "emergency": True, "emergency_action": "lock"}
+
+
+@pytest.mark.parametrize(
+    ("rotation", "state", "locks", "locked"),
+    [
+        (LOCKING, {}, True, True),
+        ({**LOCKING, "emergency_action": "change"}, {}, False, False),
+        (LOCKING, {"switched": True, "locked": True}, False, True),
+        (LOCKING, {"switched": False, "locked": True}, True, True),
+        (LOCKING, {"switched": True, "next_login": "b@example.com", "locked": False}, True, True),
+        ({"everything": True}, {"switched": False, "locked": True}, False, True),
+        ({"everything": True, "roll_back": True}, {"switched": False, "locked": True}, False, True),
+    ],
+)
+def test_what_is_locked_first_and_what_is_unlocked(
+    rotation: dict[str, Any], state: dict[str, Any], locks: bool, locked: bool
+) -> None:
+    entry = {**credential("a@example.com", next_login="a@example.com" if state else ""), **state}
+    made = _rotation.plan(rotation, [entry], {}, WORKS)
+    assert made["problems"] == []
+    assert (made["credentials"][0]["locks"], made["stage"][0]["locked"]) == (locks, locked)
+
+
+def test_locks_that_the_server_does_not_offer() -> None:
+    (problem,) = plan({**WORKS, "lock_users": False}, **LOCKING)["problems"]
+    assert problem == (
+        "This server offers no calls to lock and unlock a user, so the logins cannot be locked first; name the calls "
+        "in api_methods, or leave out spamexperts_rotation.emergency_action."
+    )
+
+
+def test_locks_and_what_became_of_them() -> None:
+    assert _rotation.locks([{**ENTRIES[0], "login": "@bücher.example"}, ENTRIES[1]], True) == [
+        {"domain": "xn--bcher-kva.example", "authentication_method": "domain", "locked": True},
+        {"domain": "example.com", "authentication_method": "user", "username": "b", "locked": True},
+    ]
+    assert _rotation.undone(ENTRIES, {}) == ["a", "b"]
+    users = [answer("a", "unchanged", ""), answer("b", "failed", ""), answer("c", "updated", "")]
+    assert _rotation.undone(ENTRIES, {"users": users}) == ["b"]
+    shown = {"domain": "bücher.example", "username": "", "action": "updated"}
+    assert _rotation.undone([{**ENTRIES[0], "login": "bücher.example"}], {"users": [shown]}) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "moves", "seen", "locked", "line"),
+    [
+        ("committed", False, {}, None, None),
+        ("not_changed", False, {}, True, "a is locked at the vendor, and stays so until a run has finished"),
+        ("pending", False, {}, True, "a is locked at the vendor, and stays so until a run has finished"),
+        ("pending", False, {"unlocked": ["a"]}, False, None),
+        (
+            "pending",
+            True,
+            {"unlocked": ["a"]},
+            True,
+            "a is locked at the vendor, and stays so until a run has finished",
+        ),
+        ("not_changed", False, {"lock_failed": ["a"]}, False, "a is not locked, and still has its old password"),
+        ("committed", False, {"lock_failed": ["a"]}, False, None),
+    ],
+)
+def test_report_of_locks(
+    outcome: str, moves: bool, seen: dict[str, Any], locked: bool | None, line: str | None
+) -> None:
+    entry = {
+        "name": "a",
+        "login": "a",
+        "next_login": "b" if moves else "a",
+        "moves": moves,
+        "hosts": [],
+        "locked": True,
+    }
+    times = {"started": "2026-01-01T10:00:00+00:00", "finished": None}
+    data = _rotation_report.report(
+        {"credentials": [entry], "tell": []}, {**times, "hosts": {}, "outcome": {"a": outcome}, **seen}
+    )
+    assert data["credentials"][0].get("locked") is locked
+    assert [text.strip() for text in _rotation_report.summary(data) if "locked" in text] == ([line] if line else [])
 
 
 def test_a_second_login_that_is_locked() -> None:

@@ -23,10 +23,11 @@ _WORDS = {
 def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     """The report as data.
 
-    seen: started, changed and finished (times as ISO 8601 texts), outcome (by name), hosts (by name: state, at, reason
-    and waiting, as far as they are known), clients (hosts with Thunderbird, by name: state, logins and reason),
-    emergency, and why the vendor did not take a login: sent (`users` of outgoing_users) and tried (`logins` of
-    smtp_login_info), and what became of the locks: lock_failed and unlocked (names).
+    seen: started, changed and finished (times as ISO 8601 texts), outcome (by name), hosts (by name: state, at, reason,
+    waiting, and mail with the numbers of postfix_delivery_info, as far as they are known), clients (hosts with
+    Thunderbird, by name: state, logins and reason), emergency, why the vendor did not take a login: sent (`users` of
+    outgoing_users) and tried (`logins` of smtp_login_info), and what became of the locks: lock_failed and unlocked
+    (names).
     """
     credentials = []
     reasons = _reasons(seen.get("sent") or (), seen.get("tried") or ())
@@ -73,6 +74,7 @@ def summary(data: Mapping[str, Any]) -> list[str]:
             lines.append(f"  {entry['login']} is not locked, and still has its old password")
         for host, state in sorted(entry["hosts"].items()):
             parts = [state["state"].replace("_", " "), state.get("reason", ""), state.get("waiting", "")]
+            parts.append(_mail(state.get("mail")))
             lines.append(f"  {host}: " + ", ".join(part for part in parts if part))
     for host, state in sorted(data["clients"].items()):
         reason = f", {state['reason']}" if state.get("reason") else ""
@@ -85,6 +87,16 @@ def summary(data: Mapping[str, Any]) -> list[str]:
     if any(entry["outcome"] in (PENDING, NOT_CHANGED) for entry in data["credentials"]):
         lines.append("Not everything is done: run the same again, or set roll_back: true.")
     return lines
+
+
+def _mail(numbers: Optional[Mapping[str, Optional[int]]]) -> str:
+    """What the window has cost on one mail server, in words; empty where nobody has counted."""
+    if numbers is None:
+        return ""
+    if numbers["deferred"] is None:
+        return "no mail log, so what was deferred is not known"
+    ends = [f"{numbers[name]} {name}" for name in ("delivered", "returned", "waiting") if numbers[name]]
+    return f"{numbers['deferred']} mails were deferred{': ' if ends else ''}{', '.join(ends)}"
 
 
 def _reasons(sent: Sequence[Mapping[str, Any]], tried: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -197,3 +197,55 @@ def test_log_that_is_rotated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert log.queue_id("x@y") is None, "what was logged before does not count"
     path.write_text("5B: message-id=<x@y>\n", encoding="utf-8")
     assert log.queue_id("x@y") == "5B"
+
+
+# What became of the mail of the last seconds
+
+
+def deliveries(postfix: ScratchPostfix, seconds: float = 60, **options: Any) -> ModuleRun:
+    given = {"server": "localhost", "config_directory": str(postfix.config_directory), "seconds": seconds}
+    return run_module("postfix_delivery_info", {**given, **options})
+
+
+def numbers(run: ModuleRun) -> tuple[Any, ...]:
+    """The log, sent, deferred, delivered, returned and waiting."""
+    names = ("log", "sent", "deferred", "delivered", "returned", "waiting")
+    assert not run.changed, run.message
+    return tuple(run.result[name] for name in names)
+
+
+def test_mail_that_had_to_wait_is_counted_and_followed(vendor: Emulator, sending: ScratchPostfix) -> None:
+    sending.inject("server@example.com", "before@elsewhere.example")
+    sending.wait_until_empty()
+    vendor.set_password("example.com", "server", "another password")
+    for number in range(3):
+        sending.inject("server@example.com", f"someone{number}@elsewhere.example")
+    sending.wait_until_quiet()
+    assert numbers(deliveries(sending)) == (str(sending.log_file), 1, 3, 0, 0, 3)
+    assert deliveries(sending, server="smtp.elsewhere.example").result["deferred"] == 0
+    vendor.set_password("example.com", "server", PASSWORD)
+    sending.flush()
+    assert numbers(deliveries(sending, wait=20)) == (str(sending.log_file), 4, 3, 3, 0, 0)
+
+
+def test_deliveries_without_a_log(postfix_at_rest: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    postfix_at_rest.log_file.unlink(missing_ok=True)
+    monkeypatch.setattr(Instance, "journal", lambda *_: "")
+    assert numbers(deliveries(postfix_at_rest)) == (None,) * 6
+    monkeypatch.setattr(Instance, "journal", lambda *_: "A1: to=<a@b>, relay=localhost[127.0.0.1]:587, status=sent (x)")
+    assert numbers(deliveries(postfix_at_rest)) == ("journal", 1, 0, 0, 0, 0)
+
+
+def test_deliveries_that_cannot_be_counted(postfix_at_rest: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "seconds must not be negative" in deliveries(postfix_at_rest, -1.0).message
+    assert "is missing" in deliveries(postfix_at_rest, config_directory="/nowhere").message
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", denied)
+        postfix_at_rest.log_file.touch()
+        assert deliveries(postfix_at_rest).message == "The mail log cannot be read: denied."
+    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.get_bin_path", lambda *_, **__: None)
+    assert "Postfix is not installed" in deliveries(postfix_at_rest).message
+
+
+def denied(*_arguments: Any, **_options: Any) -> Any:
+    raise PermissionError(13, "denied")

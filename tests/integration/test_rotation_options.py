@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,31 @@ def test_a_login_is_locked_until_it_has_its_new_password(site: Site) -> None:
     assert sent(site.emulator) == ["lock", "setpassword", "unlock"]
     assert site.users()["web1"]["locked"] == 0
     assert set(site.stored()[NAME]) == {"login", "current"}
+
+
+def test_the_report_counts_the_mail_that_had_to_wait(site: Site) -> None:
+    site.emulator.faults({"match": "outgoingusers/unlock", "kind": "latency", "seconds": 3, "times": 1})
+    stop = threading.Event()
+    sent: list[str] = []
+
+    def send() -> None:
+        while not stop.wait(0.2):
+            sent.append(site.relay.inject(NAME, "someone@elsewhere.example"))
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        run = site.rotate(emergency=True, emergency_action="lock")
+    finally:
+        stop.set()
+        sender.join()
+    assert run.returncode == 0, run.output
+    site.relay.wait_until_empty()
+    assert len(site.emulator.mails()) == len(sent)
+    mail = site.report()["credentials"][0]["hosts"]["mail1"]["mail"]
+    assert mail["deferred"] > 3
+    assert mail == {"deferred": mail["deferred"], "delivered": mail["deferred"], "returned": 0, "waiting": 0}
+    assert f"{mail['deferred']} mails were deferred: {mail['deferred']} delivered" in run.output
 
 
 def test_a_lock_that_cannot_be_undone_is_undone_by_the_next_run(site: Site) -> None:

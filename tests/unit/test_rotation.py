@@ -237,7 +237,7 @@ def test_locks_and_what_became_of_them() -> None:
 def test_report_of_locks(
     outcome: str, moves: bool, seen: dict[str, Any], locked: bool | None, line: str | None
 ) -> None:
-    entry = {
+    entry: dict[str, Any] = {
         "name": "a",
         "login": "a",
         "next_login": "b" if moves else "a",
@@ -462,3 +462,25 @@ def test_report_says_why_the_vendor_did_not_take_a_login(sent: dict[str, Any], r
     assert data["credentials"][0]["reason"] == reason
     seen["outcome"] = {"b": "committed"}
     assert "reason" not in _rotation_report.report({"credentials": ENTRIES[1:], "tell": []}, seen)["credentials"][0]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ([0, 0, 0, 0], "  h1: active, 0 mails were deferred"),
+        ([3, 3, 0, 0], "  h1: active, 3 mails were deferred: 3 delivered"),
+        ([3, 1, 1, 1], "  h1: active, 3 mails were deferred: 1 delivered, 1 returned, 1 waiting"),
+        ([None] * 4, "  h1: active, no mail log, so what was deferred is not known"),
+    ],
+)
+def test_report_of_mail_that_had_to_wait(numbers: list[int | None], words: str) -> None:
+    mail = dict(zip(("deferred", "delivered", "returned", "waiting"), numbers))
+    seen = {
+        "started": "2026-01-01T10:00:00+00:00",
+        "finished": None,
+        "outcome": {"a": "committed"},
+        "hosts": {"h1": {"state": "active", "mail": mail}},
+    }
+    data = _rotation_report.report({"credentials": [{**ENTRIES[0], "hosts": ["h1"]}], "tell": []}, seen)
+    assert data["credentials"][0]["hosts"]["h1"]["mail"] == mail
+    assert _rotation_report.summary(data)[1] == words

@@ -15,6 +15,13 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.com
 LOG_FILES = ("/var/log/mail.log", "/var/log/maillog", "/var/log/mail.info", "/var/log/mail")
 
 
+def log_file(instance: Instance) -> Optional[Path]:
+    """The file with the mail log of this instance; None where there is none, so that only the journal may have it."""
+    named = instance.effective(["maillog_file"]).get("maillog_file", "")
+    places = [named] if named.startswith("/") else LOG_FILES
+    return next((Path(place) for place in places if Path(place).is_file()), None)
+
+
 class Delivery(NamedTuple):
     """One attempt to deliver: sent, deferred or bounced; to which server; and what it answered."""
 
@@ -29,9 +36,7 @@ class MailLog:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._begin = time.time()
-        named = instance.effective(["maillog_file"]).get("maillog_file", "")
-        places = [named] if named.startswith("/") else LOG_FILES
-        self._file = next((Path(place) for place in places if Path(place).is_file()), None)
+        self._file = log_file(instance)
         self._offset = self._file.stat().st_size if self._file else 0
 
     def queue_id(self, message_id: str) -> Optional[str]:

@@ -1,0 +1,96 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of the mail of the last seconds, as the mail log tells it."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+_BLOCK = 1 << 20
+#: `2026-01-31T09:08:07.123456+01:00`, or `Jan 31 09:08:07` in the host's own time.
+_STAMP = re.compile(rb"(?P<full>\d{4}-\d\d-\d\dT\S+)|(?P<short>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)")
+_ATTEMPT = re.compile(r"(?:^|\s)(?P<mail>\w+): to=<(?P<to>.*?)>, (?P<rest>.*?)\bstatus=(?P<status>\w+) (?P<reply>.*)$")
+
+
+class Tally(NamedTuple):
+    """Numbers of mails. Of those deferred, each is delivered, returned or waiting."""
+
+    sent: int
+    deferred: int
+    delivered: int
+    returned: int
+    waiting: int
+
+
+def tally(text: str, server: str) -> Tally:
+    """Count the attempts to deliver to this server, or that were not made because of it."""
+    last: dict[str, dict[str, str]] = {}  # mail -> recipient -> what happened last
+    deferred = set()
+    for line in text.splitlines():
+        found = _ATTEMPT.search(line)
+        if found is None:
+            continue
+        # While a server refuses, Postfix puts mail off without a connection; only the reason names the server.
+        if server.lower() not in (found["rest"] + found["reply"]).lower() and found["mail"] not in last:
+            continue
+        last.setdefault(found["mail"], {})[found["to"]] = found["status"]
+        if found["status"] == "deferred":
+            deferred.add(found["mail"])
+    ends = {mail: set(statuses.values()) for mail, statuses in last.items()}
+    waiting = {mail for mail in deferred if "deferred" in ends[mail]}
+    returned = {mail for mail in deferred - waiting if ends[mail] & {"bounced", "expired"}}
+    sent = {mail for mail, statuses in ends.items() if statuses == {"sent"}}
+    return Tally(len(sent), len(deferred), len(deferred - waiting - returned), len(returned), len(waiting))
+
+
+def recent(path: Path, since: datetime) -> str:
+    """The end of a log file, from the first line on that is not older.
+
+    since: in the host's own time, without a zone.
+    """
+    with path.open("rb") as stream:
+        position = stream.seek(0, os.SEEK_END)
+        tail = b""
+        while position and not _begins_before(tail, since):
+            size = min(_BLOCK, position)
+            position -= size
+            stream.seek(position)
+            tail = stream.read(size) + tail
+    lines = tail.splitlines()
+    begin = next((number for number, line in enumerate(lines) if _is_before(line, since) is False), len(lines))
+    return b"\n".join(lines[begin:]).decode("utf-8", "replace")
+
+
+def _begins_before(tail: bytes, since: datetime) -> bool:
+    """Whether the first whole line is older."""
+    lines = tail.split(b"\n", 2)
+    return len(lines) > 2 and _is_before(lines[1], since) is True
+
+
+def _is_before(line: bytes, since: datetime) -> Optional[bool]:
+    """Whether the line is older; None for one without a time, such as a part of one."""
+    time = _time(line, since)
+    return None if time is None else time < since.replace(microsecond=0)
+
+
+def _time(line: bytes, near: datetime) -> Optional[datetime]:
+    found = _STAMP.match(line)
+    if found is None:
+        return None
+    try:
+        if found["full"]:
+            return (
+                datetime.fromisoformat(found["full"].decode().replace("Z", "+00:00")).astimezone().replace(tzinfo=None)
+            )
+        # Without a year: the one that brings it next to the moment that is asked for.
+        words = found["short"].decode()
+        years = range(near.year - 1, near.year + 2)
+        times = [datetime.strptime(f"{year} {words}", "%Y %b %d %H:%M:%S") for year in years]
+    except ValueError:  # a stamp that is none, or the 29th of February
+        return None
+    return min(times, key=lambda time: abs(time - near))

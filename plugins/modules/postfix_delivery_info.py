@@ -1,0 +1,145 @@
+#!/usr/bin/python
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Count what became of the mail that this host has sent to the smarthost in the last seconds."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postfix_delivery_info
+short_description: Count what Postfix has delivered and deferred in the last seconds
+version_added: 1.0.0
+description:
+  - Reads in the mail log of this host how many mails were deferred on their way to a server, and what became of them.
+  - It counts mails, not recipients. No address and no content is in the result.
+options:
+  server:
+    description: Name of the server, as it stands in the log, such as the smarthost's.
+    type: str
+    default: 4489.smtp.antispamcloud.com
+  seconds:
+    description: How many seconds to look back, by the clock of this host.
+    type: float
+    required: true
+  wait:
+    description: How many seconds to wait at most until none of the deferred mails waits any more.
+    type: int
+    default: 0
+  config_directory:
+    description:
+      - Configuration directory of the Postfix instance, for hosts with several.
+      - The default is the main instance, usually V(/etc/postfix).
+    type: path
+notes:
+  - The mail log is the file of C(maillog_file), one of the usual files in C(/var/log), or the journal of systemd.
+  - Lines that were rotated away in these seconds are not counted.
+requirements:
+  - Python 3.9 or newer
+extends_documentation_fragment:
+  - smarthost.spamexperts._attributes.INFO
+author:
+  - smarthost.spamexperts maintainers (@smarthost)
+seealso:
+  - module: smarthost.spamexperts.postfix_test_mail
+"""
+
+EXAMPLES = r"""
+- name: How much mail had to wait in the last ten minutes?
+  smarthost.spamexperts.postfix_delivery_info:
+    seconds: 600
+"""
+
+RETURN = r"""
+log:
+  description: The file that was read, or V(journal). Null where this host has no mail log, as are all numbers then.
+  returned: always
+  type: str
+  sample: /var/log/mail.log
+sent:
+  description: Mails that the server has taken.
+  returned: always
+  type: int
+  sample: 120
+deferred:
+  description: Mails that had to wait at least once.
+  returned: always
+  type: int
+  sample: 4
+delivered:
+  description: Those of RV(deferred) that were taken later.
+  returned: always
+  type: int
+  sample: 3
+returned:
+  description: Those of RV(deferred) that were returned to their sender.
+  returned: always
+  type: int
+  sample: 0
+waiting:
+  description: Those of RV(deferred) that still wait.
+  returned: always
+  type: int
+  sample: 1
+"""
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.mail_log import log_file
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import find_instance
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.tally import Tally, recent, tally
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "server": {"type": "str", "default": "4489.smtp.antispamcloud.com"},
+            "seconds": {"type": "float", "required": True},
+            "wait": {"type": "int", "default": 0},
+            "config_directory": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        if module.get_bin_path("postconf") is None:
+            raise PostfixError("Postfix is not installed on this host, so it has no mail log.")
+        if module.params["seconds"] < 0 or not module.params["server"]:
+            raise ValueError("seconds must not be negative, nor server empty.")
+        result = count(find_instance(module), module.params)
+    except (PostfixError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"The mail log cannot be read: {error.strerror}.")
+    module.exit_json(changed=False, **result)
+
+
+def count(instance: Instance, params: Any) -> dict[str, Any]:
+    """Count, again until nothing waits or the time is over."""
+    begin = time.time() - params["seconds"]
+    deadline = time.monotonic() + params["wait"]
+    path = log_file(instance)
+    while True:
+        text = since(instance, path, begin)
+        if text is None:
+            return {"log": None, **dict.fromkeys(Tally._fields)}
+        numbers = tally(text, params["server"])
+        if not numbers.waiting or time.monotonic() >= deadline:
+            return {"log": str(path or "journal"), **numbers._asdict()}
+        time.sleep(0.2)
+
+
+def since(instance: Instance, path: Optional[Path], begin: float) -> Optional[str]:
+    """The log from this second of the epoch on; None where there is none."""
+    if path is not None:
+        return recent(path, datetime.fromtimestamp(begin))
+    return instance.journal(int(begin)) or None
+
+
+if __name__ == "__main__":
+    main()

@@ -96,11 +96,11 @@ class Wanted:
     position: int
     present: bool
     update_password: str
-    password: Optional[str] = field(default=None, repr=False)
-    password_file: str = ""
+    password: Optional[str] = field(repr=False)
+    password_file: str
+    ignore: bool
+    ip_risk_acknowledged: bool
     password_is_new: bool = False  # generated in this run, so that no server can know it
-    ignore: bool = False
-    ip_risk_acknowledged: bool = False
 
     @property
     def key(self) -> Key:
@@ -173,7 +173,7 @@ def normalise_network(text: object) -> str:
                 f"{given!r} is not an IP address or network; give it as in 192.0.2.7, 192.0.2.0/28 or 2001:db8::/64"
             ) from None
         raise InputError(f"{given!r} is an address inside a network; write {network}, or the address alone") from None
-    if network.prefixlen == 0 or network.network_address.is_multicast or network.network_address.is_unspecified:
+    if network.network_address.is_multicast or network.network_address.is_unspecified:  # 0.0.0.0/0 as well
         raise InputError(f"{given!r} cannot be the address of a sender; name the hosts that really send")
     if network.prefixlen == network.max_prefixlen:
         return str(network.network_address)

@@ -1,24 +1,19 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logins at the emulator's smarthost, and at servers that lack something."""
+"""One login, at the emulator's smarthost and at servers that lack something; test_smtp_many.py has many."""
 
 from __future__ import annotations
 
 import base64
 import socket
-import ssl
 import struct
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import (
     LoginProof,
@@ -29,23 +24,9 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import
 )
 
 from tests.support.emulator import Emulator
+from tests.support.smarthost import RIGHT, seed, smarthost, smtp_server
 
 NASTY = 'Zwölf "quoted" it\'s \\ + 日本語 😀'
-RIGHT = "correct-horse-battery"
-
-
-def smarthost(emulator: Emulator) -> Smarthost:
-    return Smarthost(emulator.smtp_host, emulator.smtp_port, emulator.ca_file)
-
-
-def seed(emulator: Emulator, count: int = 1, password: str = RIGHT) -> list[tuple[str, str]]:
-    users = [{"domain": "example.com", "username": f"user{number}", "password": password} for number in range(count)]
-    emulator.seed(users=users)
-    return [(f"user{number}@example.com", password) for number in range(count)]
-
-
-def outcomes(proofs: list[LoginProof]) -> str:
-    return "".join(proof.verdict.name[0] for proof in proofs)
 
 
 # One login
@@ -178,24 +159,6 @@ def test_servers_that_hang_up(emulator: Emulator, fault: dict[str, Any], words: 
     proof = prove_login(smarthost(emulator), "user0@example.com", RIGHT)
     assert proof.verdict is Verdict.UNKNOWN
     assert proof.reason.startswith(words)
-
-
-@contextmanager
-def smtp_server(tmp_path: Path, **options: Any) -> Iterator[Smarthost]:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    if options.pop("tls", False):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(*options.pop("names", ["127.0.0.1"])).configure_cert(context)
-        options["tls_context"] = context
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
-    controller = Controller(options.pop("handler", None), hostname="127.0.0.1", port=port, **options)
-    controller.start()
-    try:
-        yield Smarthost("127.0.0.1", port, str(tmp_path / "ca.pem"))
-    finally:
-        controller.stop()
 
 
 def test_no_tls_no_password(tmp_path: Path) -> None:
@@ -372,116 +335,3 @@ def test_nothing_is_offered_where_the_login_is_refused(emulator: Emulator) -> No
     pair = ("user0@example.com", "not the password")
     (proof,) = prove_logins(smarthost(emulator), [pair], senders={pair[0]: ["a@example.com"]})
     assert (proof.verdict, proof.may_send) == (Verdict.REFUSED, None)
-
-
-# Many logins
-
-
-def test_order_and_repetitions(emulator: Emulator) -> None:
-    pairs = seed(emulator, 6)
-    pairs[2] = (pairs[2][0], "wrong-horse-battery")
-    proofs = prove_logins(smarthost(emulator), [*pairs, pairs[0], pairs[2]], connections=3)
-    assert [proof.login for proof in proofs] == [login for login, _password in [*pairs, pairs[0], pairs[2]]]
-    assert outcomes(proofs) == "AARAAAAR"
-    assert emulator.counters()["auths"] == 6
-
-
-def test_nothing_to_prove(emulator: Emulator) -> None:
-    assert prove_logins(smarthost(emulator), []) == []
-    assert emulator.counters()["connections"] == 0
-
-
-@pytest.mark.parametrize("connections", [1, 4, 10, 50])
-def test_no_more_connections_than_wanted_nor_than_allowed(emulator: Emulator, connections: int) -> None:
-    pairs = seed(emulator, 40)
-    assert outcomes(prove_logins(smarthost(emulator), pairs, connections=connections)) == "A" * 40
-    counters = emulator.counters()
-    assert counters["connections_peak"] <= min(connections, 10)
-    assert counters["connections_refused"] == 0
-
-
-@pytest.mark.parametrize("connections", [1, 3, 8])
-def test_never_more_than_three_refusals(emulator: Emulator, connections: int) -> None:
-    pairs = [(login, "wrong-horse-battery") for login, _password in seed(emulator, 30)]
-    emulator.faults({"match": "smtp:auth", "kind": "latency", "seconds": 0.1})
-    proofs = prove_logins(smarthost(emulator), pairs, connections=connections)
-    assert sorted(outcomes(proofs)) == ["R"] * 3 + ["U"] * 27
-    assert emulator.counters()["auths"] == 3
-    unknown = next(proof for proof in proofs if proof.verdict is Verdict.UNKNOWN)
-    assert unknown.reason == (
-        "not tried, because localhost has refused 3 logins, and blocks an address that fails often"
-    )
-
-
-def test_logins_that_are_accepted_let_more_go_at_once_and_a_refusal_ends_that(emulator: Emulator) -> None:
-    pairs = seed(emulator, 60)
-    wrong = [(login, "wrong-horse-battery") for login, _password in pairs[30:]]
-    emulator.faults({"match": "smtp:auth", "kind": "latency", "seconds": 0.05})
-    proofs = prove_logins(smarthost(emulator), [*pairs[:30], *wrong], connections=10)
-    assert outcomes(proofs[:30]) == "A" * 30
-    assert 3 <= outcomes(proofs[30:]).count("R") <= 8
-    assert set(outcomes(proofs[30:])) == {"R", "U"}
-    assert emulator.counters()["auths"] == 30 + outcomes(proofs).count("R")
-
-
-def test_refusals_below_the_limit_stop_nothing(emulator: Emulator) -> None:
-    pairs = seed(emulator, 20)
-    for position in (0, 19):
-        pairs[position] = (pairs[position][0], "wrong-horse-battery")
-    assert outcomes(prove_logins(smarthost(emulator), pairs, connections=8)) == "R" + "A" * 18 + "R"
-
-
-def test_an_address_that_is_blocked_stops_at_once(emulator: Emulator) -> None:
-    pairs = seed(emulator, 10)
-    emulator.faults({"match": "smtp:auth", "kind": "smtp_reply", "text": "535 You have been denied authentication"})
-    proofs = prove_logins(smarthost(emulator), pairs, connections=1)
-    assert outcomes(proofs) == "U" * 10
-    assert emulator.counters()["auths"] == 1
-    assert {proof.reason for proof in proofs} == {"localhost answered: 535 You have been denied authentication"}
-
-
-def test_a_dead_server_is_not_asked_for_every_login(emulator: Emulator) -> None:
-    pairs = seed(emulator, 50)
-    emulator.faults({"match": "smtp:connect", "kind": "latency", "seconds": 3})
-    started = time.monotonic()
-    proofs = prove_logins(smarthost(emulator), pairs, connections=4, timeout=1)
-    assert time.monotonic() - started < 5
-    assert outcomes(proofs) == "U" * 50
-    assert emulator.counters()["connections"] <= 8
-
-
-def test_one_broken_connection_stops_nothing(emulator: Emulator) -> None:
-    pairs = seed(emulator, 10)
-    emulator.faults({"match": "smtp:connect", "kind": "reset_before", "times": 1})
-    assert sorted(outcomes(prove_logins(smarthost(emulator), pairs, connections=1))) == ["A"] * 9 + ["U"]
-
-
-@pytest.mark.parametrize("step", ["smtp:connect", "smtp:auth"])
-def test_a_busy_server_is_asked_again(emulator: Emulator, step: str) -> None:
-    pairs = seed(emulator, 4)
-    text = "421 Too many concurrent SMTP connections from this IP address; please try again later."
-    emulator.faults({"match": step, "kind": "smtp_reply", "text": text, "times": 2})
-    assert outcomes(prove_logins(smarthost(emulator), pairs, connections=4)) == "AAAA"
-
-
-def test_connections_of_others_are_waited_for(emulator: Emulator) -> None:
-    pairs = seed(emulator)
-    with ExitStack() as stack:
-        for _number in range(10):
-            other = stack.enter_context(socket.create_connection((emulator.smtp_host, emulator.smtp_port), timeout=10))
-            other.recv(100)
-        timer = threading.Timer(0.6, stack.pop_all().close)
-        timer.start()
-        assert outcomes(prove_logins(smarthost(emulator), pairs)) == "A"
-        timer.join()
-    assert emulator.counters()["connections_refused"] >= 1
-
-
-def test_a_server_that_stays_busy(emulator: Emulator) -> None:
-    pairs = seed(emulator)
-    emulator.faults({"match": "smtp:connect", "kind": "smtp_reply", "text": "421 Come back later"})
-    started = time.monotonic()
-    proof = prove_logins(smarthost(emulator), pairs)[0]
-    assert time.monotonic() - started < 15
-    assert (proof.verdict, proof.reason) == (Verdict.UNKNOWN, "localhost answered: 421 Come back later")
-    assert emulator.counters()["connections"] == 5

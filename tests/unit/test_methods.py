@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Optional
 
 import pytest
@@ -146,6 +147,17 @@ def test_a_parameter_without_a_name_is_never_guessed() -> None:
         ("list", "a/b", "must have the keys"),
         ("list", {"call": "a/b", "other": 1}, "must have the keys"),
         ("list", {}, "controller/action"),
+        (
+            "list",
+            {"call": "a/b", "parameters": {"foo": "a", "bar": "b", "x": "c"}},
+            "has 'foo'; it may have domain, username",
+        ),
+        (
+            "list",
+            {"call": "a/b", "values": {"b": "1", "a": "2", "x": "3"}},
+            "has 'a'; it may have the words true, false",
+        ),
+        ("lock", {"call": "a/b", "parameters": {"domain": "d", "username": "d"}}, "gives 'd' for two things"),
         ("list", {"call": "list"}, "controller/action"),
         ("list", {"call": "a/b/c"}, "controller/action"),
         ("list", {"call": "A/B"}, "controller/action"),
@@ -168,6 +180,31 @@ def test_bad_given_methods_are_refused(operation: str, entry: Any, word: Optiona
         return
     with pytest.raises(methods.MethodError, match=word):
         methods.parse_given(operation, entry)
+
+
+def test_set_settings_alone_takes_names_of_ones_own() -> None:
+    parameters = {"domain": "d", "username": "u", "footer": "f"}
+    assert methods.parse_given("set_settings", {"call": "a/b", "parameters": parameters}).parameters == parameters
+
+
+def test_the_block_of_a_method_is_what_was_given() -> None:
+    """Pasted again it says the same, also where nothing is special."""
+    special = {"fields": {"username": "name"}, "values": {"true": "yes"}, "fixed": {"scope": "all"}}
+    for given in ({"call": "a/b", "parameters": {"domain": "zone"}}, {"call": "a/b", "parameters": {}, **special}):
+        assert methods.parse_given("list", given).to_block() == given
+
+
+def test_a_method_stays_as_it_was_read() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        methods.DOCUMENTED["add"].call = "domain/remove"  # type: ignore[misc]  # that is the test
+
+
+LINK = "/api/outgoingusers/{}/domain/example.com/username/john/"
+
+
+def test_the_likeliest_of_several_calls_is_taken() -> None:
+    page = " ".join(LINK.format(action) for action in ("updatelimits", "setlimits"))
+    assert methods.discover(page, True)["set_limits"].call == "outgoingusers/setlimits"
 
 
 def test_the_table_and_the_block_show_everything_that_is_known() -> None:

@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
+import sys
 from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils import _outgoing_user as model
 from hypothesis import given
 from hypothesis import strategies as st
+
+#: 253 characters; the DNS carries no longer name.
+LONGEST_DOMAIN = ".".join(["x" * 49] * 5 + ["com"])
 
 
 @pytest.mark.parametrize(
@@ -23,6 +29,8 @@ from hypothesis import strategies as st
         ("straße.example", "xn--strae-oqa.example"),
         ("xn--mller-kva.example", "xn--mller-kva.example"),
         ("a-b.c1.example", "a-b.c1.example"),
+        ("mu\u0308ller.example", "xn--mller-kva.example"),  # as a Mac writes it
+        (LONGEST_DOMAIN, LONGEST_DOMAIN),
     ],
 )
 def test_domains_are_normalised(text: str, expected: str) -> None:
@@ -43,7 +51,7 @@ def test_domains_are_normalised(text: str, expected: str) -> None:
         "a/b.example",
         "a_b.example",
         "x" * 64 + ".example",
-        ".".join(["abcdefgh"] * 30),
+        "x" + LONGEST_DOMAIN,
         "ä\u200d.example",
         "a@b.example",
     ],
@@ -74,6 +82,14 @@ def test_internationalised_domains_are_shown_as_people_write_them() -> None:
 def test_networks_are_normalised(text: str, expected: str) -> None:
     assert model.normalise_network(text) == expected
     assert model.is_network(expected)
+
+
+@pytest.mark.parametrize(
+    ("username", "network"),
+    [("192.0.2.5/24", True), ("", False), ("1and1", False), ("a1", False), ("cafe", False), ("2001:db8::", True)],
+)
+def test_what_a_list_shows_is_told_apart(username: str, network: bool) -> None:
+    assert model.is_network(username) is network
 
 
 @pytest.mark.parametrize(
@@ -113,6 +129,7 @@ def test_an_address_inside_a_network_names_the_network() -> None:
         ("Alice@Example.com", "alice"),
         ("a.b+c", "a.b+c"),
         ("o'neil", "o'neil"),
+        ("1and1", "1and1"),
         ("x" * 64, "x" * 64),
     ],
 )
@@ -145,6 +162,11 @@ def test_local_parts_are_normalised(text: str, expected: str) -> None:
 def test_bad_local_parts_are_refused(text: object) -> None:
     with pytest.raises(model.InputError):
         model.normalise_username(model.USER, text, "example.com")
+
+
+def test_a_local_part_that_is_too_long_is_shown_in_part() -> None:
+    with pytest.raises(model.InputError, match=r"^username 'abcdefghijklmnop'\.\.\. has 78 characters; "):
+        model.normalise_local_part("abcdefghijklmnopqrstuvwxyz" * 3, "example.com")
 
 
 @pytest.mark.parametrize("text", [None, "", "example.com", "@example.com", "@Example.com"])
@@ -196,6 +218,21 @@ def test_not_given_zero_and_inherit_are_three_things() -> None:
     assert wanted.user.state == {"limits.per_minute": 0, "limits.per_day": "inherit", "limits.enabled": False}
 
 
+def test_inherited_limits_are_shown_as_the_option_takes_them() -> None:
+    limits = {"enabled": True, "per_minute": 0, "inherit": ["per_day", "per_hour"]}
+    settings = {"footer": "inherit"}
+    assert model.nested(parse(limits=limits, settings=settings).user.state) == {"limits": limits, "settings": settings}
+
+
+def test_the_ends_of_what_a_number_may_be() -> None:
+    highest = 2147483647
+    wanted = parse(limits={"per_day": highest}, lock_timeout=1, maximum_unlocks=1)
+    assert wanted.user.state == {"limits.per_day": highest, "lock_timeout": 1, "maximum_unlocks": 1}
+    assert parse(lock_timeout=10080).user.state == {"lock_timeout": 10080}
+    with pytest.raises(model.InputError, match=f"from 0 to {highest}, "):
+        parse(limits={"per_day": highest + 1})
+
+
 def test_everything_that_is_given_becomes_state() -> None:
     wanted = parse(
         locked=False,
@@ -232,11 +269,53 @@ def test_everything_that_is_given_becomes_state() -> None:
         ({"settings": {"selector": ""}}, "not empty"),
         ({"settings": {"selector": [1]}}, "not empty"),
         ({"authentication_method": "ip", "username": "192.0.2.1", "password": "x" * 12}, "no password"),
+        ({"authentication_method": "ip", "username": "192.0.2.1", "password_file": "file"}, "no password"),
+        ({"password": "Correct-Horse-42", "password_file": "file"}, "choose one"),
+        ({"password": "x" * 11}, "shorter than 12"),
     ],
 )
 def test_bad_entries_are_refused_with_what_is_wrong(entry: dict[str, Any], word: str) -> None:
     with pytest.raises(model.InputError, match=word):
         parse(**entry)
+
+
+def test_what_is_not_said_of_an_entry() -> None:
+    wanted = parse()
+    assert (wanted.present, wanted.update_password, wanted.password_file) == (True, "on_mismatch", "")
+    assert not any([wanted.ignore, wanted.ip_risk_acknowledged, wanted.password_is_new])
+
+
+def test_what_an_entry_says_holds() -> None:
+    wanted = parse(
+        state="absent", update_password="always", password_file="file", ignore=True, acknowledge_ip_risk=True
+    )
+    assert (wanted.present, wanted.update_password, wanted.password_file) == (False, "always", "file")
+    assert wanted.ignore
+    assert wanted.ip_risk_acknowledged
+
+
+def test_how_a_list_writes_the_name_makes_no_other_user() -> None:
+    """Otherwise a server that lists Alice would never have alice as she is wanted."""
+    key = model.Key("example.com", "alice")
+    assert model.OutgoingUser(key, model.USER) == model.OutgoingUser(key, model.USER, listed_name="Alice")
+
+
+def test_what_is_wanted_stays_as_it_was_read() -> None:
+    wanted = parse()
+    for each, name in ((wanted, "present"), (wanted.user, "method")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(each, name, None)
+
+
+def test_without_idna_what_needs_none_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes with requests; the sentence about what is missing comes later, from the module."""
+    monkeypatch.setitem(sys.modules, "idna", None)
+    assert model.__spec__ is not None
+    again = importlib.util.module_from_spec(model.__spec__)
+    monkeypatch.setitem(sys.modules, model.__name__, again)
+    assert model.__spec__.loader is not None
+    model.__spec__.loader.exec_module(again)
+    assert again.normalise_domain("Example.com") == "example.com"
 
 
 def test_a_password_is_in_no_representation() -> None:

@@ -1,0 +1,187 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many logins at once: how many go at a time, and when no other is tried."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import LoginProof, Verdict, prove_logins
+
+from tests.support.emulator import Emulator
+from tests.support.smarthost import RIGHT, seed, smarthost, smtp_server
+
+
+def outcomes(proofs: list[LoginProof]) -> str:
+    return "".join(proof.verdict.name[0] for proof in proofs)
+
+
+def test_order_and_repetitions(emulator: Emulator) -> None:
+    pairs = seed(emulator, 6)
+    pairs[2] = (pairs[2][0], "wrong-horse-battery")
+    proofs = prove_logins(smarthost(emulator), [*pairs, pairs[0], pairs[2]], connections=3)
+    assert [proof.login for proof in proofs] == [login for login, _password in [*pairs, pairs[0], pairs[2]]]
+    assert outcomes(proofs) == "AARAAAAR"
+    assert emulator.counters()["auths"] == 6
+
+
+def test_nothing_to_prove(emulator: Emulator) -> None:
+    assert prove_logins(smarthost(emulator), []) == []
+    assert emulator.counters()["connections"] == 0
+
+
+@pytest.mark.parametrize("connections", [1, 4, 10, 50])
+def test_no_more_connections_than_wanted_nor_than_allowed(emulator: Emulator, connections: int) -> None:
+    pairs = seed(emulator, 40)
+    assert outcomes(prove_logins(smarthost(emulator), pairs, connections=connections)) == "A" * 40
+    counters = emulator.counters()
+    assert counters["connections_peak"] <= min(connections, 10)
+    assert counters["connections_refused"] == 0
+
+
+@pytest.mark.parametrize("connections", [1, 3, 8])
+def test_never_more_than_three_refusals(emulator: Emulator, connections: int) -> None:
+    pairs = [(login, "wrong-horse-battery") for login, _password in seed(emulator, 30)]
+    emulator.faults({"match": "smtp:auth", "kind": "latency", "seconds": 0.1})
+    proofs = prove_logins(smarthost(emulator), pairs, connections=connections)
+    assert sorted(outcomes(proofs)) == ["R"] * 3 + ["U"] * 27
+    assert emulator.counters()["auths"] == 3
+    unknown = next(proof for proof in proofs if proof.verdict is Verdict.UNKNOWN)
+    assert unknown.reason == (
+        "not tried, because localhost has refused 3 logins, and blocks an address that fails often"
+    )
+
+
+def test_logins_that_are_accepted_let_more_go_at_once_and_a_refusal_ends_that(emulator: Emulator) -> None:
+    pairs = seed(emulator, 60)
+    wrong = [(login, "wrong-horse-battery") for login, _password in pairs[30:]]
+    emulator.faults({"match": "smtp:auth", "kind": "latency", "seconds": 0.05})
+    proofs = prove_logins(smarthost(emulator), [*pairs[:30], *wrong], connections=10)
+    assert outcomes(proofs[:30]) == "A" * 30
+    assert 3 <= outcomes(proofs[30:]).count("R") <= 8
+    assert set(outcomes(proofs[30:])) == {"R", "U"}
+    assert emulator.counters()["auths"] == 30 + outcomes(proofs).count("R")
+
+
+def test_refusals_below_the_limit_stop_nothing(emulator: Emulator) -> None:
+    pairs = seed(emulator, 20)
+    for position in (0, 19):
+        pairs[position] = (pairs[position][0], "wrong-horse-battery")
+    assert outcomes(prove_logins(smarthost(emulator), pairs, connections=8)) == "R" + "A" * 18 + "R"
+
+
+def test_an_address_that_is_blocked_stops_at_once(emulator: Emulator) -> None:
+    pairs = seed(emulator, 10)
+    emulator.faults({"match": "smtp:auth", "kind": "smtp_reply", "text": "535 You have been denied authentication"})
+    proofs = prove_logins(smarthost(emulator), pairs, connections=1)
+    assert outcomes(proofs) == "U" * 10
+    assert emulator.counters()["auths"] == 1
+    assert {proof.reason for proof in proofs} == {"localhost answered: 535 You have been denied authentication"}
+
+
+class PatientHandler:
+    """Takes the right password at once, and answers to wrong ones when no more of them come."""
+
+    def __init__(self, wanted: int) -> None:
+        self.wanted = wanted
+        self.wrong = 0
+
+    async def auth_PLAIN(self, _server: SMTP, arguments: list[str]) -> AuthResult:  # noqa: N802 - aiosmtpd's name
+        if base64.b64decode(arguments[1]).endswith(RIGHT.encode()):
+            return AuthResult(success=True, auth_data="somebody")
+        self.wrong += 1
+        deadline = time.monotonic() + 5
+        while self.wrong < self.wanted and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        return AuthResult(success=False, handled=False)
+
+
+@pytest.mark.parametrize(("right", "wrong"), [(0, 3), (1, 4), (7, 8)])
+def test_as_many_wrong_passwords_go_at_once_as_were_earned(tmp_path: Path, right: int, wrong: int) -> None:
+    """Three, and one more for each accepted login, up to five: all of them are on their way before the first answer."""
+    pairs = [(f"user{number}@example.com", RIGHT if number < right else "wrong-horse-battery") for number in range(20)]
+    handler = PatientHandler(wrong)
+    with smtp_server(tmp_path, tls=True, handler=handler) as server:
+        proofs = prove_logins(server, pairs, connections=10)
+    assert sorted(outcomes(proofs)) == ["A"] * right + ["R"] * wrong + ["U"] * (20 - right - wrong)
+    assert handler.wrong == wrong
+
+
+def test_a_dead_server_is_not_asked_for_every_login(emulator: Emulator) -> None:
+    pairs = seed(emulator, 50)
+    emulator.faults({"match": "smtp:connect", "kind": "latency", "seconds": 3})
+    started = time.monotonic()
+    proofs = prove_logins(smarthost(emulator), pairs, connections=4, timeout=1)
+    assert time.monotonic() - started < 5
+    assert outcomes(proofs) == "U" * 50
+    assert emulator.counters()["connections"] <= 8
+
+
+def test_three_broken_connections_in_a_row_end_it(emulator: Emulator) -> None:
+    pairs = seed(emulator, 10)
+    emulator.faults({"match": "smtp:connect", "kind": "reset_before"})
+    proofs = prove_logins(smarthost(emulator), pairs, connections=1)
+    assert outcomes(proofs) == "U" * 10
+    assert len({proof.reason for proof in proofs}) == 1
+    assert emulator.counters()["connections"] == 3
+
+
+def test_broken_connections_with_a_good_one_between_them_end_nothing(emulator: Emulator) -> None:
+    pairs = seed(emulator, 8)
+    broken = {"match": "smtp:connect", "kind": "reset_before", "times": 2}
+    emulator.faults(broken, {**broken, "skip": 1})
+    assert outcomes(prove_logins(smarthost(emulator), pairs, connections=1)) == "UUAUUAAA"
+
+
+def test_one_broken_connection_stops_nothing(emulator: Emulator) -> None:
+    pairs = seed(emulator, 10)
+    emulator.faults({"match": "smtp:connect", "kind": "reset_before", "times": 1})
+    assert sorted(outcomes(prove_logins(smarthost(emulator), pairs, connections=1))) == ["A"] * 9 + ["U"]
+
+
+@pytest.mark.parametrize("step", ["smtp:connect", "smtp:auth"])
+def test_a_busy_server_is_asked_again(emulator: Emulator, step: str) -> None:
+    pairs = seed(emulator, 4)
+    text = "421 Too many concurrent SMTP connections from this IP address; please try again later."
+    emulator.faults({"match": step, "kind": "smtp_reply", "text": text, "times": 2})
+    assert outcomes(prove_logins(smarthost(emulator), pairs, connections=4)) == "AAAA"
+
+
+def test_connections_of_others_are_waited_for(emulator: Emulator) -> None:
+    pairs = seed(emulator)
+    with ExitStack() as stack:
+        for _number in range(10):
+            other = stack.enter_context(socket.create_connection((emulator.smtp_host, emulator.smtp_port), timeout=10))
+            other.recv(100)
+        timer = threading.Timer(0.6, stack.pop_all().close)
+        timer.start()
+        assert outcomes(prove_logins(smarthost(emulator), pairs)) == "A"
+        timer.join()
+    assert emulator.counters()["connections_refused"] >= 1
+
+
+@pytest.mark.parametrize(("end", "pauses"), [(min, [0, 0.25, 0.5, 1, 2]), (max, [0, 0.75, 1.5, 3, 6])])
+def test_a_server_that_stays_busy(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, end: Any, pauses: list[float]
+) -> None:
+    """The pauses double, and vary, so that the runs of several hosts do not come at once again."""
+    taken: list[float] = []
+    monkeypatch.setattr(time, "sleep", taken.append)
+    monkeypatch.setattr(random.SystemRandom, "uniform", lambda _self, low, high: end(low, high))
+    emulator.faults({"match": "smtp:connect", "kind": "smtp_reply", "text": "421 Come back later"})
+    proof = prove_logins(smarthost(emulator), seed(emulator))[0]
+    assert (proof.verdict, proof.reason) == (Verdict.UNKNOWN, "localhost answered: 421 Come back later")
+    assert taken == pauses
+    assert emulator.counters()["connections"] == 5

@@ -45,6 +45,7 @@ ROTATION_OPTIONS: dict[str, Any] = {
     "password_alphabet": {"type": "str", "no_log": False},
     "report": {"type": "str"},
     "store_is_kept": {"type": "bool"},
+    "store_tasks": {"type": "str"},
     "account": {"type": "str"},
 }
 #: An envelope sender that can be offered as it stands; @example.com, for all of a domain, cannot.

@@ -26,8 +26,8 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     seen: started, changed and finished (times as ISO 8601 texts), outcome (by name), hosts (by name: state, at, reason,
     waiting, and mail with the numbers of postfix_delivery_info, as far as they are known), clients (hosts with
     Thunderbird, by name: state, logins and reason), emergency, why the vendor did not take a login: sent (`users` of
-    outgoing_users) and tried (`logins` of smtp_login_info), and what became of the locks: lock_failed and unlocked
-    (names).
+    outgoing_users) and tried (`logins` of smtp_login_info), what became of the locks: lock_failed and unlocked (names),
+    and not_handed_over: the names that store_tasks have failed for.
     """
     credentials = []
     reasons = _reasons(seen.get("sent") or (), seen.get("tried") or ())
@@ -43,6 +43,8 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
             shown["locked"] = False
         elif entry.get("locked") and outcome in (PENDING, NOT_CHANGED):
             shown["locked"] = entry["moves"] or entry["name"] not in (seen.get("unlocked") or ())
+        if entry["name"] in (seen.get("not_handed_over") or ()):
+            shown["handed_over"] = False
         window = _seconds(seen.get("changed"), [state.get("at") for state in states.values()])
         if window is not None:
             shown["window_seconds"] = window
@@ -72,6 +74,8 @@ def summary(data: Mapping[str, Any]) -> list[str]:
             lines.append(f"  {entry['login']} is locked at the vendor, and stays so until a run has finished")
         elif entry.get("locked") is False and entry["outcome"] == NOT_CHANGED:
             lines.append(f"  {entry['login']} is not locked, and still has its old password")
+        if "handed_over" in entry:
+            lines.append("  the other store may not know the password that is in use; the next run hands it over again")
         for host, state in sorted(entry["hosts"].items()):
             parts = [state["state"].replace("_", " "), state.get("reason", ""), state.get("waiting", "")]
             parts.append(_mail(state.get("mail")))

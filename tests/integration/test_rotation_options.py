@@ -12,12 +12,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
 
+from tests.support.documentation import guide_blocks
 from tests.support.emulator import Emulator
 from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
@@ -111,6 +114,7 @@ def site(whole_site: Site) -> Site:
     site = whole_site
     shutil.copytree(site.folder / "postfix", site.relay.config_directory, dirs_exist_ok=True)
     shutil.copy(site.folder / "store", site.store)
+    site.report_file.unlink(missing_ok=True)
     site.relay.clean()
     site.emulator.reset()
     site.emulator.seed(users=[{"domain": "example.com", "username": "web1", "password": BEFORE}])
@@ -227,3 +231,81 @@ def test_the_first_of_two_logins_is_locked_until_it_is_removed_or_used_again(sit
     assert run.returncode == 0, run.output
     assert {name: user["locked"] for name, user in site.users().items()} == {"web1-b": 0}
     assert sent(site.emulator)[-3:] == ["lock", "add", "remove"]
+
+
+# Another store
+
+
+class Vault:
+    """A key-value engine as HashiCorp Vault offers it over HTTP, as far as the guide uses it."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, dict[str, str]] = {}
+        self.sealed = False
+        vault = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                right = self.headers["X-Vault-Token"] == "a token" and not vault.sealed
+                if right:
+                    vault.secrets[unquote(self.path)] = body["data"]
+                self.send_response(200 if right else 503)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_arguments: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def vault() -> Iterator[Vault]:
+    made = Vault()
+    thread = threading.Thread(target=made.server.serve_forever)
+    thread.start()
+    try:
+        yield made
+    finally:
+        made.server.shutdown()
+        thread.join()
+        made.server.server_close()
+
+
+def test_another_store_is_told_as_the_guide_says(site: Site, vault: Vault) -> None:
+    (block,) = [block for block in guide_blocks() if "X-Vault-Token" in block.text]
+    tasks = site.folder / "vault.yml"
+    tasks.write_text(block.text, encoding="utf-8")
+    given = {"vault_address": vault.address, "vault_token": "a token"}
+    path = f"/v1/secret/data/smarthost/{NAME}"
+
+    vault.sealed = True
+    run = site.rotate("-vvvv", "-e", json.dumps(given), store_tasks=str(tasks))
+    assert run.returncode == 2
+    (entry,) = site.report()["credentials"]
+    assert (entry["outcome"], entry["handed_over"], entry["hosts"]["mail1"]["state"]) == ("pending", False, "active")
+    assert "the other store may not know the password that is in use" in run.output
+    following = site.stored()[NAME]["next"]
+
+    vault.sealed = False
+    run = site.rotate("-vvvv", "-e", json.dumps(given), store_tasks=str(tasks))
+    assert run.returncode == 0, run.output
+    assert vault.secrets == {path: {"login": NAME, "password": following}}
+    assert site.stored() == {NAME: {"login": NAME, "current": following}}
+
+
+def test_another_store_is_told_of_the_way_back(site: Site, vault: Vault) -> None:
+    (block,) = [block for block in guide_blocks() if "X-Vault-Token" in block.text]
+    tasks = site.folder / "vault.yml"
+    tasks.write_text(block.text, encoding="utf-8")
+    given = json.dumps({"vault_address": vault.address, "vault_token": "a token"})
+    # The first login is that of the check beforehand, the second that of the mail server with its new password.
+    refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
+    site.emulator.faults({**refusal, "skip": 1, "times": 1})
+    run = site.rotate("-e", given, store_tasks=str(tasks))
+    assert run.returncode == 2
+    assert site.report()["credentials"][0]["outcome"] == "rolled_back"
+    assert vault.secrets == {f"/v1/secret/data/smarthost/{NAME}": {"login": NAME, "password": BEFORE}}
+    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}

@@ -372,7 +372,7 @@ def test_outcome(h1: str, h2: str, forward: bool, a: str, b: str) -> None:
 
 
 def test_report() -> None:
-    seen = {
+    seen: dict[str, Any] = {
         "started": "2026-01-01T10:00:00+00:00",
         "changed": "2026-01-01T10:00:05+00:00",
         "finished": "2026-01-01T10:00:20+00:00",
@@ -386,10 +386,13 @@ def test_report() -> None:
             "other": {"state": "not_reached", "logins": ["z@example.com"]},
         },
     }
+    seen["not_handed_over"] = ["a"]
     data = _rotation_report.report({"credentials": ENTRIES, "tell": ["x@example.com", "y@example.com"]}, seen)
+    assert [entry.get("handed_over") for entry in data["credentials"]] == [False, None]
     assert [entry["window_seconds"] for entry in data["credentials"]] == [7.2, 7.2]
     assert _rotation_report.summary(data) == [
         "a is changed at the vendor, but not on every mail server after 7.2 s.",
+        "  the other store may not know the password that is in use; the next run hands it over again",
         "  h1: not reached",
         "  h2: active, Mail queue is empty",
         "b, now c@example.com has its new password everywhere after 7.2 s.",

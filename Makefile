@@ -11,6 +11,8 @@ ARGS ?=
 # Some cores or stages only, as in: make test-matrix CORES="2.16 2.22" STAGES="unit sanity"
 CORES ?=
 STAGES ?=
+# Some files only, as in: make mutation MUTATE=_smtp
+MUTATE ?=
 # The version to release; the one in galaxy.yml unless given.
 VERSION ?= $(shell sed -n 's/^version: //p' galaxy.yml)
 
@@ -26,12 +28,14 @@ export COVERAGE_FILE = $(CURDIR)/$(BUILD)/coverage/$@
 STAGE := tests/tools/stage
 PYTEST := python -m pytest --durations=15 --durations-min=1 $(ARGS)
 COVERED := --cov --cov-report= --cov-fail-under=0
+# Most of their time these tests wait for Postfix: more of them than processors.
+PARALLEL := --numprocesses=4 --dist=worksteal
 SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment importer release_check stage)
 # By the names under which they import each other, so that mypy reads each once.
 PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: screenshot help environment packages-demo packages-test demo \
+.PHONY: screenshot mutation help environment packages-demo packages-test demo \
 	test tests test-unit test-component test-integration test-slow test-matrix coverage lint sanity units build importer audit docs \
 	changelog release-check publish bench clean
 
@@ -89,7 +93,7 @@ test-unit: environment  ## Pure logic
 	@$(STAGE) unit $(PYTEST) tests/unit $(COVERED)
 
 test-component: environment  ## Modules in this process against the emulator
-	@$(STAGE) component $(PYTEST) tests/component $(COVERED)
+	@$(STAGE) component $(PYTEST) $(PARALLEL) tests/component $(COVERED)
 
 coverage: environment  ## What unit and component tests together have run of plugins/ (after both)
 	@$(STAGE) coverage sh -c 'coverage combine --keep --quiet $(BUILD)/coverage/test-* && coverage report'
@@ -99,6 +103,10 @@ test-integration: packages-test environment  ## Real playbooks, real Postfix, re
 
 test-slow: packages-test environment  ## The tests that take minutes
 	@$(STAGE) slow $(PYTEST) -m slow tests
+
+mutation: packages-test environment  ## Whether the tests notice small changes of the code that decides (20 minutes)
+	@tests/tools/environment $(VENV)/bin/python $(BUILD)/mutation/venv tests/requirements-mutation.txt
+	@PATH="$(PATH):$(CURDIR)/$(BUILD)/mutation/venv/bin" $(STAGE) mutation python -m tests.mutation $(MUTATE)
 
 screenshot: packages-test environment  ## A picture of Thunderbird's account settings with our outgoing server, in build/
 	@$(STAGE) screenshot env PYTHONPATH=collections python -m tests.support.thunderbird_settings $(BUILD)/thunderbird-account-settings.png

@@ -50,6 +50,41 @@ def test_no_more_connections_than_wanted_nor_than_allowed(emulator: Emulator, co
     assert counters["connections_refused"] == 0
 
 
+class CountingHandler:
+    """Answers to a login when no more connections come, and says how many there were by then."""
+
+    def __init__(self, wanted: int) -> None:
+        self._wanted = wanted
+        self._peers: set[Any] = set()
+        self.seen: list[int] = []
+
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, session: Any, _envelope: Any, name: str, replies: list[str]
+    ) -> list[str]:
+        session.host_name = name
+        self._peers.add(session.peer)
+        return replies
+
+    async def auth_PLAIN(self, _server: SMTP, _arguments: list[str]) -> AuthResult:  # noqa: N802 - aiosmtpd's name
+        if not self.seen:
+            deadline = time.monotonic() + 5
+            while len(self._peers) < self._wanted and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+        self.seen.append(len(self._peers))
+        return AuthResult(success=True, auth_data="somebody")
+
+
+@pytest.mark.parametrize(("connections", "at_once"), [(0, 1), (1, 1), (4, 4), (50, 10)])
+def test_as_many_connections_as_wanted_and_allowed(tmp_path: Path, connections: int, at_once: int) -> None:
+    """The vendor allows ten from one address."""
+    handler = CountingHandler(at_once)
+    with smtp_server(tmp_path, tls=True, handler=handler) as server:
+        proofs = prove_logins(server, [(f"user{n}@example.com", RIGHT) for n in range(11)], connections=connections)
+    assert outcomes(proofs) == "A" * 11
+    assert handler.seen[0] == at_once
+
+
 @pytest.mark.parametrize("connections", [1, 3, 8])
 def test_never_more_than_three_refusals(emulator: Emulator, connections: int) -> None:
     pairs = [(login, "wrong-horse-battery") for login, _password in seed(emulator, 30)]

@@ -276,11 +276,11 @@ def test_the_diff_shows_both_sides_of_each_change_and_no_password() -> None:
     current = listed("bob", "carol", "dave", state=state, bob=Proof.REFUSED, dave=Proof.RIGHT)
     changes = plan(
         current,
+        want("dave"),
+        want("eve", password=None),
         want("alice", limits={"per_hour": 1}),
         want("bob", limits={"per_hour": 2}),
         want("carol", state="absent"),
-        want("dave"),
-        want("eve", password=None),
     )
     shown = {
         name: {"domain": "a.example", "username": name, "authentication_method": "user"}

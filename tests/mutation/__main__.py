@@ -1,0 +1,204 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Change four files in hundreds of small ways, one at a time, and run their tests.
+
+`python -m tests.mutation [NAME...]`, as in `_smtp`; all four unless named. Works on copies of the project in build/,
+with the program cosmic-ray from the search path.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "build" / "mutation"
+SURVIVORS = Path(__file__).with_name("survivors.yml")
+LEAST_KILLED = 0.9
+#: For one test, and for all of a file: far more than they take on a busy machine.
+HUNG_SECONDS, MOST_SECONDS = 30, 300
+#: What is changed: conditions, comparisons, signs, numbers, constants, loops, handlers of exceptions and decorators. No
+#: texts, no annotations. Of the comparisons only the opposite and the neighbour, since the others say nothing more.
+OPERATORS = (
+    "AddNot",
+    "ExceptionReplacer",
+    "NumberReplacer",
+    "RemoveDecorator",
+    "ReplaceAndWithOr",
+    "ReplaceBreakWithContinue",
+    "ReplaceContinueWithBreak",
+    "ReplaceFalseWithTrue",
+    "ReplaceOrWithAnd",
+    "ReplaceTrueWithFalse",
+    "ZeroIterationForLoop",
+    "ReplaceUnaryOperator_(Delete_Not|USub_UAdd)",
+    "ReplaceBinaryOperator_(Add_Sub|Sub_Add|Mul_Div|BitOr_BitAnd)",
+    "ReplaceComparisonOperator_(Eq_NotEq|NotEq_Eq|Lt_LtE|Lt_GtE|LtE_Lt|LtE_Gt|Gt_GtE|Gt_LtE|GtE_Gt|GtE_Lt|Is_IsNot|IsNot_Is)",
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file of module_utils and the fastest tests that are for it."""
+
+    name: str
+    tests: tuple[str, ...]
+
+
+#: Tests that spend seconds on waiting, for what others here notice as well.
+WAITING = ("test_a_dead_server_is_not_asked_for_every_login", "test_connections_of_others_are_waited_for")
+#: The slowest first, so that all processors are busy to the end.
+TARGETS = (
+    Target(
+        "_smtp",
+        (
+            "tests/component/test_smtp.py",
+            "tests/component/test_smtp_many.py",
+            *(f"--deselect=tests/component/test_smtp_many.py::{name}" for name in WAITING),
+        ),
+    ),
+    Target("_reconcile", tuple(f"tests/unit/test_{name}.py" for name in ("plan_shown", "plan_corners", "reconcile"))),
+    Target("_outgoing_user", ("tests/unit/test_outgoing_user.py",)),
+    Target("_methods", ("tests/unit/test_methods.py", "tests/unit/test_plan_corners.py")),
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One changed file and what became of it. change: the lines that differ, as in a diff, without indentation."""
+
+    change: str
+    row: int
+    outcome: str  # killed, survived or invalid
+
+
+def copy_project(folder: Path) -> None:
+    """Copy what git knows, and link the copy under the collection's name."""
+    shutil.rmtree(folder, ignore_errors=True)
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    link = folder / "collections" / "ansible_collections" / "smarthost" / "spamexperts"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("../../..")
+
+
+def configure(target: Target, folder: Path) -> Path:
+    """Write what cosmic-ray wants to know."""
+    # Each mutant meets the same examples. `-p no:randomly` is for people who have that plugin.
+    options = [
+        "-x",
+        "-q",
+        "-p",
+        "no:randomly",
+        "--hypothesis-seed=0",
+        f"--timeout={HUNG_SECONDS}",
+        "--timeout-method=thread",
+    ]
+    command = shlex.join([sys.executable, "-m", "pytest", *options, *target.tests])
+    others = f"(?!core/({'|'.join(OPERATORS)})$)"
+    path = folder / "mutation.toml"
+    path.write_text(
+        f"""[cosmic-ray]
+module-path = "plugins/module_utils/{target.name}.py"
+timeout = {MOST_SECONDS}.0
+excluded-modules = []
+test-command = '''{command}'''
+[cosmic-ray.distributor]
+name = "local"
+[cosmic-ray.filters.operators-filter]
+exclude-operators = ['{others}']
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+def run(target: Target) -> list[Mutant]:
+    """Try every mutant of one file. Raises CalledProcessError where the tests fail without any change."""
+    folder = FOLDER / "copies" / target.name.strip("_")
+    copy_project(folder)
+    configuration = configure(target, folder)
+    session = folder / "mutation.sqlite"
+    for command in (
+        ["cosmic-ray", "baseline", str(configuration)],
+        ["cosmic-ray", "init", str(configuration), str(session)],
+        ["cr-filter-operators", str(session), str(configuration)],
+        ["cosmic-ray", "exec", str(configuration), str(session)],
+    ):
+        subprocess.run(command, cwd=folder, check=True, stdin=subprocess.DEVNULL)
+    return results(session)
+
+
+def results(session: Path) -> list[Mutant]:
+    """Read what became of each mutant."""
+    query = """
+        SELECT start_pos_row, test_outcome, output, diff
+        FROM mutation_specs NATURAL JOIN work_results WHERE worker_outcome = 'NORMAL' ORDER BY start_pos_row"""
+    found = []
+    connection = sqlite3.connect(session)
+    for row, outcome, output, diff in connection.execute(query):
+        lines = [line for line in diff.splitlines() if line[:1] in {"-", "+"} and line[:3] not in {"---", "+++"}]
+        change = "\n".join(f"{line[0]} {line[1:].strip()}" for line in lines)
+        if outcome == "SURVIVED":
+            kind = "survived"
+        elif "SyntaxError" in output:
+            kind = "invalid"
+        else:
+            kind = "killed"
+        found.append(Mutant(change, row, kind))
+    connection.close()
+    return found
+
+
+def judge(target: Target, mutants: list[Mutant], listed: dict[str, str]) -> list[str]:
+    """Print how it went, and return what is wrong with it. listed: change -> why nothing can notice it."""
+    valid = [mutant for mutant in mutants if mutant.outcome != "invalid"]
+    survived = [mutant for mutant in valid if mutant.outcome == "survived"]
+    rate = 1 - len(survived) / len(valid) if valid else 0.0
+    print(
+        f"{target.name}: {len(valid)} mutants, {len(valid) - len(survived)} killed ({rate:.1%}), "
+        f"{len(survived)} survived"
+    )
+    wrong = [f"{target.name}: only {rate:.1%} are killed"] if rate < LEAST_KILLED else []
+    for mutant in survived:
+        if mutant.change not in listed:
+            wrong.append(f"{target.name}, line {mutant.row}: survived, and no reason is listed\n{mutant.change}")
+    gone = listed.keys() - {mutant.change for mutant in mutants}
+    wrong += [f"{target.name}: a reason is listed, but there is no such mutant\n{change}" for change in sorted(gone)]
+    killed = listed.keys() - gone - {mutant.change for mutant in survived}
+    return wrong + [f"{target.name}: a reason is listed, but it was killed\n{change}" for change in sorted(killed)]
+
+
+def main() -> int:
+    os.nice(15)
+    chosen = [target for target in TARGETS if target.name in sys.argv[1:] or not sys.argv[1:]]
+    listed = yaml.safe_load(SURVIVORS.read_text(encoding="utf-8"))
+    begin = time.monotonic()
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        outcomes = list(pool.map(run, chosen))
+    wrong = []
+    for target, mutants in zip(chosen, outcomes):
+        reasons = {entry["change"].strip(): entry["reason"] for entry in listed.get(target.name) or []}
+        wrong += judge(target, mutants, reasons)
+    print("\n".join(wrong))
+    print(f"{len(wrong)} problems in {time.monotonic() - begin:.0f} s")
+    return 1 if wrong or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -649,6 +649,8 @@ def test_no_secret_in_any_error(
 
 
 def test_nothing_is_left_open(open_session: Opener, recwarn: pytest.WarningsRecorder) -> None:
+    gc.collect()
+    recwarn.clear()  # of what earlier tests left
     session = open_session()
     session.read()
     session.client.close()

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import unknown_keys
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     DOMAIN,
     LOCK_SETTINGS,
@@ -57,12 +58,12 @@ def problems(rotation: object) -> list[str]:
     """Everything that is wrong with a rotation before anything else is known, one sentence each."""
     if not isinstance(rotation, Mapping):
         return [f'{NAME} is missing; say what to rotate, as in: -e \'{{"{NAME}": {{"everything": true}}}}\'.']
-    strange = sorted(str(name) for name in set(rotation) - set(ROTATION_OPTIONS))
+    strange = unknown_keys(NAME, rotation, ROTATION_OPTIONS)
     if strange:
-        return [f"{NAME} has {', '.join(strange)}, which it does not know; it may have {', '.join(ROTATION_OPTIONS)}."]
+        return strange
     checked = ArgumentSpecValidator(ROTATION_OPTIONS).validate(dict(rotation))
     if checked.error_messages:
-        return [f"{NAME}: {message}." for message in checked.error_messages]
+        return [f"{NAME}: {message.rstrip('.')}." for message in checked.error_messages]
     found = []
     if not any(rotation.get(selector) for selector in _SELECTORS):
         found.append(f"{NAME} selects nothing; give logins, domains or hosts, or everything: true.")

@@ -27,7 +27,7 @@ def describe(*senders: dict[str, Any], **more: Any) -> dict[str, Any]:
         (None, "spamexperts_onboarding is missing"),
         ([], "spamexperts_onboarding is missing"),
         ({}, "missing required arguments: domain, senders"),
-        (describe({**ALICE, "pasword": "x"}), "senders.pasword"),
+        (describe({**ALICE, "pasword": "x"}), "senders[0] has pasword"),
         (describe({**ALICE, "limits": {"per_hour": "many"}}), "per_hour"),
         (describe(ALICE, domain="no domain"), "not a domain name"),
         (describe(ALICE, shared_limits={"per_hour": -1}), "per_hour is -1"),

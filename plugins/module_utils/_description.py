@@ -1,0 +1,29 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keys in the description that a playbook is given, such as `spamexperts_onboarding`. Pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def unknown_keys(name: str, given: Mapping[Any, Any], options: Mapping[str, Any]) -> list[str]:
+    """One sentence for each place that has keys of no meaning, with those that it may have.
+
+    name: of the variable. options: its argument spec, whose nested options are looked into. No value is ever named.
+    """
+    strange = sorted(str(key) for key in given if key not in options)
+    found = []
+    if strange:
+        found.append(f"{name} has {', '.join(strange)}, which it does not know; it may have {', '.join(options)}.")
+    for key, option in options.items():
+        inner, value = option.get("options"), given.get(key)
+        if inner and isinstance(value, Mapping):
+            found += unknown_keys(f"{name}.{key}", value, inner)
+        elif inner and isinstance(value, list):
+            for position, entry in enumerate(value):
+                if isinstance(entry, Mapping):
+                    found += unknown_keys(f"{name}.{key}[{position}]", entry, inner)
+    return found

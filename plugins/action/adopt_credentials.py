@@ -9,6 +9,7 @@ An action, so that no password is ever in a result: it goes from the host's map 
 from __future__ import annotations
 
 import base64
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -77,8 +78,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
     def _from_postfix(self, params: Mapping[str, Any]) -> tuple[list[Pair], list[str]]:
         directory = ["-c", params["config_directory"]] if params["config_directory"] else []
         argv = ["postconf", *directory, "-h", "-x", "smtp_sasl_password_maps"]
-        asked = self._module("ansible.builtin.command", {"argv": argv}, check_mode=False)
-        files, others = map_files(str(asked["stdout"]))
+        files, others = map_files(self._asked(argv))
         pairs: list[Pair] = []
         unread = [f"a map of type {kind}" for kind in others]
         for file in files:
@@ -90,6 +90,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             pairs += map_pairs(content.decode("utf-8", "surrogateescape"))
         return list(dict.fromkeys(pairs)), unread
 
+    def _asked(self, argv: Sequence[str]) -> str:
+        """What a program of Postfix prints. Raises AdoptionError, as ansible.builtin.command would not say it."""
+        asked = self._run_module("ansible.builtin.command", {"argv": argv}, check_mode=False)
+        if not asked.get("failed"):
+            return str(asked["stdout"])
+        host, program = self._task_vars.get("inventory_hostname", "this host"), argv[0]
+        # The number of the error stands where that of a program would, which the message tells apart on every core.
+        if asked.get("rc") == errno.ENOENT and asked.get("msg") != "non-zero return code":
+            raise AdoptionError(
+                f"{host} has no program {program} in the path of this task's user, so no Postfix was found; leave the "
+                "host out, or use become where that finds it"
+            )
+        words = str(asked.get("stderr") or asked.get("msg")).strip().splitlines()
+        raise AdoptionError(f"{program} fails on {host}: {words[-1]}; mend its Postfix, and run again")
+
     def _prove(self, pairs: Sequence[Pair], params: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Log in with each from the very host, in the same order."""
         if not pairs:
@@ -100,8 +115,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         proofs: list[dict[str, Any]] = self._module("smarthost.spamexperts.smtp_login_info", arguments)["logins"]
         return proofs
 
-    def _module(self, name: str, arguments: dict[str, Any], *, check_mode: Optional[bool] = None) -> dict[str, Any]:
+    def _module(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Run a module on the host. Raises AdoptionError."""
+        result = self._run_module(name, arguments)
+        if result.get("failed"):
+            raise AdoptionError(str(result.get("msg") or "it cannot be read"))
+        return result
+
+    def _run_module(self, name: str, arguments: dict[str, Any], *, check_mode: Optional[bool] = None) -> dict[str, Any]:
+        """Run a module on the host, whatever becomes of it."""
         before = self._task.check_mode
         if check_mode is not None:
             self._task.check_mode = check_mode  # a command that only asks is skipped in check mode otherwise
@@ -111,8 +133,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             )
         finally:
             self._task.check_mode = before
-        if result.get("failed"):
-            raise AdoptionError(str(result.get("msg") or "it cannot be read"))
         return result
 
     def _keep(

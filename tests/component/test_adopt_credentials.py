@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -237,9 +238,36 @@ def test_a_postfix_without_maps_has_nothing_to_adopt(site: Site) -> None:
 
 
 @needs_postfix
-def test_a_host_where_postconf_fails(site: Site) -> None:
-    with pytest.raises(AnsibleActionFail):
-        site.adopt(config_directory=str(site.directory / "nowhere"))
+@pytest.mark.parametrize("check", [False, True])
+def test_a_host_where_postconf_fails(site: Site, check: bool) -> None:
+    nowhere = str(site.directory / "nowhere")
+    message = site.refusal(config_directory=nowhere, check=check)
+    assert message.startswith("postconf fails on localhost: postconf: fatal: ")
+    assert nowhere in message
+    assert message.endswith("; mend its Postfix, and run again")
+    assert not site.store.exists()
+
+
+def test_a_host_where_postconf_says_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{site.directory}:{os.environ['PATH']}")
+    program = site.directory / "postconf"
+    program.write_text("#!/bin/sh\nexit 2\n", encoding="utf-8")
+    program.chmod(0o755)
+    assert site.refusal() == "postconf fails on localhost: non-zero return code; mend its Postfix, and run again"
+
+
+def test_a_host_without_postfix(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = site.directory / "bin"
+    programs.mkdir()
+    for name in ("sh", "dirname", "mkdir", "chmod", "rm", "cat", "id", "sleep", "echo"):
+        found = shutil.which(name)
+        assert found, name
+        (programs / name).symlink_to(found)
+    monkeypatch.setenv("PATH", str(programs))
+    assert site.refusal() == (
+        "localhost has no program postconf in the path of this task's user, so no Postfix was found; leave the host "
+        "out, or use become where that finds it"
+    )
     assert not site.store.exists()
 
 

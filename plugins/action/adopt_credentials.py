@@ -102,8 +102,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
                 f"{host} has no program {program} in the path of this task's user, so no Postfix was found; leave the "
                 "host out, or use become where that finds it"
             )
-        words = str(asked.get("stderr") or asked.get("msg")).strip().splitlines()
-        raise AdoptionError(f"{program} fails on {host}: {words[-1]}; mend its Postfix, and run again")
+        words = str(asked.get("stderr", "")).strip() or str(asked.get("msg"))
+        raise AdoptionError(f"{program} fails on {host}: {words.splitlines()[-1]}; mend its Postfix, and run again")
 
     def _prove(self, pairs: Sequence[Pair], params: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Log in with each from the very host, in the same order."""

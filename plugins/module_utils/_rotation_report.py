@@ -49,17 +49,41 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
         if window is not None:
             shown["window_seconds"] = window
         credentials.append(shown)
-    chosen = {entry["login"] for entry in plan["credentials"]}
-    clients = {host: state for host, state in (seen.get("clients") or {}).items() if chosen & set(state["logins"])}
-    told = {login for state in clients.values() if state["state"] == "updated" for login in state["logins"]}
+    clients = _clients(plan["credentials"], seen)
     return {
         "started": seen["started"],
         "finished": seen["finished"],
         "emergency": bool(seen.get("emergency")),
         "credentials": credentials,
         "clients": clients,
-        "tell": [login for login in plan["tell"] if login not in told],
+        "tell": _tell(plan, seen["outcome"], clients),
     }
+
+
+def _clients(entries: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The hosts whose Thunderbird uses one of these logins; before a change or after it, under either name."""
+    chosen = {login for entry in entries for login in (entry["login"], entry["next_login"])}
+    clients = {
+        host: dict(state) for host, state in (seen.get("clients") or {}).items() if chosen & set(state["logins"])
+    }
+    if not seen["outcome"]:  # check mode
+        for state in clients.values():
+            state["state"] = "would_update"
+    return clients
+
+
+def _tell(plan: Mapping[str, Any], outcome: Mapping[str, str], clients: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The logins whose people must be told, as they log in from now on: no mail server and no managed profile knows."""
+    managed = [state for state in clients.values() if state["state"] in ("updated", "would_update")]
+    known = {login for state in managed for login in state["logins"]}
+    entries = {entry["login"]: entry for entry in plan["credentials"]}
+    found = []
+    for login in plan["tell"]:
+        entry = entries.get(login, {"name": login, "next_login": login})
+        unchanged = outcome.get(entry["name"]) in (NOT_CHANGED, ROLLED_BACK)
+        if not unchanged and not known & {login, entry["next_login"]}:
+            found.append(entry["next_login"])
+    return found
 
 
 def summary(data: Mapping[str, Any]) -> list[str]:
@@ -84,9 +108,11 @@ def summary(data: Mapping[str, Any]) -> list[str]:
         reason = f", {state['reason']}" if state.get("reason") else ""
         lines.append(f"Thunderbird on {host}: {state['state'].replace('_', ' ')}{reason}")
     if data["tell"]:
+        before = {entry["next_login"]: entry["login"] for entry in data["credentials"] if "next_login" in entry}
+        shown = [f"{login} (until now {before[login]})" if login in before else login for login in data["tell"]]
         lines.append(
-            "No mail server and no managed Thunderbird uses these logins; tell the people who do: "
-            + ", ".join(data["tell"])
+            "No mail server uses these logins, and no managed Thunderbird has their new passwords; tell the people who "
+            f"do: {', '.join(shown)}"
         )
     if any(entry["outcome"] in (PENDING, NOT_CHANGED) for entry in data["credentials"]):
         lines.append("Not everything is done: run the same again, or set roll_back: true.")

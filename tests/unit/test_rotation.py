@@ -399,7 +399,8 @@ def test_report() -> None:
         "  h2: active, Mail queue is empty",
         "Thunderbird on desk: updated",
         "Thunderbird on lap: failed, Thunderbird is open",
-        "No mail server and no managed Thunderbird uses these logins; tell the people who do: x@example.com",
+        "No mail server uses these logins, and no managed Thunderbird has their new passwords; "
+        "tell the people who do: x@example.com",
         "Not everything is done: run the same again, or set roll_back: true.",
     ]
 
@@ -438,7 +439,8 @@ def test_report_without_an_active_host_has_no_window() -> None:
         "a was not changed, as the vendor did not take the new password (535 No).",
         "  h1: failed, no answer",
         "  h2: failed",
-        "No mail server and no managed Thunderbird uses these logins; tell the people who do: x@example.com",
+        "No mail server uses these logins, and no managed Thunderbird has their new passwords; "
+        "tell the people who do: x@example.com",
         "Not everything is done: run the same again, or set roll_back: true.",
     ]
 
@@ -487,3 +489,60 @@ def test_report_of_mail_that_had_to_wait(numbers: list[int | None], words: str) 
     data = _rotation_report.report({"credentials": [{**ENTRIES[0], "hosts": ["h1"]}], "tell": []}, seen)
     assert data["credentials"][0]["hosts"]["h1"]["mail"] == mail
     assert _rotation_report.summary(data)[1] == words
+
+
+@pytest.mark.parametrize(
+    ("outcome", "client", "tell", "line"),
+    [
+        ("committed", None, ["a@example.com"], "tell the people who do: a@example.com"),
+        ("pending", None, ["a@example.com"], "tell the people who do: a@example.com"),
+        # Nothing is new for them.
+        ("not_changed", None, [], ""),
+        ("rolled_back", None, [], ""),
+        # What nobody has done yet.
+        ("", None, ["a@example.com"], "tell the people who do: a@example.com"),
+        ("", {"state": "not_reached", "logins": ["a@example.com"]}, [], "Thunderbird on desk: would update"),
+        # A profile that is managed, but is not up to date.
+        ("committed", {"state": "updated", "logins": ["a@example.com"]}, [], "Thunderbird on desk: updated"),
+        (
+            "committed",
+            {"state": "failed", "logins": ["a@example.com"]},
+            ["a@example.com"],
+            "people who do: a@example.com",
+        ),
+        ("committed", {"state": "updated", "logins": ["z@example.com"]}, ["a@example.com"], "people who do: a@exa"),
+    ],
+)
+def test_who_must_be_told(outcome: str, client: dict[str, Any] | None, tell: list[str], line: str) -> None:
+    data = _rotation_report.report(
+        {"credentials": [{**ENTRIES[0], "hosts": []}], "tell": ["a@example.com"]},
+        {
+            "started": "2026-01-01T10:00:00+00:00",
+            "finished": None,
+            "hosts": {},
+            "outcome": {"a": outcome} if outcome else {},
+            "clients": {"desk": client} if client else {},
+        },
+    )
+    assert data["tell"] == tell
+    text = "\n".join(_rotation_report.summary(data))
+    assert line in text
+    assert ("tell the people" in text) is bool(tell)
+
+
+@pytest.mark.parametrize("login", ["b@example.com", "c@example.com"])
+def test_who_must_be_told_of_another_login(login: str) -> None:
+    seen: dict[str, Any] = {
+        "started": "2026-01-01T10:00:00+00:00",
+        "finished": None,
+        "hosts": {},
+        "outcome": {"b": "committed"},
+    }
+    plan = {"credentials": [{**ENTRIES[1], "hosts": []}], "tell": ["b@example.com"]}
+    data = _rotation_report.report(plan, seen)
+    assert data["tell"] == ["c@example.com"]
+    assert "tell the people who do: c@example.com (until now b@example.com)" in _rotation_report.summary(data)[-1]
+    # A run that goes on finds the profile under the login that it is to have.
+    seen["clients"] = {"desk": {"state": "updated", "logins": [login]}}
+    data = _rotation_report.report(plan, seen)
+    assert (list(data["clients"]), data["tell"]) == (["desk"], [])

@@ -309,3 +309,23 @@ def test_another_store_is_told_of_the_way_back(site: Site, vault: Vault) -> None
     assert site.report()["credentials"][0]["outcome"] == "rolled_back"
     assert vault.secrets == {f"/v1/secret/data/smarthost/{NAME}": {"login": NAME, "password": BEFORE}}
     assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
+
+
+# A container
+
+
+def test_nothing_is_rotated_where_the_store_would_be_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(site.environment, "AWX_PRIVATE_DATA_DIR", str(site.folder))
+    store = site.store.read_bytes()
+    run = site.rotate(store_is_kept=False)
+    assert run.returncode == 2
+    assert "This run is in a container, whose disk may be thrown away after it" in run.output
+    assert f"Mount the folder of {site.store} from outside, and say so with store_is_kept: true." in run.output
+    assert site.store.read_bytes() == store
+    assert (site.emulator.counters()["writes"], site.emulator.requests()) == (0, [])
+    assert not site.report_file.exists()
+    # What would be done can be seen there.
+    run = site.rotate("--check", store_is_kept=False)
+    assert run.returncode == 0, run.output
+    assert f"{NAME} would get a new password." in run.output
+    assert site.store.read_bytes() == store

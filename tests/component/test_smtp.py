@@ -136,6 +136,11 @@ def test_hosts(emulator: Emulator, changes: dict[str, Any], words: str) -> None:
     assert emulator.counters()["auths"] == 0
 
 
+def test_the_port_of_submission_is_taken_unless_another_is_given() -> None:
+    proof = prove_login(Smarthost("127.0.0.9"), "user0@example.com", RIGHT, timeout=2)
+    assert proof.reason == "127.0.0.9 could not be reached on port 587 (connection refused)"
+
+
 def test_ipv6_addresses_may_be_named(emulator: Emulator) -> None:
     proof = prove_login(Smarthost("::1", emulator.smtp_port), "user0@example.com", RIGHT)
     assert "::1 could not be reached on port" in proof.reason or "::1 did not answer" in proof.reason

@@ -43,7 +43,7 @@ OPERATORS = (
     "ReplaceTrueWithFalse",
     "ZeroIterationForLoop",
     "ReplaceUnaryOperator_(Delete_Not|USub_UAdd)",
-    "ReplaceBinaryOperator_(Add_Sub|Sub_Add|Mul_Div|BitOr_BitAnd)",
+    "ReplaceBinaryOperator_(Add_Sub|Sub_Add)",
     "ReplaceComparisonOperator_(Eq_NotEq|NotEq_Eq|Lt_LtE|Lt_GtE|LtE_Lt|LtE_Gt|Gt_GtE|Gt_LtE|GtE_Gt|GtE_Lt|Is_IsNot|IsNot_Is)",
 )
 
@@ -153,7 +153,7 @@ def results(session: Path) -> list[Mutant]:
     connection = sqlite3.connect(session)
     for row, outcome, output, diff in connection.execute(query):
         lines = [line for line in diff.splitlines() if line[:1] in {"-", "+"} and line[:3] not in {"---", "+++"}]
-        change = "\n".join(f"{line[0]} {line[1:].strip()}" for line in lines)
+        change = "\n".join(f"{line[0]} {line[1:].strip()}" for line in lines if line[1:].strip())
         if outcome == "SURVIVED":
             kind = "survived"
         elif "SyntaxError" in output:

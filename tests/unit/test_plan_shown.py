@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Optional
 
 import pytest
@@ -124,6 +125,11 @@ def test_a_new_user_has_a_new_users_defaults_and_one_that_may_exist_has_not() ->
     assert (uncertain.unknown, operations(uncertain)) == (["existence"], ["add", "unlock"])
 
 
+def test_one_that_turns_out_to_exist_gets_its_password_before_it_is_unlocked() -> None:
+    (change,) = plan(Current(), want(limits={"per_hour": 5}, locked=False))
+    assert [step.operation for step in change.steps_if_exists] == ["set_password", "set_limits", "unlock"]
+
+
 @pytest.mark.parametrize(
     ("entry", "advice"),
     [
@@ -168,6 +174,16 @@ def test_a_password_that_is_right_needs_no_reason(methods: _methods.Methods) -> 
 
 
 # Made anew for a password
+
+
+def test_a_password_that_is_set_leaves_everything_else_alone() -> None:
+    (change,) = plan(listed("alice", state={"limits.per_hour": 5}, alice=Proof.REFUSED), want())
+    assert (change.action, operations(change)) == ("updated", ["set_password"])
+
+
+def test_a_plan_cannot_change_its_own_rules() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        _reconcile.Rules().purge_limit = 1000  # type: ignore[misc]  # that is the test
 
 
 def test_a_user_is_removed_for_a_password_only_where_that_was_allowed() -> None:
@@ -296,6 +312,11 @@ def test_the_diff_shows_both_sides_of_each_change_and_no_password() -> None:
             "bob@a.example": {**shown["bob"], "limits": {"per_hour": 2}, "password": "(hidden), new"},
         },
     }
+
+
+def test_the_diff_of_a_removal_that_may_remove_nobody() -> None:
+    (change,) = plan(Current(), want(state="absent"))
+    assert _reconcile.diff([change]) == {"before": {"alice@a.example": {"state": "unknown"}}, "after": {}}
 
 
 def test_the_diff_says_what_is_not_known() -> None:

@@ -125,9 +125,9 @@ class Fleet:
             "-o GlobalKnownHostsFile=/dev/null",
             "-o StrictHostKeyChecking=yes",
             "-o IdentitiesOnly=yes",
-            "-o ConnectTimeout=5",
-            "-o ServerAliveInterval=2",
-            "-o ServerAliveCountMax=3",
+            "-o ConnectTimeout=3",
+            "-o ServerAliveInterval=1",
+            "-o ServerAliveCountMax=4",
         ]
         connection = {
             "ansible_user": "root",

@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+from tests.fleet.host_init import SYSTEM_LOG
 from tests.fleet.network import STANDING, FleetError, Network, kill_all_in, pids_in, send, state_of
 
 _INIT = Path(__file__).with_name("host_init.py")
@@ -128,19 +129,33 @@ class Host:
         """A file of the running host, as the machine reaches it."""
         return Path(f"/proc/{self.init_pid}/root") / name.lstrip("/")
 
-    def files_with(
-        self, secret: str, folders: Sequence[str] = ("etc", "home", "root", "run", "tmp", "var")
-    ) -> list[str]:
-        """The files of the running host that contain this text."""
-        root = Path(f"/proc/{self.init_pid}/root")
+    def files_with(self, *texts: str | bytes) -> list[str]:
+        """The files of the running host that contain one of these texts; files of the machine below it left out."""
+        places = {
+            self.directory / "upper": "/",
+            self.directory / "home": "/root",
+            self.path("/run"): "/run",
+            self.path("/tmp"): "/tmp",  # noqa: S108 - the host's
+        }
+        wanted = b"\n".join(text.encode() if isinstance(text, str) else text for text in texts)
         found = subprocess.run(
-            ["grep", "-rlsaF", "-D", "skip", "-f", "-", *(str(root / folder) for folder in folders)],
-            input=secret,
+            ["grep", "-rlsaF", "-D", "skip", "-f", "-", *map(str, places)],
+            input=wanted,
             capture_output=True,
-            text=True,
             check=False,
         ).stdout
-        return ["/" + str(Path(line).relative_to(root)) for line in found.splitlines()]
+        files = [Path(os.fsdecode(line)) for line in found.splitlines()]
+        return [
+            str(Path(inside) / file.relative_to(outside))
+            for file in files
+            for outside, inside in places.items()
+            if file.is_relative_to(outside)
+        ]
+
+    def system_log(self) -> bytes:
+        """What programs of the host have sent to syslog."""
+        path = self.path(SYSTEM_LOG)
+        return path.read_bytes() if path.exists() else b""
 
     # Mail
 

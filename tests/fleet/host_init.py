@@ -12,11 +12,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 MARKER = "etc/fleet-host"
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx")
+SYSTEM_LOG = "/var/log/syslog"
 SSHD_CONFIG = """\
 Port 22
 HostKey /etc/ssh/fleet_host_key
@@ -65,6 +68,7 @@ def main() -> None:
     os.environ.clear()
     os.environ.update(PATH="/usr/sbin:/usr/bin:/sbin:/bin", HOME="/root", LANG="C.UTF-8")
     Path("/run/sshd").mkdir(mode=0o755)
+    keep_system_log()
     # Blocked, so that one which arrives early waits for sigwait.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
     unblocked = {"preexec_fn": lambda: signal.pthread_sigmask(signal.SIG_SETMASK, set())}
@@ -73,6 +77,19 @@ def main() -> None:
     while signal.sigwait({signal.SIGTERM, signal.SIGCHLD}) != signal.SIGTERM:
         while collect(sshd.pid):
             pass
+
+
+def keep_system_log() -> None:
+    """Start the process that writes to SYSTEM_LOG what programs of this host log, as a syslog daemon does."""
+    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log.bind("/dev/log")
+    os.chmod("/dev/log", 0o666)  # noqa: PTH101,S103 - a socket, for everybody as on any host
+    if os.fork() == 0:
+        while True:
+            line = log.recv(1 << 20)
+            with Path(SYSTEM_LOG).open("ab") as file:
+                file.write(line.rstrip(b"\0\n") + b"\n")
+    log.close()
 
 
 def collect(sshd: int) -> bool:
@@ -92,11 +109,19 @@ def mount_root(home: Path, root: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     layers = f"lowerdir=/,upperdir={home / 'upper'},workdir={home / 'work'}"
     mount("-t", "overlay", "-o", layers, "overlay", str(root))
-    mount("--rbind", "/dev", str(root / "dev"))
     mount("-t", "proc", "proc", str(root / "proc"))
     mount("--bind", str(home / "home"), str(root / "root"))
-    for name in ("run", "tmp"):
+    for name in ("dev", "run", "tmp"):
         mount("-t", "tmpfs", "tmpfs", str(root / name))
+    for name in DEVICES:
+        (root / "dev" / name).touch()
+        mount("--bind", f"/dev/{name}", str(root / "dev" / name))
+    for name in ("pts", "shm"):
+        (root / "dev" / name).mkdir()
+    mount("--bind", "/dev/pts", str(root / "dev/pts"))
+    mount("-t", "tmpfs", "tmpfs", str(root / "dev/shm"))
+    for name, target in {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}.items():
+        (root / "dev" / name).symlink_to(f"/proc/self/fd{target}")
 
 
 def mount(*arguments: str) -> None:
@@ -127,7 +152,8 @@ def prepare(home: Path, root: Path, name: str, hosts: str) -> None:
     shutil.copy("/usr/share/postfix/master.cf.dist", configuration / "master.cf")
     # Without a copy of /etc/hosts in a chroot, no name would be found.
     subprocess.run(["chroot", root, "postconf", "-F", "*/*/chroot=n"], check=True)
-    (root / "var/log/mail.log").unlink(missing_ok=True)
+    for file in ("var/log/mail.log", SYSTEM_LOG.lstrip("/")):
+        (root / file).unlink(missing_ok=True)
     (root / "etc/hosts").unlink(missing_ok=True)
     (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{hosts}\n")
     (root / "etc/resolv.conf").unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from tests.fleet.fleet import remove
 from tests.fleet.network import namespaces, pids_in, state_of
 from tests.support.emulator import Emulator
 from tests.support.playbook import ROOT, ansible_environment
+from tests.support.rotation import RotationSite, check_mail, steady_mail
 
 pytestmark = [
     pytest.mark.root,
@@ -162,3 +163,25 @@ def test_too_many_hosts() -> None:
 def test_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert why_impossible() == "The fleet needs root, for network namespaces and mounts; run this as root."
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_twenty_hosts_are_made_pinged_rotated_and_removed(tmp_path: Path) -> None:
+    with (
+        Fleet(20) as large,
+        Emulator(hosts=[large.emulator_address], names=[SMARTHOST_NAME], namespace=large.emulator_namespace) as vendor,
+    ):
+        assert ping(large).count("SUCCESS") == 20
+        site = RotationSite(large, vendor, tmp_path)
+        site.set_up()
+        with steady_mail(site, "twenty", 1) as senders:
+            run = site.rotate("--forks=10")
+        assert run.returncode == 0, run.output
+        assert check_mail(site, senders) > 20
+        site.check_rotated()
+        assert set(site.outcomes().values()) == {"committed"}
+        # Once for each login, not for each host.
+        assert vendor.counters()["requests"]["outgoingusers/setpassword"] == 20
+    assert large.network.all_namespaces() == []
+    assert not large.directory.exists()

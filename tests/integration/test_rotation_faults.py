@@ -1,153 +1,219 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A rotation that is killed, or whose API fails, is finished by the next run, and no mail is lost on the way."""
+"""A rotation whose API fails, whose disk is full or whose hosts are cut off is finished by the next run."""
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import time
+import itertools
+import subprocess
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
-from tests.fleet import SMARTHOST_NAME, Fleet, why_impossible
-from tests.support.emulator import Emulator
+from tests.fleet import why_impossible
 from tests.support.rotation import RotationSite, check_mail, steady_mail
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
 
-#: The first task of each phase, and how often its name is printed before the phase begins.
-PHASES = [
-    ("Keep the store for this run", 1),
-    ("See whether every mail server is well", 1),
-    ("Have the next passwords in the store before anybody uses them", 1),
-    ("Set the next passwords", 1),
-    ("Let the store know it", 1),
-    ("Forget what was before", 1),
-    ("Send through the smarthost", 2),
-    ("See what waits", 1),
-    ("Note what became of each login", 1),
-    ("Let the next passwords be the current ones", 1),
-    ("Write the report", 1),
+FAULTS: list[dict[str, Any]] = [
+    {"kind": "status", "code": 429, "retry_after": 1},
+    {"kind": "status", "code": 503},
+    {"kind": "reset_after"},
 ]
-#: Those in which a kill leaves most behind; the others take part in the slow run.
-USUAL = {
-    "Have the next passwords in the store before anybody uses them",
-    "Let the store know it",
-    "Send through the smarthost",
-}
-SEED = 20261123
-#: A rotation of this fleet takes about so long, in seconds; later moments are after its end.
-LENGTH = 20
-MOMENTS = [round(random.Random(SEED).uniform(0.5, LENGTH), 1) for _one in range(1)]  # noqa: S311 - a seed, no secret
-SLOW_MOMENTS = [round(random.Random(SEED + number).uniform(0.5, LENGTH), 1) for number in range(50)]  # noqa: S311
+VENDOR = "Change the passwords at the vendor"
+STAGE = f"{VENDOR} / Have the next passwords in the store before anybody uses them"
+KNOW = f"{VENDOR} / Let the store know it"
+USE = "Let the mail servers use the new passwords"
+SEND = f"{USE} / Send through the smarthost"
+COMMIT = "Finish, and report / Let the next passwords be the current ones"
+_LABEL = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
-    with Fleet(2) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def site(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RotationSite]:
-    with Emulator(hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace) as vendor:
-        made = RotationSite(fleet, vendor, tmp_path_factory.mktemp("site"))
-        made.set_up()
-        yield made
-
-
-def rotate_killed(site: RotationSite, log: Path, phase: str = "", times: int = 1, seconds: float = 0) -> bool:
-    """Start a rotation and SIGKILL it when a phase begins, or after some seconds; whether it was still running."""
-    process = site.start_rotation(log)
-    try:
-        deadline = time.monotonic() + (seconds or 120)
-        while process.poll() is None and time.monotonic() < deadline:
-            if (
-                phase
-                and log.read_text(encoding="utf-8").count(f"[{phase}]")
-                + log.read_text(encoding="utf-8").count(f": {phase}]")
-                >= times
-            ):
-                break
-            time.sleep(0.02)
-        return process.poll() is None
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def check_killed(site: RotationSite, log: Path, label: str, **moment: Any) -> None:
-    """Kill a rotation while mail flows, run it again, and see that all is well."""
-    site.remember()
-    log.touch()
-    with steady_mail(site, label, 3) as senders:
-        rotate_killed(site, log, **moment)
-        site.check_secrets(log.read_text(encoding="utf-8"))
-        run = site.rotate()
+def check_finished(site: RotationSite, **rotation: Any) -> None:
+    """One more run, where something is under way, and all is well."""
+    if any("next" in entry for entry in site.stored().values()):
+        run = site.rotate(**rotation)
         assert run.returncode == 0, run.output
-    assert check_mail(site, senders) > 0
     site.check_rotated()
-    assert set(site.outcomes().values()) == {"committed"}
 
 
 @pytest.mark.parametrize(
-    ("phase", "times"),
-    [pytest.param(*phase, id=phase[0], marks=() if phase[0] in USUAL else pytest.mark.slow) for phase in PHASES],
+    ("strategy", "calls"),
+    [("in_place", ["setpassword"]), ("alternate", ["add", "setlimits", "remove"])],
+    ids=["in_place", "alternate"],
 )
-def test_killed_at_a_phase(site: RotationSite, tmp_path: Path, phase: str, times: int) -> None:
-    check_killed(site, tmp_path / "log", f"phase{PHASES.index((phase, times))}", phase=phase, times=times)
-
-
-@pytest.mark.parametrize(
-    "seconds", [*MOMENTS, *(pytest.param(moment, marks=pytest.mark.slow) for moment in SLOW_MOMENTS)]
-)
-def test_killed_at_any_moment(site: RotationSite, tmp_path: Path, seconds: float) -> None:
-    check_killed(site, tmp_path / "log", f"moment{int(seconds * 10)}x{random.getrandbits(32)}", seconds=seconds)
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "status", "code": 429, "retry_after": 1},
-        pytest.param({"kind": "status", "code": 503}, marks=pytest.mark.slow),
-        {"kind": "reset_after"},
-    ],
-    ids=lambda fault: str(fault.get("code", fault["kind"])),
-)
-def test_the_api_fails_at_each_write(site: RotationSite, fault: dict[str, Any]) -> None:
-    site.remember()
-    site.emulator.faults({"match": "outgoingusers/setpassword", "times": len(site.names), **fault})
-    try:
-        with steady_mail(site, f"fault{fault.get('code', fault['kind'])}".replace("_", ""), 3) as senders:
-            site.rotate()
-            site.emulator.faults()
-            run = site.rotate() if any("next" in entry for entry in site.stored().values()) else None
-            assert run is None or run.returncode == 0, run.output
-    finally:
+def test_the_api_fails_at_every_write_in_three_ways(site: RotationSite, strategy: str, calls: list[str]) -> None:
+    """One fault after the other, so that each login meets some, and some of them more than are tried again."""
+    limits = dict.fromkeys(("limit_per_hour", "limit_per_day"), "777777")
+    for entry in site.stored().values():
+        site.emulator.call(
+            "outgoingusers/setlimits", domain="example.com", username=entry["login"].partition("@")[0], **limits
+        )
+    site.emulator.faults(
+        *({"match": f"outgoingusers/{call}", "times": 1, **fault} for call in calls for fault in FAULTS)
+    )
+    with steady_mail(site, f"writes{next(_LABEL)}x") as senders:
+        site.rotate(strategy=strategy)
+        requests = site.emulator.counters()["requests"]
+        site.check_known()
         site.emulator.faults()
+        check_finished(site, strategy=strategy)
     check_mail(site, senders)
-    site.check_rotated()
+    assert all(requests[f"outgoingusers/{call}"] >= len(FAULTS) for call in calls)
+    assert {user["limit_per_hour"] for user in site.emulator.users()} == {777777}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["setpassword", "add", "remove"])
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: str(fault.get("code", fault["kind"])))
+def test_the_api_fails_at_a_write_for_good(site: RotationSite, fault: dict[str, Any], call: str) -> None:
+    strategy = "in_place" if call == "setpassword" else "alternate"
+    site.emulator.faults({"match": f"outgoingusers/{call}", "times": None, **fault})
+    with steady_mail(site, f"forgood{next(_LABEL)}x") as senders:
+        site.rotate(strategy=strategy)
+        site.check_known()
+        site.emulator.faults()
+        check_finished(site, strategy=strategy)
+    check_mail(site, senders)
 
 
 def test_an_api_that_takes_no_write_leaves_everything_as_it_was(site: RotationSite) -> None:
-    site.remember()
     site.emulator.faults({"match": "outgoingusers/setpassword", "times": None, "kind": "status", "code": 503})
-    try:
-        run = site.rotate()
-    finally:
-        site.emulator.faults()
+    before = site.stored()
+    run = site.rotate()
+    site.emulator.faults()
     assert run.returncode == 2, run.output
     assert set(site.outcomes().values()) == {"not_changed"}
     assert {name: entry["current"] for name, entry in site.stored().items()} == site.old
-    for name, password in site.old.items():
-        assert site.accepts(name, password)
+    for entry in before.values():
+        assert site.accepts(entry["login"], entry["current"])
     # The way back instead of the way on.
     assert site.rotate(roll_back=True).returncode == 0
-    assert site.stored() == {name: {"login": name, "current": password} for name, password in site.old.items()}
+    assert site.stored() == before
+
+
+@contextmanager
+def small_disk(site: RotationSite) -> Iterator[None]:
+    """Keep the store on a disk of its own as long as the block lasts."""
+    folder, content = site.store.parent, site.store.read_bytes()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", str(folder)], check=True)
+    try:
+        site.store.write_bytes(content)
+        yield
+        content = site.store.read_bytes()
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        site.store.write_bytes(content)
+
+
+def test_the_disk_is_full_when_the_store_is_written(site: RotationSite) -> None:
+    filler = site.store.parent / "filler"
+    with small_disk(site), steady_mail(site, "full") as senders:
+        for event in (STAGE, KNOW, COMMIT):
+            with site.interrupted(event) as run:
+                run.wait_for_stop()
+                before = site.store.read_bytes()
+                with suppress(OSError), filler.open("wb") as stream:
+                    while True:
+                        stream.write(b"\0" * 512)
+                        stream.flush()
+                run.go_on()
+                assert run.wait() == 2, run.output
+                assert "cannot be written: No space left on device; it is as it was before." in " ".join(
+                    run.output.split()
+                )
+            assert site.store.read_bytes() == before
+            assert [file for file in site.store.parent.iterdir() if file not in (site.store, filler)] == [
+                site.store.parent / ".store.yml.lock"
+            ]
+            filler.unlink()
+            site.check_known()
+        check_finished(site)
+    check_mail(site, senders)
+
+
+def cut_off(site: RotationSite, event: str, strategy: str) -> None:
+    """Cut a host off when the rotation is there; a later run finishes it, as soon as the host is back."""
+    lost = site.fleet.hosts[1]
+    name = site.name(lost.name)
+    with steady_mail(site, f"cut{next(_LABEL)}x") as senders:
+        try:
+            with site.interrupted(event, strategy=strategy) as run:
+                run.wait_for_stop()
+                lost.cut_off()
+                run.go_on()
+                run.wait()
+                site.check_secrets(run.output)
+            site.check_known()
+            # Whatever the other host has is at work, without the one that is lost.
+            outcomes = site.outcomes()
+            assert outcomes.pop(name) in ("pending", "committed")
+            assert set(outcomes.values()) == {"committed"}, run.output
+        finally:
+            lost.reconnect()
+        check_finished(site, strategy=strategy)
+    check_mail(site, senders)
+
+
+def test_a_host_is_cut_off_before_it_has_the_new_password(site: RotationSite) -> None:
+    cut_off(site, USE, "in_place")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["in_place", "alternate"])
+@pytest.mark.parametrize(
+    "event",
+    [
+        VENDOR,
+        STAGE,
+        f"{VENDOR} / Set the next passwords",
+        KNOW,
+        USE,
+        SEND,
+        f"{SEND} / done",
+        f"{USE} / Prove every login from this host",
+        "Decide about each login, and roll back what failed",
+        "Let waiting mail go",
+        "Let people's Thunderbird use the new passwords",
+        "Finish, and report",
+        COMMIT,
+    ],
+)
+def test_a_host_is_cut_off_at_each_phase(site: RotationSite, event: str, strategy: str) -> None:
+    cut_off(site, event, strategy)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("event", [USE, f"{SEND} / done", "Let waiting mail go"])
+def test_a_host_restarts_in_the_middle(site: RotationSite, event: str) -> None:
+    host = site.fleet.hosts[1]
+    with site.interrupted(event) as run:
+        run.wait_for_stop()
+        host.reboot()
+        run.go_on()
+        run.wait()
+        site.check_secrets(run.output)
+    site.check_known()
+    check_finished(site)
+
+
+@pytest.mark.slow
+def test_the_way_back_fails_as_well(site: RotationSite) -> None:
+    """The new passwords stay in force, and known, where the vendor does not take the old ones any more."""
+    host = site.fleet.hosts[1]
+    writes = {"match": "outgoingusers/setpassword", "skip": len(site.names), "times": None}
+    site.emulator.faults({**writes, "kind": "status", "code": 503})
+    host.run("mount", "--bind", "-o", "ro", "/etc/postfix", "/etc/postfix")
+    host.run("mount", "-o", "remount,bind,ro", "/etc/postfix")
+    try:
+        run = site.rotate()
+        assert run.returncode == 2, run.output
+        assert site.outcomes()[site.name(host.name)] == "pending"
+        site.check_known()
+    finally:
+        host.run("umount", "--lazy", "/etc/postfix")
+        site.emulator.faults()
+    check_finished(site)

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import smtplib
 import ssl
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 from tests.fleet import SMARTHOST_NAME, Fleet, SteadyMail
 from tests.support.emulator import Emulator
+from tests.support.interrupted import InterruptedRun, read_timeline, with_timeline
 from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
 
 ROTATE = "smarthost.spamexperts.rotate_credentials"
 STORE_LOOKUP = "{{{{ lookup('smarthost.spamexperts.credential', '{name}'{part}) }}}}"
 AUTHORITY = "/etc/ssl/fleet-ca.pem"
+_VAULT_PASSWORD = "the vault's own password"
 
 
 class RotationSite:
@@ -35,10 +38,13 @@ class RotationSite:
         self.fleet = fleet
         self.emulator = emulator
         self.directory = directory
-        self.store = directory / "store.yml"
+        self.store = directory / "disk" / "store.yml"
+        self.store.parent.mkdir(mode=0o700)
         self.report_file = directory / "report.json"
+        self._timeline_file = directory / "timeline"
+        self._whole_timeline: list[dict[str, Any]] = []
         self._password_file = directory / "vault_password"
-        self._password_file.write_text("the vault's own password\n", encoding="utf-8")
+        self._password_file.write_text(_VAULT_PASSWORD + "\n", encoding="utf-8")
         self.connection: dict[str, Any] = {
             **emulator.connection,
             "use_discovered_methods": discovered,
@@ -48,12 +54,20 @@ class RotationSite:
         self.environment = {**ansible_environment(directory), **fleet.ansible_environment}
         # The playbooks bring their own, so that they do not depend on this.
         self.environment["ANSIBLE_PIPELINING"] = "0"
+        # On the hosts and, for its own tasks, on the controller; nobody else uses this folder.
+        self.remote_folder = directory / "remote"
+        self.environment["ANSIBLE_REMOTE_TEMP"] = str(self.remote_folder)
         self.old: dict[str, str] = {}
 
     @property
     def names(self) -> list[str]:
         """The credentials, one for each host."""
         return [self.name(host.name) for host in self.fleet.hosts]
+
+    @property
+    def pairs(self) -> dict[str, list[str]]:
+        """The two logins of each credential, for the strategy alternate."""
+        return {name: [name, name.replace("@", "-b@")] for name in self.names}
 
     @staticmethod
     def name(host: str) -> str:
@@ -80,6 +94,24 @@ class RotationSite:
         )
         run = self.run("smarthost.spamexperts.configure_relays")
         assert run.returncode == 0, run.output
+
+    def make_whole(self) -> None:
+        """Set the site up unless it is as a rotation leaves it; then remember the passwords of now for the old ones."""
+        self.emulator.faults()
+        for host in self.fleet.hosts:
+            host.reconnect()
+            if host.queue():
+                host.run("postsuper", "-d", "ALL")
+        self.report_file.unlink(missing_ok=True)
+        if not self.store.exists() or not self._is_whole():
+            self.store.unlink(missing_ok=True)
+            self.set_up()
+        self.remember()
+
+    def _is_whole(self) -> bool:
+        return all(
+            "next" not in entry and self.accepts(entry["login"], entry["current"]) for entry in self.stored().values()
+        )
 
     def remember(self) -> None:
         """Take what the store holds now for the old passwords."""
@@ -111,35 +143,52 @@ class RotationSite:
         """What every run needs."""
         return ["-i", str(self.fleet.inventory), f"--vault-password-file={self._password_file}"]
 
-    def run(self, playbook: str, *arguments: str, **variables: Any) -> PlaybookRun:
+    def run(
+        self, playbook: str, *arguments: str, environment: Mapping[str, str] | None = None, **variables: Any
+    ) -> PlaybookRun:
         """Run a playbook; nothing of what it prints may be a secret."""
         run = run_playbook(
-            playbook, [*self.arguments, *arguments, "-e", f"@{self._variables(variables)}"], self.environment
+            playbook,
+            [*self.arguments, *arguments, "-e", f"@{self._variables(variables)}"],
+            environment or self.environment,
         )
         self.check_secrets(run.output)
         return run
 
     def rotate(self, *arguments: str, **rotation: Any) -> PlaybookRun:
         """Run the rotation."""
-        return self.run(ROTATE, *arguments, spamexperts_rotation=self.described(rotation))
+        environment = with_timeline(self.environment, self._timeline_file)
+        run = self.run(ROTATE, *arguments, environment=environment, spamexperts_rotation=self.described(rotation))
+        if run.returncode == 0:
+            self._whole_timeline = read_timeline(self._timeline_file)
+        return run
 
-    def start_rotation(self, log: Path, **rotation: Any) -> subprocess.Popen[bytes]:
-        """Start the rotation in a session of its own, to be killed."""
+    def interrupted(self, *stops: str | int, **rotation: Any) -> InterruptedRun:
+        """Start a rotation that stands still at these events; see tests.support.interrupted."""
         variables = self._variables({"spamexperts_rotation": self.described(rotation)})
         program = str(Path(sys.executable).with_name("ansible-playbook"))
-        with log.open("wb") as stream:
-            return subprocess.Popen(
-                [program, ROTATE, *self.arguments, "-e", f"@{variables}"],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        return InterruptedRun(
+            [program, ROTATE, *self.arguments, "-e", f"@{variables}"],
+            with_timeline(self.environment, self._timeline_file),
+            self.directory / "interrupted.log",
+            stops,
+        )
+
+    def moment(self, fraction: float) -> tuple[str, float]:
+        """A point of a rotation that runs through: an event, and how many seconds after it."""
+        if not self._whole_timeline:
+            run = self.rotate()
+            assert run.returncode == 0, run.output
+            self.remember()
+        lines = [line for line in self._whole_timeline if not line["event"].endswith(" / done")]
+        wanted = lines[0]["at"] + fraction * (self._whole_timeline[-1]["at"] - lines[0]["at"])
+        last = max((line for line in lines if line["at"] <= wanted), key=lambda line: float(line["at"]))
+        return str(last["event"]), wanted - float(last["at"])
 
     def described(self, rotation: Mapping[str, Any]) -> dict[str, Any]:
         """The rotation with what all tests want of it."""
-        return {"everything": True, "report": str(self.report_file), "store_is_kept": True, **rotation}
+        pairs = {"alternates": self.pairs} if rotation.get("strategy") == "alternate" else {}
+        return {"everything": True, "report": str(self.report_file), "store_is_kept": True, **pairs, **rotation}
 
     def _variables(self, variables: Mapping[str, Any]) -> Path:
         path = self.directory / "variables.yml"
@@ -160,10 +209,8 @@ class RotationSite:
 
     def stored(self) -> dict[str, dict[str, str]]:
         """What the store holds."""
-        vault = Path(sys.executable).with_name("ansible-vault")
-        command = [str(vault), "view", f"--vault-password-file={self._password_file}", str(self.store)]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
-        return dict(yaml.safe_load(done.stdout)["credentials"])
+        vault = VaultLib([("default", VaultSecret(_VAULT_PASSWORD.encode()))])
+        return dict(yaml.safe_load(vault.decrypt(self.store.read_bytes()))["credentials"])
 
     def secrets(self) -> list[str]:
         """Every password that there is or was."""
@@ -192,34 +239,56 @@ class RotationSite:
         context = ssl.create_default_context(cafile=self.emulator.ca_file)
         with smtplib.SMTP(self.fleet.emulator_address, self.emulator.smtp_port, timeout=20) as smtp:
             smtp.starttls(context=context)
-            try:
-                smtp.login(login, password)
-            except smtplib.SMTPAuthenticationError:
-                return False
-            return True
+            smtp.ehlo()
+            # Not smtplib's own login, which knows ASCII only.
+            answer = base64.b64encode(f"\0{login}\0{password}".encode()).decode()
+            code, _text = smtp.docmd("AUTH", f"PLAIN {answer}")
+        assert code in (235, 535)
+        return code == 235
 
     def check_rotated(self, names: Sequence[str] | None = None) -> None:
         """Everything that must be true after a rotation: at the vendor, in the store and on every host."""
+        chosen = self.names if names is None else names
         stored = self.stored()
-        for name in self.names if names is None else names:
+        old = [self.old[name] for name in chosen]
+        for name in chosen:
             entry = stored[name]
             assert "next" not in entry, name
-            assert entry["current"] != self.old[name], name
+            assert entry["current"] not in old, name
             assert self.accepts(entry["login"], entry["current"]), name
             assert not self.accepts(name, self.old[name]), name
             assert not self.accepts(name.replace("@", "-b@"), self.old[name]), name
         for host in self.fleet.hosts:
-            name = self.name(host.name)
-            if names is None or name in names:
-                assert host.files_with(stored[name]["current"]), "the new password has arrived"
-            for old_name in self.names if names is None else names:
-                assert host.files_with(self.old[old_name]) == [], host.name
-            assert host.run("sh", "-c", "ls -d /root/.ansible/tmp/* 2>/dev/null || true") == ""
+            if self.name(host.name) in chosen:
+                assert host.files_with(stored[self.name(host.name)]["current"]), "the new password has arrived"
+            assert host.files_with(*old) == [], host.name
+        self.check_folders()
+
+    def check_known(self) -> None:
+        """At any moment: the store knows a password that the vendor takes, and nothing in clear lies about."""
+        for name, entry in self.stored().items():
+            pairs = [(entry["login"], entry["current"]), (entry.get("next_login", ""), entry.get("next", ""))]
+            assert any(self.accepts(*pair) for pair in pairs if all(pair)), name
+        for file in self.directory.rglob("*"):
+            if file.is_file() and file.name != "variables.yml":
+                content = file.read_bytes()
+                assert not [name for name in self.secrets() if name.encode() in content], file
+        self.check_folders()
+
+    def check_folders(self) -> None:
+        """No task has left its arguments, here or on a host that is switched on.
+
+        The report, which the controller copies, is no argument, and is looked at by check_known.
+        """
+        left = [file for file in self.remote_folder.glob("*/*") if file.name != ".source"]
+        for host in self.fleet.hosts:
+            left += host.path(str(self.remote_folder)).glob("*")
+        assert left == []
 
 
 @contextmanager
 def steady_mail(site: RotationSite, label: str, per_second: float = 5) -> Iterator[list[SteadyMail]]:
-    """Mail from every host, as long as the block lasts and a moment longer."""
+    """Mail from every host, as long as the block lasts and a moment longer. No label may begin with another one."""
     with ExitStack() as stack:
         yield [
             stack.enter_context(
@@ -227,7 +296,7 @@ def steady_mail(site: RotationSite, label: str, per_second: float = 5) -> Iterat
             )
             for host in site.fleet.hosts
         ]
-        time.sleep(1)
+        time.sleep(0.5)
 
 
 def check_mail(site: RotationSite, senders: list[SteadyMail]) -> int:

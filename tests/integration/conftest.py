@@ -1,0 +1,31 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures that several files of integration tests use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fleet import SMARTHOST_NAME, Fleet
+from tests.support.emulator import Emulator
+from tests.support.rotation import RotationSite
+
+
+@pytest.fixture(scope="session")
+def _rotation_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RotationSite]:
+    """Two mail servers and an emulator, once for all tests of a process."""
+    with (
+        Fleet(2) as fleet,
+        Emulator(hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace) as vendor,
+    ):
+        yield RotationSite(fleet, vendor, tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture
+def site(_rotation_site: RotationSite) -> RotationSite:
+    """A site on which nothing is under way; what it holds now are the old passwords."""
+    _rotation_site.make_whole()
+    return _rotation_site

@@ -1,0 +1,107 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""People's Thunderbird takes part in the rotation; people whose program is not managed are named."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.fleet import SMARTHOST_NAME, Host, why_impossible
+from tests.support.rotation import STORE_LOOKUP, RotationSite
+from tests.support.thunderbird import PROGRAM_DIRECTORY
+from tests.support.thunderbird_profile import in_use, make_profile, passwords
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(bool(why_impossible()), reason=why_impossible()),
+    pytest.mark.skipif(not PROGRAM_DIRECTORY.exists(), reason="Thunderbird is not installed"),
+]
+
+#: Whose Thunderbird is on which host; bob's is on none that is managed.
+PEOPLE = {"alice": "h1", "carol": "h2"}
+LOGINS = [f"{person}@example.com" for person in (*PEOPLE, "bob")]
+
+
+def profile_of(host: Host, person: str) -> Path:
+    return host.path(f"/home/{person}/.thunderbird/used")
+
+
+def make_person(host: Host, person: str, folder: Path) -> None:
+    """An account of the host with a Thunderbird profile, which has a server and a saved password already."""
+    host.run("useradd", "--create-home", person)
+    profile = profile_of(host, person)
+    # NSS does not open a database by way of /proc.
+    shutil.copytree(make_profile(folder / person), profile)
+    (profile / ".parentlock").touch()
+    (profile.parent / "profiles.ini").write_text(
+        "[Profile0]\nName=x\nIsRelative=1\nPath=used\n\n[InstallFDC34C9F024745EB]\nDefault=used\nLocked=1\n",
+        encoding="utf-8",
+    )
+    host.run("chown", "-R", f"{person}:", f"/home/{person}")
+
+
+def saved(host: Host, person: str, folder: Path) -> dict[tuple[str, str], str]:
+    """(origin, username) -> password of every login that this person's Thunderbird has saved."""
+    return passwords(Path(shutil.copytree(profile_of(host, person), folder / person, dirs_exist_ok=True)))
+
+
+@pytest.fixture
+def clients(site: RotationSite, tmp_path: Path) -> Iterator[Path]:
+    """An inventory beside the site's own, with the people's Thunderbird."""
+    hosts = {host.name: host for host in site.fleet.hosts}
+    store = {"path": str(site.store), "names": LOGINS}
+    inventory = site.directory / "clients.yml"
+    try:
+        site.play({"smarthost.spamexperts.credential_store": store}, hosts="localhost")
+        for login in LOGINS:
+            entry = {"domain": "example.com", "username": login.partition("@")[0]}
+            site.emulator.seed(users=[{**entry, "password": site.stored()[login]["current"]}])
+        members = {}
+        for person, name in PEOPLE.items():
+            make_person(hosts[name], person, tmp_path / "made")
+            login = f"{person}@example.com"
+            password = STORE_LOOKUP.format(name=login, part="")
+            members[name] = {
+                "outgoing_mail_thunderbird_people": [{"user": person, "login": login, "password": password}]
+            }
+        inventory.write_text(yaml.safe_dump({"mail_clients": {"hosts": members}}), encoding="utf-8")
+        yield inventory
+    finally:
+        for person, name in PEOPLE.items():
+            hosts[name].run("userdel", "--remove", person, check=False)
+        site.play({"smarthost.spamexperts.credential_store": {**store, "state": "absent"}}, hosts="localhost")
+        for login in LOGINS:
+            site.emulator.call("outgoingusers/remove", domain="example.com", username=login.partition("@")[0])
+
+
+def test_saved_logins_change_and_the_others_are_told(site: RotationSite, clients: Path, tmp_path: Path) -> None:
+    first, second = site.fleet.hosts
+    site.remember()
+    origin = f"smtp://{SMARTHOST_NAME}"
+    with in_use(profile_of(second, "carol")):
+        run = site.rotate("-i", str(clients))
+    assert run.returncode == 0, run.output
+    site.check_rotated([*site.names, *LOGINS])
+    stored = site.stored()
+    assert saved(first, "alice", tmp_path)[origin, "alice@example.com"] == stored["alice@example.com"]["current"]
+    assert (origin, "carol@example.com") not in saved(second, "carol", tmp_path)
+    report = site.report()
+    assert {name: state["state"] for name, state in report["clients"].items()} == {"h1": "updated", "h2": "failed"}
+    assert "is in use by" in report["clients"]["h2"]["reason"]
+    assert report["tell"] == ["bob@example.com", "carol@example.com"]
+    assert "tell the people who do: bob@example.com, carol@example.com" in " ".join(run.output.split())
+    # Once more, now with a password that Thunderbird has saved.
+    site.remember()
+    run = site.rotate("-i", str(clients), everything=False, logins=["alice@example.com", "carol@example.com"])
+    assert run.returncode == 0, run.output
+    stored = site.stored()
+    assert saved(first, "alice", tmp_path)[origin, "alice@example.com"] == stored["alice@example.com"]["current"]
+    assert saved(second, "carol", tmp_path)[origin, "carol@example.com"] == stored["carol@example.com"]["current"]
+    assert site.report()["tell"] == []
+    assert saved(first, "alice", tmp_path)["smtp://smtp.example.org", "alice"] == "Alice's own"

@@ -1,0 +1,152 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rotation that is killed, wherever, is finished by one more run, and neither a mail nor a password is lost."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.fleet import why_impossible
+from tests.support.playbook import ROOT
+from tests.support.rotation import RotationSite, check_mail, steady_mail
+
+pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
+
+PLAYBOOK = yaml.safe_load((ROOT / "playbooks/rotate_credentials.yml").read_text(encoding="utf-8"))
+WRITES = ("smarthost.spamexperts.credential_store", "smarthost.spamexperts.outgoing_users")
+KEEP = "Look at the store and at the vendor / Keep the store for this run"
+PREFLIGHT = "See whether every mail server is well"
+VENDOR = "Change the passwords at the vendor"
+STAGE = f"{VENDOR} / Have the next passwords in the store before anybody uses them"
+SET = f"{VENDOR} / Set the next passwords"
+KNOW = f"{VENDOR} / Let the store know it"
+USE = "Let the mail servers use the new passwords"
+FIRST_ACTIVE = f"{USE} / Send through the smarthost / done"
+PROVE = f"{USE} / Prove every login from this host"
+DECIDE = "Decide about each login, and roll back what failed"
+SET_BACK = f"{DECIDE} / Set the old passwords again"
+FORGET = f"{DECIDE} / Let the store forget the next passwords of these logins"
+USE_OLD = "Let the mail servers use the old passwords again"
+WAITING = "Let waiting mail go"
+CLIENTS = "Let people's Thunderbird use the new passwords"
+REMOVE = "Finish, and report / Remove the logins that nobody uses any more"
+COMMIT = "Finish, and report / Let the next passwords be the current ones"
+RELEASE = "Finish, and report / Let other runs have the store"
+#: The runs that are killed one after the other, each at a later point than the one before; then one more run ends it.
+CHAINS = {
+    "before": ("in_place", [KEEP, PREFLIGHT, STAGE, SET, KNOW]),
+    "between": ("in_place", [USE, FIRST_ACTIVE, DECIDE]),
+    "after": ("in_place", [WAITING, CLIENTS, REMOVE, COMMIT, RELEASE]),
+    "alternate": ("alternate", [SET, KNOW, FIRST_ACTIVE, REMOVE, COMMIT]),
+}
+STRATEGIES = ("in_place", "alternate")
+SEED = 20261123
+_LABEL = itertools.count()
+
+
+def moments(number: int) -> list[Any]:
+    """So many points of a rotation, as fractions of its length; the first few are always the same."""
+    chance = random.Random(SEED)  # noqa: S311 - a seed, no secret
+    return [pytest.param(place, chance.random(), id=f"moment{place}") for place in range(number)]
+
+
+def phases() -> list[str]:
+    """Where a phase begins, out of the playbook itself: each play, each task that writes, and some within the role."""
+    found = []
+    for play in PLAYBOOK:
+        tasks = [inner for task in play["tasks"] for inner in task.get("block", [task])]
+        writing = [task["name"] for task in tasks if any(write in task for write in WRITES)]
+        found += [play["name"], *(f"{play['name']} / {task}" for task in writing)]
+    return [*found, FIRST_ACTIVE, PROVE]
+
+
+def kill_at(site: RotationSite, event: str, **rotation: Any) -> None:
+    """Start a rotation and SIGKILL it, with all its processes, at this event."""
+    with site.interrupted(event, **rotation) as run:
+        run.wait_for_stop()
+        assert run.kill()
+        site.check_secrets(run.output)
+    site.check_known()
+
+
+def check_killed(site: RotationSite, strategy: str, events: list[str]) -> None:
+    """Kill one rotation after the other while mail flows, run it once more, and see that all is well."""
+    with steady_mail(site, f"killed{next(_LABEL)}x", 5) as senders:
+        for event in events:
+            kill_at(site, event, strategy=strategy)
+        run = site.rotate(strategy=strategy)
+        assert run.returncode == 0, run.output
+    assert check_mail(site, senders) > 0
+    site.check_rotated()
+
+
+@pytest.mark.parametrize(("strategy", "events"), CHAINS.values(), ids=CHAINS)
+def test_killed_at_one_phase_after_the_other(site: RotationSite, strategy: str, events: list[str]) -> None:
+    check_killed(site, strategy, events)
+
+
+def test_killed_while_it_rolls_back(site: RotationSite) -> None:
+    with steady_mail(site, f"back{next(_LABEL)}x", 5) as senders:
+        kill_at(site, FIRST_ACTIVE)
+        for event in (SET_BACK, FORGET, USE_OLD):
+            kill_at(site, event, roll_back=True)
+        # The store has forgotten the next passwords, but the hosts have not.
+        run = site.run("smarthost.spamexperts.configure_relays")
+        assert run.returncode == 0, run.output
+    check_mail(site, senders)
+    assert {name: entry["current"] for name, entry in site.stored().items()} == site.old
+    for name, entry in site.stored().items():
+        assert "next" not in entry
+        assert site.accepts(entry["login"], site.old[name])
+
+
+@pytest.mark.parametrize(("place", "fraction"), moments(5))
+def test_killed_at_any_moment(site: RotationSite, place: int, fraction: float) -> None:
+    killed_at_any_moment(site, place, fraction)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("place", "fraction"), moments(50)[5:])
+def test_killed_at_any_further_moment(site: RotationSite, place: int, fraction: float) -> None:
+    killed_at_any_moment(site, place, fraction)
+
+
+def killed_at_any_moment(site: RotationSite, place: int, fraction: float) -> None:
+    """Kill the controller alone or with everything, in both strategies by turns."""
+    event, seconds = site.moment(fraction)
+    strategy, alone = STRATEGIES[place % 2], place % 4 >= 2
+    with steady_mail(site, f"moment{next(_LABEL)}x", 5) as senders:
+        with site.interrupted(event, strategy=strategy) as run:
+            run.wait_for_stop()
+            run.go_on(seconds)
+            run.kill(alone=alone)
+            site.check_secrets(run.output)
+            site.check_known()
+            again = site.rotate(strategy=strategy)
+        assert again.returncode == 0, again.output
+    assert check_mail(site, senders) > 0
+    site.check_rotated()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("event", phases())
+def test_killed_at_each_phase(site: RotationSite, strategy: str, event: str) -> None:
+    check_killed(site, strategy, [event])
+
+
+def test_every_phase_is_among_those_that_are_killed() -> None:
+    killed = {event for _strategy, events in CHAINS.values() for event in events} | {SET_BACK, FORGET, USE_OLD}
+    plays = {event.partition(" / ")[0] for event in killed}
+    assert {play["name"] for play in PLAYBOOK} - plays == {
+        "See who uses which login",  # only variables are read in these
+        "See whose Thunderbird uses which login",
+        "Decide what to do",
+    }
+    assert {phase for phase in phases() if " / " in phase} - killed == {PROVE}

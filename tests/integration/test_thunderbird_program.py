@@ -10,6 +10,7 @@ import os
 import pwd
 import random
 import shutil
+import signal
 import tempfile
 import threading
 import zipfile
@@ -276,11 +277,13 @@ def test_a_running_thunderbird_is_refused_waited_for_and_never_written(
     wanted: dict[str, Any] = {"profile": str(profile)}
     with Thunderbird(profile, home=home) as program:
         files = [profile / name for name in ("prefs.js", "logins.json", "key4.db")]
+        os.kill(program.process.pid, signal.SIGSTOP)  # it would write some preferences of its own accord
         before = snapshot(*files)
         refused = run(smarthost, **wanted)
         assert refused.failed
         assert f"in use by Thunderbird (pid {program.process.pid})" in refused.message
         assert snapshot(*files) == before
+        os.kill(program.process.pid, signal.SIGCONT)
 
         program.script('Services.prefs.setStringPref("test.late", "written at exit");')
         timer = threading.Timer(1, program.quit)

@@ -96,8 +96,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         if not asked.get("failed"):
             return str(asked["stdout"])
         host, program = self._task_vars.get("inventory_hostname", "this host"), argv[0]
-        # The number of the error stands where that of a program would, which the message tells apart on every core.
-        if asked.get("rc") == errno.ENOENT and asked.get("msg") != "non-zero return code":
+        # Without a duration nothing was started, and the code is that of the error.
+        if asked.get("rc") == errno.ENOENT and "delta" not in asked:
             raise AdoptionError(
                 f"{host} has no program {program} in the path of this task's user, so no Postfix was found; leave the "
                 "host out, or use become where that finds it"

@@ -253,7 +253,9 @@ def test_a_host_where_postconf_says_nothing(site: Site, monkeypatch: pytest.Monk
     program = site.directory / "postconf"
     program.write_text("#!/bin/sh\nexit 2\n", encoding="utf-8")
     program.chmod(0o755)
-    assert site.refusal() == "postconf fails on localhost: non-zero return code; mend its Postfix, and run again"
+    message = site.refusal()
+    assert message.startswith("postconf fails on localhost: ")
+    assert message.endswith("; mend its Postfix, and run again")
 
 
 def test_a_host_without_postfix(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

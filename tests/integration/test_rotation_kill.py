@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -24,13 +25,16 @@ KEEP = "Look at the store and at the vendor / Keep the store for this run"
 PREFLIGHT = "See whether every mail server is well"
 VENDOR = "Change the passwords at the vendor"
 STAGE = f"{VENDOR} / Have the next passwords in the store before anybody uses them"
+LOCK = f"{VENDOR} / Lock the logins first"
 SET = f"{VENDOR} / Set the next passwords"
 KNOW = f"{VENDOR} / Let the store know it"
+UNLOCK = f"{VENDOR} / Unlock the logins whose passwords are new"
 USE = "Let the mail servers use the new passwords"
 FIRST_ACTIVE = f"{USE} / Send through the smarthost / done"
 PROVE = f"{USE} / Prove every login from this host"
 DECIDE = "Decide about each login, and roll back what failed"
 SET_BACK = f"{DECIDE} / Set the old passwords again"
+UNLOCK_BACK = f"{DECIDE} / Unlock the logins that have their old passwords"
 FORGET = f"{DECIDE} / Let the store forget the next passwords of these logins"
 USE_OLD = "Let the mail servers use the old passwords again"
 WAITING = "Let waiting mail go"
@@ -38,14 +42,19 @@ CLIENTS = "Let people's Thunderbird use the new passwords"
 REMOVE = "Finish, and report / Remove the logins that nobody uses any more"
 COMMIT = "Finish, and report / Let the next passwords be the current ones"
 RELEASE = "Finish, and report / Let other runs have the store"
+IN_PLACE: dict[str, Any] = {"strategy": "in_place"}
+ALTERNATE: dict[str, Any] = {"strategy": "alternate"}
+STRATEGIES = (IN_PLACE, ALTERNATE)
 #: The runs that are killed one after the other, each at a later point than the one before; then one more run ends it.
 CHAINS = {
-    "before": ("in_place", [KEEP, PREFLIGHT, STAGE, SET, KNOW]),
-    "between": ("in_place", [USE, FIRST_ACTIVE, DECIDE]),
-    "after": ("in_place", [WAITING, CLIENTS, REMOVE, COMMIT, RELEASE]),
-    "alternate": ("alternate", [SET, KNOW, FIRST_ACTIVE, REMOVE, COMMIT]),
+    "before": (IN_PLACE, [KEEP, PREFLIGHT, STAGE, SET, KNOW]),
+    "between": (IN_PLACE, [USE, FIRST_ACTIVE, DECIDE]),
+    "after": (IN_PLACE, [WAITING, CLIENTS, REMOVE, COMMIT, RELEASE]),
+    "alternate": (ALTERNATE, [SET, KNOW, FIRST_ACTIVE, REMOVE, COMMIT]),
+    "locked": ({"emergency": True, "emergency_action": "lock"}, [SET, UNLOCK]),
 }
-STRATEGIES = ("in_place", "alternate")
+#: As above, of a run that goes back.
+BACK = [UNLOCK_BACK, USE_OLD]
 SEED = 20261123
 _LABEL = itertools.count()
 
@@ -57,12 +66,12 @@ def moments(number: int) -> list[Any]:
 
 
 def phases() -> list[str]:
-    """Where a phase begins, out of the playbook itself: each play, each task that writes, and some within the role."""
+    """Where a phase begins, out of the playbook itself: a play, or its tasks that write, and some within the role."""
     found = []
     for play in PLAYBOOK:
         tasks = [inner for task in play["tasks"] for inner in task.get("block", [task])]
         writing = [task["name"] for task in tasks if any(write in task for write in WRITES)]
-        found += [play["name"], *(f"{play['name']} / {task}" for task in writing)]
+        found += [f"{play['name']} / {task}" for task in writing] or [play["name"]]
     return [*found, FIRST_ACTIVE, PROVE]
 
 
@@ -75,26 +84,29 @@ def kill_at(site: RotationSite, event: str, **rotation: Any) -> None:
     site.check_known()
 
 
-def check_killed(site: RotationSite, strategy: str, events: list[str]) -> None:
+def check_killed(site: RotationSite, rotation: Mapping[str, Any], events: list[str]) -> None:
     """Kill one rotation after the other while mail flows, run it once more, and see that all is well."""
     with steady_mail(site, f"killed{next(_LABEL)}x", 5) as senders:
         for event in events:
-            kill_at(site, event, strategy=strategy)
-        run = site.rotate(strategy=strategy)
+            kill_at(site, event, **rotation)
+        run = site.rotate(**rotation)
         assert run.returncode == 0, run.output
     assert check_mail(site, senders) > 0
     site.check_rotated()
+    assert {user["locked"] for user in site.emulator.users()} == {0}
 
 
-@pytest.mark.parametrize(("strategy", "events"), CHAINS.values(), ids=CHAINS)
-def test_killed_at_one_phase_after_the_other(site: RotationSite, strategy: str, events: list[str]) -> None:
-    check_killed(site, strategy, events)
+@pytest.mark.parametrize(("rotation", "events"), CHAINS.values(), ids=CHAINS)
+def test_killed_at_one_phase_after_the_other(
+    site: RotationSite, rotation: Mapping[str, Any], events: list[str]
+) -> None:
+    check_killed(site, rotation, events)
 
 
 def test_killed_while_it_rolls_back(site: RotationSite) -> None:
     with steady_mail(site, f"back{next(_LABEL)}x", 5) as senders:
         kill_at(site, FIRST_ACTIVE)
-        for event in (SET_BACK, FORGET, USE_OLD):
+        for event in BACK:
             kill_at(site, event, roll_back=True)
         # The store has forgotten the next passwords, but the hosts have not.
         run = site.run("smarthost.spamexperts.configure_relays")
@@ -120,33 +132,35 @@ def test_killed_at_any_further_moment(site: RotationSite, place: int, fraction: 
 def killed_at_any_moment(site: RotationSite, place: int, fraction: float) -> None:
     """Kill the controller alone or with everything, in both strategies by turns."""
     event, seconds = site.moment(fraction)
-    strategy, alone = STRATEGIES[place % 2], place % 4 >= 2
+    rotation, alone = STRATEGIES[place % 2], place % 4 >= 2
     with steady_mail(site, f"moment{next(_LABEL)}x", 5) as senders:
-        with site.interrupted(event, strategy=strategy) as run:
+        with site.interrupted(event, **rotation) as run:
             run.wait_for_stop()
             run.go_on(seconds)
             run.kill(alone=alone)
             site.check_secrets(run.output)
             site.check_known()
-            again = site.rotate(strategy=strategy)
+            again = site.rotate(**rotation)
         assert again.returncode == 0, again.output
     assert check_mail(site, senders) > 0
     site.check_rotated()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("rotation", STRATEGIES, ids=["in_place", "alternate"])
 @pytest.mark.parametrize("event", phases())
-def test_killed_at_each_phase(site: RotationSite, strategy: str, event: str) -> None:
-    check_killed(site, strategy, [event])
+def test_killed_at_each_phase(site: RotationSite, rotation: Mapping[str, Any], event: str) -> None:
+    check_killed(site, rotation, [event])
 
 
 def test_every_phase_is_among_those_that_are_killed() -> None:
-    killed = {event for _strategy, events in CHAINS.values() for event in events} | {SET_BACK, FORGET, USE_OLD}
-    plays = {event.partition(" / ")[0] for event in killed}
-    assert {play["name"] for play in PLAYBOOK} - plays == {
+    killed = {event for _rotation, events in CHAINS.values() for event in events} | set(BACK)
+    assert set(phases()) - killed == {
         "See who uses which login",  # only variables are read in these
         "See whose Thunderbird uses which login",
         "Decide what to do",
+        LOCK,  # before these nothing has happened since another phase
+        SET_BACK,
+        FORGET,
+        PROVE,
     }
-    assert {phase for phase in phases() if " / " in phase} - killed == {PROVE}

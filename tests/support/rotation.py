@@ -280,10 +280,10 @@ class RotationSite:
 
         The report, which the controller copies, is no argument, and is looked at by check_known.
         """
-        left = [file for file in self.remote_folder.glob("*/*") if file.name != ".source"]
+        left = [file for file in self.remote_folder.glob("*/*") if not file.name.startswith(".source")]
         for host in self.fleet.hosts:
             left += host.path(str(self.remote_folder)).glob("*")
-        assert left == []
+        assert left == [], left
 
 
 @contextmanager

@@ -325,10 +325,25 @@ def taken(
     """The names of the credentials whose next password the vendor takes.
 
     result: of outgoing_users with all of them. proofs: of smtp_login_info, for those about which it was not sure.
+    A second login that works is not enough: where a call has failed, it may be without the limits of the first.
     """
     accepted = {proof["login"] for proof in proofs if proof["accepted"] and proof.get("may_send", True)}
     doubtful = set(unproven(entries, result))
-    return [entry["name"] for entry in entries if entry["name"] not in doubtful or entry["next_login"] in accepted]
+    failed = {
+        (user["domain"], user["username"])
+        for user in result.get("users", ())
+        if user["action"] not in ("created", "updated", "unchanged")
+    }
+    incomplete = set()
+    for entry in entries:
+        key = identity(entry["next_login"])
+        if entry["moves"] and (key["domain"], key.get("username", "")) in failed:
+            incomplete.add(entry["name"])
+    return [
+        entry["name"]
+        for entry in entries
+        if entry["name"] not in incomplete and (entry["name"] not in doubtful or entry["next_login"] in accepted)
+    ]
 
 
 def unproven(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:

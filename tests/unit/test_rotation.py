@@ -349,6 +349,8 @@ def test_what_the_vendor_takes() -> None:
     assert _rotation.taken(ENTRIES, good, [{**proof, "may_send": True}]) == ["a", "b"]
     for may_send in (False, None):
         assert _rotation.taken(ENTRIES, good, [{**proof, "may_send": may_send}]) == ["a"], "nobody moves"
+    partly = {"users": [answer("a", "updated", "set"), answer("c", "failed", "set")]}
+    assert _rotation.taken(ENTRIES, partly, [{**proof, "may_send": True}]) == ["a"], "its limits may be missing"
     for bad in ({}, {"users": [answer("a", "failed", "set")]}, {"users": [answer("a", "unchanged", "unknown")]}):
         assert _rotation.unproven(ENTRIES, bad) == ["a", "b"]
 

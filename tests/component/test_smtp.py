@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import socket
 import struct
 import threading
@@ -46,6 +47,12 @@ def test_any_password(emulator: Emulator, password: str) -> None:
 def test_domain_users(emulator: Emulator, login: str) -> None:
     emulator.seed(users=[{"domain": "example.com", "username": "", "password": RIGHT}])
     assert prove_login(smarthost(emulator), login, RIGHT) == LoginProof(login, Verdict.ACCEPTED)
+
+
+def test_a_proof_stays_as_it_was_found() -> None:
+    for each, name in ((LoginProof("alice", Verdict.REFUSED), "verdict"), (Smarthost("localhost"), "host")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(each, name, None)
 
 
 def test_a_login_that_does_not_exist(emulator: Emulator) -> None:
@@ -317,6 +324,8 @@ def test_a_login_that_may_send_for_others_and_no_mail_leaves(emulator: Emulator)
         ("421 Too busy", Verdict.UNKNOWN),
         ("500 What", Verdict.REFUSED),
         ("599 Never", Verdict.REFUSED),
+        ("499 What is that", Verdict.UNKNOWN),
+        ("600 What is that", Verdict.UNKNOWN),
     ],
 )
 def test_a_login_that_may_not_send_for_one(emulator: Emulator, reply: str, may_send: Verdict) -> None:
@@ -352,7 +361,9 @@ def test_a_sender_that_is_judged_at_the_recipient(tmp_path: Path) -> None:
             prove_logins(server, [("user0@example.com", RIGHT)], senders={"user0@example.com": [sender]})[0]
             for sender in ("a@example.com", "b@example.com", "c@example.com")
         )
-    assert (allowed.may_send, forwarded.may_send) == (Verdict.ACCEPTED, Verdict.ACCEPTED)
+        pair, senders = ("user0@example.com", RIGHT), ["c@example.com", "a@example.com"]
+        (both,) = prove_logins(server, [pair], senders={pair[0]: senders})
+    assert {proof.may_send for proof in (allowed, forwarded, both)} == {Verdict.ACCEPTED}
     assert refused.may_send is Verdict.REFUSED
     assert refused.reason == "127.0.0.1 takes the login, but not mail of b@example.com: 550 Not for you"
 

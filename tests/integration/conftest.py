@@ -11,7 +11,9 @@ import pytest
 
 from tests.fleet import SMARTHOST_NAME, Fleet
 from tests.support.emulator import Emulator
+from tests.support.postfix import ScratchPostfix
 from tests.support.rotation import RotationSite
+from tests.support.sink import Sink
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +31,36 @@ def site(_rotation_site: RotationSite) -> RotationSite:
     """A site on which nothing is under way; what it holds now are the old passwords."""
     _rotation_site.make_whole()
     return _rotation_site
+
+
+@pytest.fixture(scope="module")
+def old_server() -> Iterator[Sink]:
+    """Where mail goes without the smarthost, if `instance` says so: a server without TLS and without logins."""
+    with Sink() as running:
+        yield running
+
+
+@pytest.fixture
+def sink(old_server: Sink) -> Sink:
+    """The same without mail."""
+    old_server.mails.clear()
+    return old_server
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[ScratchPostfix]:
+    """One Postfix for all tests of a file."""
+    with ScratchPostfix() as running:
+        yield running
+
+
+@pytest.fixture
+def postfix(instance: ScratchPostfix) -> ScratchPostfix:
+    """The instance as if nobody had configured it yet."""
+    # Not above: pytest-ansible lets the collection be found only after this file is read.
+    from tests.support.relay import relay  # noqa: PLC0415 - see above
+
+    run = relay(instance, state="absent")
+    assert not run.failed, run.message
+    instance.clean()
+    return instance

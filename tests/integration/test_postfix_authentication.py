@@ -30,19 +30,6 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def old_server() -> Iterator[Sink]:
-    with Sink() as running:
-        yield running
-
-
-@pytest.fixture
-def sink(old_server: Sink) -> Sink:
-    """Where mail went before the smarthost: a server without TLS and without logins."""
-    old_server.mails.clear()
-    return old_server
-
-
-@pytest.fixture(scope="module")
 def instance(old_server: Sink) -> Iterator[ScratchPostfix]:
     settings = {
         "relayhost": f"[127.0.0.1]:{old_server.port}",
@@ -51,15 +38,6 @@ def instance(old_server: Sink) -> Iterator[ScratchPostfix]:
     }
     with ScratchPostfix(settings) as running:
         yield running
-
-
-@pytest.fixture
-def postfix(instance: ScratchPostfix) -> ScratchPostfix:
-    """The instance as if nobody had configured it yet."""
-    run = relay(instance, state="absent")
-    assert not run.failed, run.message
-    instance.clean()
-    return instance
 
 
 @pytest.fixture

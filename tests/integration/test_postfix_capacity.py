@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -54,18 +53,6 @@ PASSWORDS = [
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     spare_the_pause(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def instance() -> Iterator[ScratchPostfix]:
-    with ScratchPostfix() as running:
-        yield running
-
-
-@pytest.fixture
-def postfix(instance: ScratchPostfix) -> ScratchPostfix:
-    instance.clean()
-    return instance
 
 
 def server(emulator: Emulator) -> dict[str, Any]:

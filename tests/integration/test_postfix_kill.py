@@ -29,29 +29,9 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def old_server() -> Iterator[Sink]:
-    with Sink() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def instance(old_server: Sink) -> Iterator[ScratchPostfix]:
     with ScratchPostfix({"relayhost": f"[127.0.0.1]:{old_server.port}"}) as running:
         yield running
-
-
-@pytest.fixture
-def sink(old_server: Sink) -> Sink:
-    old_server.mails.clear()
-    return old_server
-
-
-@pytest.fixture
-def postfix(instance: ScratchPostfix) -> ScratchPostfix:
-    run = relay(instance, state="absent")
-    assert not run.failed, run.message
-    instance.clean()
-    return instance
 
 
 @pytest.fixture

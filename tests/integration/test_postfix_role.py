@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from tests.support.emulator import Emulator
 from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import relay, snapshot
+from tests.support.relay import snapshot
 
 pytestmark = pytest.mark.root
 PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
@@ -27,20 +26,6 @@ PLAY = """\
   roles:
     - smarthost.spamexperts.outgoing_mail
 """
-
-
-@pytest.fixture(scope="module")
-def instance() -> Iterator[ScratchPostfix]:
-    with ScratchPostfix() as running:
-        yield running
-
-
-@pytest.fixture
-def postfix(instance: ScratchPostfix) -> ScratchPostfix:
-    run = relay(instance, state="absent")
-    assert not run.failed, run.message
-    instance.clean()
-    return instance
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,29 +26,13 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     spare_the_pause(monkeypatch)
 
 
-@pytest.fixture(scope="module")
-def instance() -> Iterator[ScratchPostfix]:
-    with ScratchPostfix() as running:
-        yield running
-
-
-@pytest.fixture
-def postfix(instance: ScratchPostfix) -> ScratchPostfix:
-    instance.clean()
-    return instance
-
-
 @pytest.fixture
 def vendor(emulator: Emulator, postfix: ScratchPostfix) -> Emulator:
     """The emulator with one user, and the scratch Postfix sends through it."""
     emulator.seed(users=[{"domain": "example.com", "username": "server", "password": PASSWORD}])
-    run = relay(postfix, **smarthost(emulator), **LOGIN)
+    run = relay(postfix, **emulator.smarthost_options, **LOGIN)
     assert not run.failed, run.message
     return emulator
-
-
-def smarthost(emulator: Emulator) -> dict[str, Any]:
-    return {"smarthost": "localhost", "smarthost_port": emulator.smtp_port, "smarthost_ca_path": emulator.ca_file}
 
 
 def send(postfix: ScratchPostfix) -> None:
@@ -77,17 +60,17 @@ def test_wrong_password_at_the_vendor(postfix: ScratchPostfix, vendor: Emulator)
     assert_waits(postfix, "535 Incorrect authentication data")
     vendor.set_password("example.com", "server", PASSWORD)
     # Nothing changes on the host, but the mail shall not wait for an hour.
-    run = relay(postfix, **smarthost(vendor), **LOGIN, flush="always")
+    run = relay(postfix, **vendor.smarthost_options, **LOGIN, flush="always")
     assert not run.changed
     assert run.result["flushed"]
     assert_arrives_once(postfix, vendor)
 
 
 def test_wrong_password_on_the_host(postfix: ScratchPostfix, vendor: Emulator) -> None:
-    relay(postfix, **smarthost(vendor), **{**LOGIN, "default_password": "mistyped"})
+    relay(postfix, **vendor.smarthost_options, **{**LOGIN, "default_password": "mistyped"})
     send(postfix)
     assert_waits(postfix, "535 Incorrect authentication data")
-    run = relay(postfix, **smarthost(vendor), **LOGIN)
+    run = relay(postfix, **vendor.smarthost_options, **LOGIN)
     assert run.changed
     assert not run.result["reloaded"], "a running Postfix notices the new map by itself"
     assert_arrives_once(postfix, vendor)
@@ -108,7 +91,7 @@ def test_damaged_map(postfix: ScratchPostfix, vendor: Emulator, damage: str) -> 
     postfix.reload()
     send(postfix)
     assert_waits(postfix, "530", "local data error", "lookup error", "temporary")
-    assert relay(postfix, **smarthost(vendor), **LOGIN).changed
+    assert relay(postfix, **vendor.smarthost_options, **LOGIN).changed
     assert_arrives_once(postfix, vendor)
 
 
@@ -223,7 +206,7 @@ def test_unknown_authority(postfix: ScratchPostfix, vendor: Emulator) -> None:
     send(postfix)
     assert_waits(postfix, "not trusted", "not verified")
     assert vendor.auths() == []
-    relay(postfix, **smarthost(vendor), **LOGIN)
+    relay(postfix, **vendor.smarthost_options, **LOGIN)
     assert_arrives_once(postfix, vendor)
 
 

@@ -28,8 +28,9 @@ export COVERAGE_FILE = $(CURDIR)/$(BUILD)/coverage/$@
 STAGE := tests/tools/stage
 PYTEST := python -m pytest --durations=15 --durations-min=1 $(ARGS)
 COVERED := --cov --cov-report= --cov-fail-under=0
-# Most of their time these tests wait for Postfix: more of them than processors.
+# Most of their time these tests wait, for Postfix or for a play: more of them than processors.
 PARALLEL := --numprocesses=4 --dist=worksteal
+PARALLEL_FILES := --numprocesses=3 --dist=loadfile
 SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment importer release_check stage)
 # By the names under which they import each other, so that mypy reads each once.
 PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
@@ -99,7 +100,7 @@ coverage: environment  ## What unit and component tests together have run of plu
 	@$(STAGE) coverage sh -c 'coverage combine --keep --quiet $(BUILD)/coverage/test-* && coverage report'
 
 test-integration: packages-test environment  ## Real playbooks, real Postfix, real Thunderbird, against the emulator
-	@$(STAGE) integration $(PYTEST) -m "not slow" tests/integration $(wildcard tests/fleet)
+	@$(STAGE) integration $(PYTEST) $(PARALLEL_FILES) -m "not slow" tests/integration $(wildcard tests/fleet)
 
 test-slow: packages-test environment  ## The tests that take minutes
 	@$(STAGE) slow $(PYTEST) -m slow tests

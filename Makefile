@@ -105,7 +105,7 @@ test-integration: packages-test environment  ## Real playbooks, real Postfix, re
 test-slow: packages-test environment  ## The tests that take minutes
 	@$(STAGE) slow $(PYTEST) -m slow tests
 
-mutation: packages-test environment  ## Whether the tests notice small changes of the code that decides (20 minutes)
+mutation: packages-test environment  ## Whether the tests notice small changes of the code that decides (half an hour)
 	@tests/tools/environment $(VENV)/bin/python $(BUILD)/mutation/venv tests/requirements-mutation.txt
 	@PATH="$(PATH):$(CURDIR)/$(BUILD)/mutation/venv/bin" $(STAGE) mutation python -m tests.mutation $(MUTATE)
 

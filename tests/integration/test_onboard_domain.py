@@ -136,6 +136,16 @@ def test_the_connection_may_come_from_the_environment(
     assert run.returncode == 0, run.output
 
 
+def test_the_smarthost_may_have_another_name_here(tmp_path: Path, emulator: Emulator) -> None:
+    """With the name that only the mail servers know no password could be proven, and each would be set every time."""
+    onboarding = Onboarding(tmp_path, emulator)
+    names = ["-e", "outgoing_mail_smarthost=smarthost.invalid", "-e", f"spamexperts_smarthost={emulator.smtp_host}"]
+    for changed in (True, False):
+        run = onboarding.run(*names)
+        assert run.returncode == 0, run.output
+        assert bool(run.changed()) == changed, run.output
+
+
 @pytest.mark.skipif(not PROGRAM_DIRECTORY.exists(), reason="Thunderbird is not installed")
 def test_the_thunderbird_of_a_sender_is_configured_too(tmp_path: Path, emulator: Emulator) -> None:
     profile = tmp_path / "profile"

@@ -178,7 +178,7 @@ def test_every_playbook_runs_in_an_execution_environment(site: Site) -> None:
     assert site.controller.stored()["web1@example.com"]["current"] != old
     assert site.mail_arrives("after the rotation")
     site.controller.check_secrets([site.controller.kept / "report.json"])
-    assert "1 credentials are in no rotation." in site.run("rotation_status").output
+    assert "Credentials in no rotation: 1." in site.run("rotation_status").output
 
     leaving = {"domain": "example.com", "usernames": ["alice"]}
     site.run("offboard_user", spamexperts_offboarding=leaving)

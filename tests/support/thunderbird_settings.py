@@ -46,10 +46,16 @@ const list = await until(() => {
 });
 const entry = await until(() => [...list.children].find(item => item.textContent.includes(description)
   || item.firstChild?.getAttribute("value")?.includes(description)));
-list.selectedItem = entry;
 const details = await until(() => frame.contentDocument.getElementById("smtpServerInfoBox"));
-await until(() => details.textContent.includes(description));
-for (let frames = 0; frames < 40; frames++) await pause();
+// The page selects an entry of its own, perhaps after us: ours counts when it has stayed for two seconds.
+let stayed = 0;
+await until(() => {
+  if (details.textContent.includes(description)) return ++stayed > 40;
+  stayed = 0;
+  list.selectedItem = null;
+  list.selectedItem = entry;
+  return false;
+});
 return details.textContent;
 """
 

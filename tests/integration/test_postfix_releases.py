@@ -68,7 +68,7 @@ class Release:
         """Hand in a mail as a program there would, and wait until the smarthost has one more."""
         before = len(emulator.mails())
         self.run("sendmail", "-f", "alice@example.com", "someone@elsewhere.example", stdin="Subject: x\n\nx\n")
-        for _ in range(100):
+        for _attempt in range(100):
             if len(emulator.mails()) > before:
                 return
             subprocess.run(["sleep", "0.2"], check=True)

@@ -27,6 +27,7 @@ ROWS: dict[str, Callable[[int], list[Figure]]] = {
     "B5": fleet.role_again,
     "B6": fleet.rotation_window,
     "B7": start.measure,
+    "B8": fleet.rotation_growth,
 }
 _REPORT = ROOT / "build" / "bench.json"
 

@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""B5 and B6: ten real mail servers, reached over SSH."""
+"""B5, B6 and B8: real mail servers, reached over SSH."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import secrets
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,22 +25,35 @@ from tests.support.rotation import RotationSite
 _HOSTS = 10
 _FORKS = f"--forks={_HOSTS}"
 _MOST_TASKS = 8
+_HOST_COUNTS = (1, 5, 10, 20)
+_LOGIN_COUNTS = (1, 100, 1000)
+
+
+class _Site(RotationSite):
+    """With logins of people, too, which no mail server uses."""
+
+    people: Sequence[str] = ()
+
+    @property
+    def names(self) -> list[str]:
+        return [*super().names, *self.people]
 
 
 @contextmanager
-def _site() -> Iterator[RotationSite]:
-    """Ten mail servers, each of which sends through the emulator with a login of its own from the store."""
+def _site(hosts: int = _HOSTS, people: int = 0) -> Iterator[RotationSite]:
+    """Mail servers, each of which sends through the emulator with a login of its own from the store."""
     impossible = why_impossible()
     if impossible:
         raise SkippedError(impossible)
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-") as directory,
-        Fleet(_HOSTS) as fleet,
+        Fleet(hosts) as fleet,
         Emulator(
             hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace
         ) as emulator,
     ):
-        site = RotationSite(fleet, emulator, Path(directory))
+        site = _Site(fleet, emulator, Path(directory))
+        site.people = [f"person{number}@example.com" for number in range(people)]
         site.set_up()
         yield site
 
@@ -129,3 +142,46 @@ def rotation_window(runs: int) -> list[Figure]:
         "the serial playbook proves nothing"
     )
     return [at_least(f"B6 rotation window, {_HOSTS} hosts and logins / serial playbook", mine, peers, 5, note)]
+
+
+def rotation_growth(runs: int) -> list[Figure]:
+    """B8: a whole rotation by the number of mail servers, and by the number of logins that no mail server uses."""
+    figures: list[Figure] = []
+    seconds: dict[str, float] = {}
+    repeated: set[int] = set()
+    with _site(max(_HOST_COUNTS), max(_LOGIN_COUNTS)) as site:
+
+        def rotation(**chosen: Any) -> tuple[float, float]:
+            """Wall time and the longest window, in seconds."""
+            site.emulator.reset_counters()
+            started = time.perf_counter()
+            run = site.rotate(_FORKS, everything=False, **chosen)
+            wall = time.perf_counter() - started
+            if run.returncode or set(site.outcomes().values()) != {"committed"}:
+                raise BenchmarkError(f"the rotation failed:\n{run.output[-3000:]}")
+            counters = site.emulator.counters()
+            (logins,) = chosen.values()
+            if counters["writes"] != len(logins):
+                raise BenchmarkError(f"{counters['writes']} writes for {len(logins)} logins")
+            repeated.add(counters["reads"])
+            return wall, max(float(entry.get("window_seconds", 0)) for entry in site.report()["credentials"])
+
+        cases: list[tuple[str, dict[str, Any]]] = [
+            *((f"{n} hosts", {"hosts": [host.name for host in site.fleet.hosts[:n]]}) for n in _HOST_COUNTS),
+            *((f"{n} logins", {"logins": list(site.names[-n:])}) for n in _LOGIN_COUNTS),
+        ]
+        measured: dict[str, list[tuple[float, float]]] = {name: [] for name, _chosen in cases}
+        for _number in range(runs):
+            for name, chosen in cases:
+                measured[name].append(rotation(**chosen))
+        for name, results in measured.items():
+            walls = [wall for wall, _window in results]
+            seconds[name] = statistics.median(walls)
+            note = f"window {statistics.median(window for _wall, window in results):.2f} s"
+            figures.append(
+                Figure(f"B8 rotation, {name}", seconds[name], None, "", True, note=note, runs={"ours": walls})
+            )
+    growth = seconds["20 hosts"] / seconds["10 hosts"]
+    figures.append(bounded(f"B8 rotation, 20 hosts / 10 hosts, {_FORKS[2:]}", growth, 2, ""))
+    figures.append(bounded("B8 API reads that depend on hosts or logins", len(repeated) - 1, 0, ""))
+    return figures

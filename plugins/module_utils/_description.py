@@ -1,12 +1,22 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys in the description that a playbook is given, such as `spamexperts_onboarding`. Pure, no I/O."""
+"""The check of the description that a playbook is given, such as `spamexperts_onboarding`. Pure, no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+
+def spec_problems(name: str, given: Mapping[Any, Any], options: Mapping[str, Any]) -> list[str]:
+    """What does not fit the argument spec, one sentence each; keys first, since the rest may follow from them."""
+    return unknown_keys(name, given, options) or [
+        f"{name}: {message.rstrip('.')}."
+        for message in ArgumentSpecValidator(dict(options)).validate(dict(given)).error_messages
+    ]
 
 
 def unknown_keys(name: str, given: Mapping[Any, Any], options: Mapping[str, Any]) -> list[str]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import unknown_keys
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     USER,
     InputError,
@@ -38,12 +37,9 @@ def problems(offboarding: object) -> list[str]:
     """Everything that is wrong with an offboarding, one sentence each."""
     if not isinstance(offboarding, Mapping):
         return [f"{NAME} is missing; give it as in: -e @leaving.yml."]
-    strange = unknown_keys(NAME, offboarding, OFFBOARDING_OPTIONS)
-    if strange:
-        return strange
-    checked = ArgumentSpecValidator(OFFBOARDING_OPTIONS).validate(dict(offboarding))
-    if checked.error_messages:
-        return [f"{NAME}: {message.rstrip('.')}." for message in checked.error_messages]
+    misfits = spec_problems(NAME, offboarding, OFFBOARDING_OPTIONS)
+    if misfits:
+        return misfits
     try:
         keys = _keys(offboarding)
     except InputError as problem:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import OUTGOING_USER_OPTIONS
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import unknown_keys
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     IP,
     USER,
@@ -50,12 +49,9 @@ def problems(onboarding: object) -> list[str]:
     """Everything that is wrong with an onboarding, one sentence each; none of them holds a password."""
     if not isinstance(onboarding, Mapping):
         return [f"{NAME} is missing; give a file with it, as in: -e @example.com.yml."]
-    strange = unknown_keys(NAME, onboarding, ONBOARDING_OPTIONS)
-    if strange:
-        return strange
-    checked = ArgumentSpecValidator(ONBOARDING_OPTIONS).validate(dict(onboarding))
-    if checked.error_messages:
-        return [f"{NAME}: {message.rstrip('.')}." for message in checked.error_messages]
+    misfits = spec_problems(NAME, onboarding, ONBOARDING_OPTIONS)
+    if misfits:
+        return misfits
     found = []
     wanted: list[Wanted] = []
     try:

@@ -37,6 +37,9 @@ Value = Union[bool, int, str]
 State = dict[str, Value]
 
 MINIMUM_PASSWORD_LENGTH = 12
+#: What can stand between the brackets of MAIL FROM without the extension SMTPUTF8.
+ENVELOPE_SENDER = re.compile(r"[!-;=?-~]+@[!-;=?A-~]+\Z")
+
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 _LOCAL_PART = re.compile(r"[a-z0-9!#$%&'*+=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+=?^_`{|}~-]+)*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -9,14 +9,13 @@ locked while it is rotating.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import unknown_keys
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     DOMAIN,
+    ENVELOPE_SENDER,
     LOCK_SETTINGS,
     USER,
     InputError,
@@ -49,8 +48,6 @@ ROTATION_OPTIONS: dict[str, Any] = {
     "store_tasks": {"type": "str"},
     "account": {"type": "str"},
 }
-#: An envelope sender that can be offered as it stands; @example.com, for all of a domain, cannot.
-_ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?A-~]+\Z")
 _SELECTORS = ("logins", "domains", "hosts", "everything")
 
 
@@ -58,12 +55,9 @@ def problems(rotation: object) -> list[str]:
     """Everything that is wrong with a rotation before anything else is known, one sentence each."""
     if not isinstance(rotation, Mapping):
         return [f'{NAME} is missing; say what to rotate, as in: -e \'{{"{NAME}": {{"everything": true}}}}\'.']
-    strange = unknown_keys(NAME, rotation, ROTATION_OPTIONS)
-    if strange:
-        return strange
-    checked = ArgumentSpecValidator(ROTATION_OPTIONS).validate(dict(rotation))
-    if checked.error_messages:
-        return [f"{NAME}: {message.rstrip('.')}." for message in checked.error_messages]
+    misfits = spec_problems(NAME, rotation, ROTATION_OPTIONS)
+    if misfits:
+        return misfits
     found = []
     if not any(rotation.get(selector) for selector in _SELECTORS):
         found.append(f"{NAME} selects nothing; give logins, domains or hosts, or everything: true.")
@@ -124,7 +118,8 @@ def plan(
     declared: dict[str, list[str]] = {}
     for login, addresses in senders:
         if login in by_login:
-            declared.setdefault(by_login[login]["name"], []).extend(filter(_ADDRESS.match, addresses))
+            # @example.com, for all of a domain, cannot be offered.
+            declared.setdefault(by_login[login]["name"], []).extend(filter(ENVELOPE_SENDER.match, addresses))
     lock_first = bool(rotation.get("emergency")) and rotation.get("emergency_action") == LOCK
     if lock_first and not works.get("lock_users"):
         found.append(
@@ -141,7 +136,7 @@ def plan(
             continue
         hosts = sorted(hosts_of.get(entry["name"], []))
         # Without a declaration, the name of a credential is the address whose mail it is, if it is one.
-        address = entry["name"] if _ADDRESS.match(entry["name"]) else entry["login"]
+        address = entry["name"] if ENVELOPE_SENDER.match(entry["name"]) else entry["login"]
         entries.append(
             {
                 "name": entry["name"],
@@ -267,11 +262,18 @@ def _copied(login: str, present: Sequence[Mapping[str, Any]], works: Mapping[str
 
 def _listed(login: str, present: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """What outgoing_user_info shows of this login; empty where it does not know it."""
+    return next((user for user in present if _key_of(user) == _key(login)), {})
+
+
+def _key(login: str) -> tuple[str, str]:
+    """The domain and the username of a login, as `_key_of` gives them."""
     wanted = identity(login)
-    for user in present:
-        if (normalise_domain(user["domain"]), user["username"]) == (wanted["domain"], wanted.get("username", "")):
-            return user
-    return {}
+    return wanted["domain"], wanted.get("username", "")
+
+
+def _key_of(user: Mapping[str, Any]) -> tuple[str, str]:
+    """The domain and the username in a result, which shows domains for people."""
+    return normalise_domain(user["domain"]), user["username"]
 
 
 def locked(entries: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -310,13 +312,8 @@ def locks(entries: Sequence[Mapping[str, Any]], locked: bool) -> list[dict[str, 
 
 def undone(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:
     """The names of the credentials whose present login outgoing_users has not brought to the wanted state."""
-    done = {
-        (normalise_domain(user["domain"]), user["username"])
-        for user in result.get("users", ())
-        if user["action"] in ("updated", "unchanged")
-    }
-    keys = {entry["name"]: identity(entry["login"]) for entry in entries}
-    return [name for name, key in keys.items() if (key["domain"], key.get("username", "")) not in done]
+    done = {_key_of(user) for user in result.get("users", ()) if user["action"] in ("updated", "unchanged")}
+    return [entry["name"] for entry in entries if _key(entry["login"]) not in done]
 
 
 def taken(
@@ -330,19 +327,13 @@ def taken(
     accepted = {proof["login"] for proof in proofs if proof["accepted"] and proof.get("may_send", True)}
     doubtful = set(unproven(entries, result))
     failed = {
-        (user["domain"], user["username"])
-        for user in result.get("users", ())
-        if user["action"] not in ("created", "updated", "unchanged")
+        _key_of(user) for user in result.get("users", ()) if user["action"] not in ("created", "updated", "unchanged")
     }
-    incomplete = set()
-    for entry in entries:
-        key = identity(entry["next_login"])
-        if entry["moves"] and (key["domain"], key.get("username", "")) in failed:
-            incomplete.add(entry["name"])
     return [
         entry["name"]
         for entry in entries
-        if entry["name"] not in incomplete and (entry["name"] not in doubtful or entry["next_login"] in accepted)
+        if not (entry["moves"] and _key(entry[NEXT]) in failed)
+        and (entry["name"] not in doubtful or entry[NEXT] in accepted)
     ]
 
 
@@ -353,15 +344,11 @@ def unproven(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) ->
     the mail servers shall not move before it works.
     """
     good = {
-        (user["domain"], user["username"])
+        _key_of(user)
         for user in result.get("users", ())
         if user["action"] in ("created", "updated", "unchanged") and user.get("password") in ("set", "kept")
     }
-    keys = {entry["name"]: identity(entry["next_login"]) for entry in entries}
-    moving = {entry["name"] for entry in entries if entry["moves"]}
-    return [
-        name for name, key in keys.items() if name in moving or (key["domain"], key.get("username", "")) not in good
-    ]
+    return [entry["name"] for entry in entries if entry["moves"] or _key(entry[NEXT]) not in good]
 
 
 def outcome(

@@ -130,12 +130,11 @@ logins:
       sample: ""
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import ENVELOPE_SENDER, InputError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import SMARTHOST_OPTIONS, smarthost_from
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import (
     MOST_CONNECTIONS,
@@ -145,8 +144,6 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import
 )
 
 _ACCEPTED = {Verdict.ACCEPTED: True, Verdict.REFUSED: False}
-#: What can stand between the brackets of MAIL FROM without the extension SMTPUTF8.
-_SENDER = re.compile(r"[!-;=?-~]+@[!-;=?A-~]+\Z")
 
 
 def check_options(params: Mapping[str, Any]) -> None:
@@ -164,7 +161,7 @@ def check_options(params: Mapping[str, Any]) -> None:
         problems += [
             f"logins[{position}].senders: '{sender}' is not an address of ASCII characters such as name@example.com"
             for sender in entry["senders"] or ()
-            if not _SENDER.match(sender)
+            if not ENVELOPE_SENDER.match(sender)
         ]
     if not 1 <= params["connections"] <= MOST_CONNECTIONS:
         problems.append(f"connections is {params['connections']}; it must be from 1 to {MOST_CONNECTIONS}")

@@ -351,6 +351,18 @@ def test_what_the_vendor_takes() -> None:
         assert _rotation.taken(ENTRIES, good, [{**proof, "may_send": may_send}]) == ["a"], "nobody moves"
     partly = {"users": [answer("a", "updated", "set"), answer("c", "failed", "set")]}
     assert _rotation.taken(ENTRIES, partly, [{**proof, "may_send": True}]) == ["a"], "its limits may be missing"
+
+
+def test_a_domain_is_the_same_in_both_of_its_forms() -> None:
+    """Results show a domain for people, and a store may hold either form."""
+    login = "b@xn--bcher-kva.example"
+    (entry,) = [{**ENTRIES[1], "name": login, "login": login, "next_login": "b2@xn--bcher-kva.example", "moves": True}]
+    failed = {"users": [{"domain": "bücher.example", "username": "b2", "action": "failed"}]}
+    accepted = [{"login": entry["next_login"], "accepted": True, "may_send": True}]
+    assert _rotation.taken([entry], failed, accepted) == []
+    stays = {**entry, "next_login": login, "moves": False}
+    right = {"users": [{"domain": "bücher.example", "username": "b", "action": "updated", "password": "set"}]}
+    assert _rotation.unproven([stays], right) == []
     for bad in ({}, {"users": [answer("a", "failed", "set")]}, {"users": [answer("a", "unchanged", "unknown")]}):
         assert _rotation.unproven(ENTRIES, bad) == ["a", "b"]
 

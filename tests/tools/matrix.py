@@ -47,7 +47,7 @@ CORES = (
 
 STAGES = {
     "unit": ["python", "-m", "pytest", "tests/unit"],
-    "component": ["python", "-m", "pytest", "-m", "not slow", "tests/component"],
+    "component": ["python", "-m", "pytest", "-m", "not slow", "-n4", "--dist=worksteal", "tests/component"],
     "secrets": ["python", "-m", "pytest", "-m", "not slow", "tests/integration/test_secrets.py"],
     "sanity": ["python", "-m", "tests.tools.ansible_test", "sanity"],
     "units": ["python", "-m", "tests.tools.ansible_test", "units"],

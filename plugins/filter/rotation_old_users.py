@@ -17,7 +17,7 @@ description:
   - Gives M(smarthost.spamexperts.outgoing_users) one login of each pair to remove.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
-positional: _input, which
+positional: _input, which, hosts
 options:
   _input:
     description: The credentials of P(smarthost.spamexperts.rotation_plan#filter).
@@ -27,6 +27,11 @@ options:
     description: The login to remove, V(login) or V(next_login).
     type: str
     required: true
+  hosts:
+    description:
+      - The C(state) of each mail server. A login stays unless all of its mail servers are V(rolled_back).
+      - Left out, no login stays.
+    type: dict
 """
 
 EXAMPLES = r"""

@@ -14,10 +14,10 @@ name: rotation_outcome
 short_description: What becomes of each credential of a rotation
 version_added: 1.0.0
 description:
-  - Decides from the state of each mail server.
+  - Decides from the state of each mail server, unless everything is rolled back.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
-positional: _input, switched, hosts, forward
+positional: _input, switched, hosts
 options:
   _input:
     description: The credentials of P(smarthost.spamexperts.rotation_plan#filter).
@@ -31,16 +31,20 @@ options:
     description: The C(state) of each mail server, V(active), V(failed) or another word.
     type: dict
     required: true
-  forward:
-    description: Whether nothing is ever rolled back.
+  emergency:
+    description: Whether nothing is ever rolled back, since strangers know the old password.
     type: bool
-    required: true
+    default: false
+  roll_back:
+    description: Whether all are rolled back.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
 - name: Show the decision
   ansible.builtin.debug:
-    msg: "{{ entries | smarthost.spamexperts.rotation_outcome(['web1@example.com'], hosts, false) }}"
+    msg: "{{ entries | smarthost.spamexperts.rotation_outcome(['web1@example.com'], hosts) }}"
   vars:
     hosts:
       web1:
@@ -56,8 +60,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: V(committed), V(rolled_back), V(pending) or V(not_changed), by name.
-  type: dict
+  description: The credentials, each with C(outcome), which is V(committed), V(rolled_back), V(pending) or V(not_changed).
+  type: list
+  elements: dict
 """
 
 

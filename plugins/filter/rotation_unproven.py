@@ -30,7 +30,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Show the names
+- name: Show the credentials
   ansible.builtin.debug:
     msg: "{{ entries | smarthost.spamexperts.rotation_unproven({'users': []}) }}"
   vars:
@@ -45,9 +45,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Names of credentials.
+  description: The credentials, as they were given.
   type: list
-  elements: str
+  elements: dict
 """
 
 

@@ -300,9 +300,18 @@ def logins(entries: Sequence[Mapping[str, Any]], passwords: Sequence[str], which
     ]
 
 
-def old_users(entries: Sequence[Mapping[str, Any]], which: str) -> list[dict[str, Any]]:
-    """The option `users` of outgoing_users that removes one login of each pair; none where the login stays."""
-    return [{**identity(entry[which]), "state": "absent"} for entry in entries if entry["moves"]]
+def old_users(
+    entries: Sequence[Mapping[str, Any]], which: str, hosts: Optional[Mapping[str, Mapping[str, Any]]] = None
+) -> list[dict[str, Any]]:
+    """The option `users` of outgoing_users that removes one login of each pair; none where the login stays.
+
+    hosts: host -> state; given, a login stays whose mail servers have not all been rolled back, as one may use it.
+    """
+    return [
+        {**identity(entry[which]), "state": "absent"}
+        for entry in entries
+        if entry["moves"] and (hosts is None or all(hosts[host]["state"] == ROLLED_BACK for host in entry["hosts"]))
+    ]
 
 
 def locks(entries: Sequence[Mapping[str, Any]], locked: bool) -> list[dict[str, Any]]:
@@ -325,7 +334,7 @@ def taken(
     A second login that works is not enough: where a call has failed, it may be without the limits of the first.
     """
     accepted = {proof["login"] for proof in proofs if proof["accepted"] and proof.get("may_send", True)}
-    doubtful = set(unproven(entries, result))
+    doubtful = {entry["name"] for entry in unproven(entries, result)}
     failed = {
         _key_of(user) for user in result.get("users", ()) if user["action"] not in ("created", "updated", "unchanged")
     }
@@ -337,8 +346,8 @@ def taken(
     ]
 
 
-def unproven(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:
-    """The names of the credentials whose next login has to be tried.
+def unproven(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The credentials whose next login has to be tried.
 
     That are those of which outgoing_users did not say that the password is set or right, and every other login, since
     the mail servers shall not move before it works.
@@ -348,26 +357,32 @@ def unproven(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) ->
         for user in result.get("users", ())
         if user["action"] in ("created", "updated", "unchanged") and user.get("password") in ("set", "kept")
     }
-    return [entry["name"] for entry in entries if entry["moves"] or _key(entry[NEXT]) not in good]
+    return [entry for entry in entries if entry["moves"] or _key(entry[NEXT]) not in good]
 
 
 def outcome(
-    entries: Sequence[Mapping[str, Any]], switched: Sequence[str], hosts: Mapping[str, Mapping[str, Any]], forward: bool
-) -> dict[str, str]:
-    """What becomes of each credential, by name.
+    entries: Sequence[Mapping[str, Any]],
+    switched: Sequence[str],
+    hosts: Mapping[str, Mapping[str, Any]],
+    emergency: bool = False,
+    roll_back: bool = False,
+) -> list[dict[str, Any]]:
+    """The credentials, each with `outcome`, what becomes of it.
 
+    switched: the names of those whose next password the vendor takes.
     hosts: host -> state, which is active, failed or anything else for a host that was not reached.
-    forward: never roll back, as the old password is known to strangers.
+    emergency: never roll back, as the old password is known to strangers. roll_back: all of them.
     """
-    decided = {}
-    for entry in entries:
+    taken_over = set(switched)
+
+    def decided(entry: Mapping[str, Any]) -> str:
         states = {str(hosts.get(host, {}).get("state")) for host in entry["hosts"]}
-        if entry["name"] not in switched:
-            decided[entry["name"]] = NOT_CHANGED
-        elif states <= {"active"}:
-            decided[entry["name"]] = COMMITTED
-        elif "failed" in states and not forward:
-            decided[entry["name"]] = ROLLED_BACK
-        else:
-            decided[entry["name"]] = PENDING
-    return decided
+        if roll_back:
+            return ROLLED_BACK
+        if entry["name"] not in taken_over:
+            return NOT_CHANGED
+        if states <= {"active"}:
+            return COMMITTED
+        return ROLLED_BACK if "failed" in states and not emergency else PENDING
+
+    return [{**entry, "outcome": decided(entry)} for entry in entries]

@@ -218,6 +218,17 @@ def test_a_lock_that_cannot_be_undone_is_undone_by_the_next_run(site: Site) -> N
     assert site.report()["credentials"][0]["outcome"] == "committed"
 
 
+def test_a_second_login_that_a_mail_server_cannot_use_is_removed(site: Site) -> None:
+    # The mail server's own login before the change, the second login from the controller, and from the mail server.
+    refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
+    site.emulator.faults({**refusal, "skip": 2, "times": 1})
+    run = site.rotate(strategy="alternate", alternates=PAIR)
+    assert run.returncode == 2
+    assert site.report()["credentials"][0]["outcome"] == "rolled_back"
+    assert set(site.users()) == {"web1"}
+    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
+
+
 def test_the_first_of_two_logins_is_locked_until_it_is_removed_or_used_again(site: Site) -> None:
     site.emulator.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": "550 Sender verify failed"})
     run = site.rotate(strategy="alternate", alternates=PAIR, emergency=True, emergency_action="lock")

@@ -314,6 +314,8 @@ def test_users_and_logins() -> None:
     assert _rotation.old_users(ENTRIES, "login") == [
         {"domain": "example.com", "username": "b", "authentication_method": "user", "state": "absent"}
     ]
+    for state, left in (("rolled_back", 1), ("failed", 0), ("not_reached", 0), ("active", 0)):
+        assert len(_rotation.old_users(ENTRIES, "next_login", {"h2": {"state": state}})) == left
 
 
 def test_a_second_login_gets_the_limits_of_the_first() -> None:
@@ -342,7 +344,7 @@ def answer(name: str, action: str, password: str) -> dict[str, str]:
 
 def test_what_the_vendor_takes() -> None:
     good = {"users": [answer("a", "updated", "set"), answer("c", "created", "set")]}
-    assert _rotation.unproven(ENTRIES, good) == ["b"], "another login is tried before anybody moves"
+    assert _rotation.unproven(ENTRIES, good) == ENTRIES[1:], "another login is tried before anybody moves"
     assert _rotation.taken(ENTRIES, good, [{"login": "c@example.com", "accepted": True}]) == ["a", "b"]
     assert _rotation.taken(ENTRIES, good, [{"login": "c@example.com", "accepted": None}]) == ["a"]
     proof = {"login": "c@example.com", "accepted": True}
@@ -364,11 +366,11 @@ def test_a_domain_is_the_same_in_both_of_its_forms() -> None:
     right = {"users": [{"domain": "bücher.example", "username": "b", "action": "updated", "password": "set"}]}
     assert _rotation.unproven([stays], right) == []
     for bad in ({}, {"users": [answer("a", "failed", "set")]}, {"users": [answer("a", "unchanged", "unknown")]}):
-        assert _rotation.unproven(ENTRIES, bad) == ["a", "b"]
+        assert _rotation.unproven(ENTRIES, bad) == ENTRIES
 
 
 @pytest.mark.parametrize(
-    ("h1", "h2", "forward", "a", "b"),
+    ("h1", "h2", "emergency", "a", "b"),
     [
         ("active", "active", False, "committed", "committed"),
         ("failed", "active", False, "rolled_back", "committed"),
@@ -379,10 +381,17 @@ def test_a_domain_is_the_same_in_both_of_its_forms() -> None:
         ("broken", "active", False, "pending", "committed"),
     ],
 )
-def test_outcome(h1: str, h2: str, forward: bool, a: str, b: str) -> None:
+def test_outcome(h1: str, h2: str, emergency: bool, a: str, b: str) -> None:
     hosts = {"h1": {"state": h1}, "h2": {"state": h2}}
-    assert _rotation.outcome(ENTRIES, ["a", "b"], hosts, forward) == {"a": a, "b": b}
-    assert _rotation.outcome(ENTRIES, [], hosts, forward) == {"a": "not_changed", "b": "not_changed"}
+
+    def outcome(switched: list[str], **more: bool) -> dict[str, str]:
+        decided = _rotation.outcome(ENTRIES, switched, hosts, **more)
+        assert [{**entry, "outcome": None} for entry in ENTRIES] == [{**entry, "outcome": None} for entry in decided]
+        return {entry["name"]: entry["outcome"] for entry in decided}
+
+    assert outcome(["a", "b"], emergency=emergency) == {"a": a, "b": b}
+    assert outcome([], emergency=emergency) == {"a": "not_changed", "b": "not_changed"}
+    assert outcome(["a"], roll_back=True) == {"a": "rolled_back", "b": "rolled_back"}
 
 
 def test_report() -> None:

@@ -97,7 +97,7 @@ def role_again(runs: int) -> list[Figure]:
 
 def rotation_window(runs: int) -> list[Figure]:
     """B6: from the first password that the vendor changes to the last mail server that has its new one in its table."""
-    proven: list[float] = []
+    reported: list[float] = []
     with _site() as site:
 
         def window(started: float, table: str) -> float:
@@ -116,7 +116,7 @@ def rotation_window(runs: int) -> list[Figure]:
             run = site.rotate(_FORKS)
             if run.returncode or set(site.outcomes().values()) != {"committed"}:
                 raise BenchmarkError(f"the rotation failed:\n{run.output[-3000:]}")
-            proven.append(max(float(entry["window_seconds"]) for entry in site.report()["credentials"]))
+            reported.append(max(float(entry["window_seconds"]) for entry in site.report()["credentials"]))
             return window(started, "smarthost_passwords.db")
 
         def theirs() -> float:
@@ -137,10 +137,7 @@ def rotation_window(runs: int) -> list[Figure]:
             return window(started, "sasl_passwd.db")
 
         mine, peers = alternate(ours, theirs, runs)
-    note = (
-        f"ours until every server has also proven its login and flushed its queue: {statistics.median(proven):.1f} s; "
-        "the serial playbook proves nothing"
-    )
+    note = f"our report counts from the start of the task that changes passwords: {statistics.median(reported):.1f} s"
     return [at_least(f"B6 rotation window, {_HOSTS} hosts and logins / serial playbook", mine, peers, 5, note)]
 
 

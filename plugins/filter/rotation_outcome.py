@@ -60,7 +60,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The credentials, each with C(outcome), which is V(committed), V(rolled_back), V(pending) or V(not_changed).
+  description: The credentials, each with C(outcome); V(committed), V(rolled_back), V(pending) or V(not_changed).
   type: list
   elements: dict
 """

@@ -39,9 +39,13 @@ options:
     description:
       - Which login and password to return. V(in_use) is the one that the vendor takes, as far as the store knows.
       - V(next) is for the rotation itself. It is an error where there is none.
+      - V(newest) is V(next) where there is one, and otherwise V(in_use). The rotation sets it as a variable, so that
+        the lookups in the variables of a mail server give what will soon be in use.
     type: str
-    choices: [in_use, current, next]
+    choices: [in_use, current, next, newest]
     default: in_use
+    vars:
+      - name: spamexperts_credential_use
 seealso:
   - module: smarthost.spamexperts.credential_store
 notes:
@@ -99,7 +103,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no t
 
     def _pair(self, entry: Credential) -> tuple[str, str]:
         use = self.get_option("use")
-        if use == "in_use":
+        if use == "in_use" or (use == "newest" and not entry.rotating):
             return entry.in_use
         if use == "current":
             return entry.login, entry.current

@@ -34,6 +34,10 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     for entry in plan["credentials"]:
         states = {host: dict(seen["hosts"].get(host) or {"state": "not_reached"}) for host in entry["hosts"]}
         outcome = seen["outcome"].get(entry["name"], "would_rotate")
+        if outcome in (PENDING, ROLLED_BACK):
+            for state in states.values():
+                # It was well, and then did not even fail.
+                state["state"] = "not_reached" if state["state"] == "ready" else state["state"]
         shown = {"name": entry["name"], "login": entry["login"], "outcome": outcome, "hosts": states}
         if entry["next_login"] != entry["login"]:
             shown["next_login"] = entry["next_login"]

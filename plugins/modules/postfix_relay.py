@@ -24,8 +24,12 @@ options:
       - V(present) sets the relay up as the other options say.
       - V(absent) brings every parameter and file back to what it was before the first run. Other options than
         O(config_directory) and O(flush) are not needed then.
+      - V(staged) puts the tables with the logins beside those in use, complete and looked up, and changes nothing else.
+        The command in RV(activation) puts them in use, in milliseconds and without Python. Where more than the content
+        of tables differs, or where Postfix would not notice new tables by itself (O(map_type=texthash)), nothing is
+        written and RV(activation) is empty. The next run with O(state=present) removes what was never used.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, staged]
     default: present
   default_login:
     description:
@@ -205,12 +209,29 @@ EXAMPLES = r"""
         password: "{{ vault_newsletter_password }}"
         senders: [newsletter@example.com]
 
+- name: Put a new password beside the one in use
+  smarthost.spamexperts.postfix_relay:
+    state: staged
+    default_login: web1@example.com
+    default_password: "{{ vault_web1_next_password }}"
+  register: relay
+
+- name: Use it now
+  ansible.builtin.raw: "{{ relay.activation }}"
+  when: relay.activation | length > 0
+  changed_when: true
+
 - name: Bring back what was there before
   smarthost.spamexperts.postfix_relay:
     state: absent
 """
 
 RETURN = r"""
+activation:
+  description: The shell command that puts the staged tables in use; empty where nothing could be staged.
+  returned: O(state=staged)
+  type: str
+  sample: mv -f /etc/postfix/smarthost_passwords.next.db /etc/postfix/smarthost_passwords.db
 config_directory:
   description: The configuration directory of the instance.
   returned: when Postfix is installed
@@ -218,12 +239,12 @@ config_directory:
   sample: /etc/postfix
 next_hop:
   description: The smarthost as Postfix writes it.
-  returned: O(state=present)
+  returned: O(state=present) or O(state=staged)
   type: str
   sample: "[4489.smtp.antispamcloud.com]:587"
 map_type:
   description: The type of the lookup tables.
-  returned: O(state=present), when Postfix is installed
+  returned: O(state=present) or O(state=staged), when Postfix is installed
   type: str
   sample: hash
 changes:
@@ -249,11 +270,12 @@ flushed:
   sample: true
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files, host_manager
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.apply import apply
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files, host_manager, maps, staging
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.apply import Outcome, apply
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.maps import INDEX_SUFFIXES
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import find_instance
@@ -265,7 +287,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.set
 )
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "absent", "staged"], "default": "present"},
     "smarthost": {"type": "str", "default": "4489.smtp.antispamcloud.com"},
     "smarthost_port": {"type": "int", "default": 587},
     "smarthost_ca_path": {"type": "path"},
@@ -316,35 +338,35 @@ def main() -> None:
 def run(module: SecretSafeModule) -> dict[str, Any]:
     """Do what the options say and return the result."""
     options = module.params
-    settings = settings_from(options) if options["state"] == "present" else None
+    staged = options["state"] == "staged"
+    settings = None if options["state"] == "absent" else settings_from(options)
     result: dict[str, Any] = {"next_hop": settings.next_hop} if settings else {}
     if module.get_bin_path("postconf") is None:
         if settings is None:
             return {"changed": False}
         if module.check_mode:
             module.warn("Postfix is not installed here; after its installation everything would be changed.")
-            return {"changed": True, **result}
+            return {"changed": True, **result, **({"activation": ""} if staged else {})}
         raise PostfixError("Postfix is not installed on this host; install it first, or leave this host out.")
     instance = find_instance(module)
     if settings and options["config_directory"] is None and not options["ignore_host_manager"]:
         objection = host_manager.objection()
         if objection:
             raise PostfixError(f"{objection} Set ignore_host_manager=true if Postfix shall be configured all the same.")
-    if module.check_mode:
+    with nullcontext() if module.check_mode else files.lock(instance.config_directory):
         plan = make_plan(instance, settings)
-        outcome = {"running": instance.is_running(), "reloaded": False, "flushed": False}
-    else:
-        with files.lock(instance.config_directory):
-            plan = make_plan(instance, settings)
-            outcome = carry_out(instance, plan, options["flush"])
+        if staged:
+            outcome = stage(instance, plan, write=not module.check_mode)
+        else:
+            outcome = carry_out(instance, plan, options["flush"], write=not module.check_mode)
     for warning in plan.warnings:
         module.warn(warning)
-    result.update(changed=plan.changed, config_directory=instance.config_directory, changes=sorted(plan.before))
-    result.update(outcome)
+    result.update(config_directory=instance.config_directory, **outcome)
     if settings:
         result["map_type"] = plan.kind
     if module._diff:
-        result["diff"] = {"before": plan.before, "after": plan.after}
+        names = result["changes"]
+        result["diff"] = {side: {n: getattr(plan, side)[n] for n in names} for side in ("before", "after")}
     return result
 
 
@@ -353,18 +375,35 @@ def make_plan(instance: Instance, settings: RelaySettings | None) -> Plan:
     return plan_present(instance, settings) if settings else plan_absent(instance)
 
 
-def carry_out(instance: Instance, plan: Plan, flush: str) -> dict[str, bool]:
+def stage(instance: Instance, plan: Plan, *, write: bool) -> dict[str, Any]:
+    """Put the tables that differ beside those in use, and say how to use them."""
+    tables = staging.stageable(plan)
+    missing = staging.missing(instance, tables)
+    for table in missing if write else ():
+        maps.install(instance, table, {})
+    return {
+        "changed": bool(missing),
+        "changes": sorted(table.path for table in tables),
+        "running": instance.is_running(),
+        "reloaded": False,
+        "flushed": False,
+        "activation": staging.activation(tables),
+    }
+
+
+def carry_out(instance: Instance, plan: Plan, flush: str, *, write: bool) -> dict[str, Any]:
     """Apply the plan if it changes anything, and let Postfix try waiting mail again if wanted."""
-    running, reloaded, flushed = False, False, False
-    if plan.changed:
-        outcome = apply(instance, plan)
-        running, reloaded = outcome.running, outcome.reloaded
-    else:
-        running = instance.is_running()
-    if running and (flush == "always" or (flush == "changed" and plan.changed)):
+    outcome = apply(instance, plan) if write and plan.changed else Outcome(instance.is_running())
+    flushed = write and outcome.running and (flush == "always" or (flush == "changed" and plan.changed))
+    if flushed:
         instance.flush()
-        flushed = True
-    return {"running": running, "reloaded": reloaded, "flushed": flushed}
+    return {
+        "changed": plan.changed,
+        "changes": sorted(plan.before),
+        "running": outcome.running,
+        "reloaded": outcome.reloaded,
+        "flushed": flushed,
+    }
 
 
 if __name__ == "__main__":

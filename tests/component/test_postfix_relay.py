@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -181,6 +182,83 @@ def test_new_map_type_leaves_no_stale_index(postfix: ScratchPostfix) -> None:
         assert postfix.parameters()["smtp_sasl_password_maps"].startswith(f"{kind}:")
         table = f"{kind}:{postfix.config_directory}/smarthost_passwords"
         assert lookup(postfix, table, "[localhost]:587") == f"web@example.com:{PASSWORD}"
+
+
+NEXT = PASSWORD + "2"
+
+
+def files_of(postfix: ScratchPostfix) -> set[str]:
+    return {path.name for path in postfix.config_directory.glob("smarthost_passwords*")}
+
+
+@pytest.mark.parametrize(("kind", "index"), [("hash", ".db"), ("lmdb", ".lmdb"), ("cdb", ".cdb"), ("btree", ".db")])
+def test_staged_table_is_used_by_one_command(postfix: ScratchPostfix, kind: str, index: str) -> None:
+    relay(postfix, map_type=kind)
+    table = f"{kind}:{postfix.config_directory}/smarthost_passwords"
+    before = snapshot(postfix.config_directory)
+    given: dict[str, Any] = {"map_type": kind, "default_password": NEXT, "state": "staged"}
+    predicted = relay(postfix, check=True, **given)
+    assert snapshot(postfix.config_directory) == before, "check mode has changed something"
+    run = relay(postfix, **given)
+    assert run.changed, run.message
+    assert predicted.changed
+    assert predicted.result["diff"] == run.result["diff"]
+    assert predicted.result["activation"] == run.result["activation"]
+    assert run.result["changes"] == [f"{postfix.config_directory}/smarthost_passwords"]
+    assert (run.result["reloaded"], run.result["flushed"]) == (False, False)
+    after = snapshot(postfix.config_directory)
+    new = {name: mode & 0o777 for name, (_hash, mode) in after.items() if name not in before}
+    assert new == dict.fromkeys((f"smarthost_passwords.next{index}", "smarthost_passwords.next"), 0o600)
+    assert {name: after[name] for name in before} == before, "what is in use stays"
+    again = relay(postfix, **given)
+    assert not again.changed, again.message
+    assert again.result["activation"] == run.result["activation"]
+
+    subprocess.run(["/bin/sh", "-c", run.result["activation"]], check=True)
+    assert lookup(postfix, table, "[localhost]:587") == f"web@example.com:{NEXT}"
+    assert files_of(postfix) == {"smarthost_passwords", f"smarthost_passwords{index}"}
+    assert not relay(postfix, map_type=kind, default_password=NEXT).changed
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_staged_table_that_is_never_used_is_removed(postfix: ScratchPostfix, state: str) -> None:
+    relay(postfix)
+    relay(postfix, default_password=NEXT, state="staged")
+    assert "smarthost_passwords.next.db" in files_of(postfix)
+    run = relay(postfix, state=state)
+    assert run.changed, run.message
+    assert f"{postfix.config_directory}/smarthost_passwords.next" in run.result["changes"]
+    assert files_of(postfix) == ({"smarthost_passwords", "smarthost_passwords.db"} if state == "present" else set())
+    assert not relay(postfix, state=state).changed
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({}, {}),  # nothing differs
+        ({"map_type": "texthash"}, {"map_type": "texthash", "default_password": NEXT}),  # Postfix reads it once
+        ({}, {"concurrency": 2, "default_password": NEXT}),  # more than a table differs
+        (None, {}),  # nothing is there yet
+    ],
+    ids=["nothing", "texthash", "more", "first"],
+)
+def test_what_cannot_be_staged_is_left_alone(
+    postfix: ScratchPostfix, first: dict[str, Any] | None, then: dict[str, Any]
+) -> None:
+    if first is not None:
+        relay(postfix, **first)
+    before = snapshot(postfix.config_directory)
+    run = relay(postfix, state="staged", **then)
+    assert (run.changed, run.result["activation"], run.result["changes"]) == (False, "", []), run.message
+    assert snapshot(postfix.config_directory) == before
+
+
+def test_a_killed_staging_is_cleaned_up(postfix: ScratchPostfix) -> None:
+    relay(postfix)
+    for name in ("smarthost_passwords.next.new", "smarthost_passwords.next.new.db", "smarthost_passwords.next.db"):
+        (postfix.config_directory / name).write_text("x")
+    assert relay(postfix).changed
+    assert files_of(postfix) == {"smarthost_passwords", "smarthost_passwords.db"}
 
 
 def test_administrator_wins_when_taken_back(postfix: ScratchPostfix, warnings: list[str]) -> None:

@@ -146,9 +146,11 @@ def test_the_lookup_gives_current_or_next_and_nothing_is_ever_shown(site: Site) 
             },
             "vars": {"strange": {"__unsafe__": STRANGE}},
         },
+        {**save("not_staged", ""), "vars": {"spamexperts_credential_use": "newest"}},
         store_task(site, "staged", credentials=[{"name": "a", "next_login": "new@example.com"}]),
         save("current", "use='current'"),
         save("next", "use='next'"),
+        {**save("newest", ""), "vars": {"spamexperts_credential_use": "newest"}},
         save("before", "part='login'"),
         store_task(site, "switched", "a"),
         save("after", ""),
@@ -174,6 +176,7 @@ def test_the_lookup_gives_current_or_next_and_nothing_is_ever_shown(site: Site) 
     found = {name: (site.directory / name).read_text(encoding="utf-8") for name in saved}
     assert found["current"] == STRANGE
     assert re.fullmatch(r"[A-Za-z0-9._-]{32}", found["next"])
+    assert (found["not_staged"], found["newest"]) == (STRANGE, found["next"])
     assert found["after"] == found["next"]
     assert (found["before"], found["login_after"]) == ("old@example.com", "new@example.com")
     assert found["next"] not in run.output

@@ -5,15 +5,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from tests.fleet import why_impossible
-from tests.support.rotation import RotationSite, check_mail, steady_mail
+from tests.fleet.host import Host
+from tests.support.rotation import RotationSite, check_mail, read_only, steady_mail
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
 
 
 SET = "Change the passwords at the vendor / Set the next passwords"
+USE_OLD = "Let the mail servers use the old passwords again"
 
 
 def test_in_place_with_mail_flowing(site: RotationSite) -> None:
@@ -72,7 +78,7 @@ def test_a_host_that_is_cut_off_stops_the_start_or_is_left_for_later(site: Rotat
     try:
         run = site.rotate()
         assert run.returncode != 0
-        assert "Nothing was changed, because these mail servers are not well: h2 (not reached)." in run.output
+        assert "No password was changed, because these mail servers are not well: h2 (not reached)." in run.output
         assert site.store.read_bytes() == before
         run = site.rotate(leave_out_broken_hosts=True)
         assert "Not everything is done, see the report: h2@example.com." in run.output
@@ -90,26 +96,58 @@ def test_a_host_that_is_cut_off_stops_the_start_or_is_left_for_later(site: Rotat
     site.check_rotated()
 
 
-def test_exactly_the_login_that_fails_is_rolled_back(site: RotationSite) -> None:
-    host, before = site.fleet.hosts[1], site.stored()
-    # The maps of this host cannot be written: the check beforehand cannot see that.
+@contextmanager
+def full_disk(host: Host) -> Iterator[None]:
+    """Keep Postfix's files on a disk without room as long as the block lasts."""
     host.run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/mnt")
     host.run("sh", "-c", "cp -a /etc/postfix/. /mnt; dd if=/dev/zero of=/mnt/filler bs=1k count=64 2>/dev/null || true")
     host.run("mount", "--bind", "/mnt", "/etc/postfix")
     try:
-        with steady_mail(site, "failing") as senders:
-            run = site.rotate()
-            assert run.returncode == 2, run.output
-            assert "Not everything is done, see the report: h2@example.com." in run.output
-            assert site.outcomes() == {
-                name: "rolled_back" if name.startswith("h2@") else "committed" for name in site.names
-            }
+        yield
     finally:
         host.run("umount", "--lazy", "/etc/postfix")
         host.run("umount", "--lazy", "/mnt")
+
+
+def test_a_mail_server_that_cannot_take_the_next_password_is_found_before_any_change(site: RotationSite) -> None:
+    host = site.fleet.hosts[1]
+    with full_disk(host):
+        run = site.rotate()
+        assert run.returncode == 2, run.output
+        assert re.search(r"No password was changed, because these mail servers are not well: h2 \(.*space", run.output)
+        for name, password in site.old.items():
+            assert site.accepts(name, password)
+        run = site.rotate(leave_out_broken_hosts=True)
+        assert run.returncode == 2, run.output
+        assert site.outcomes() == {name: "pending" if name.startswith("h2@") else "committed" for name in site.names}
+        assert "No space" in site.report()["credentials"][1]["hosts"]["h2"]["reason"]
+    run = site.rotate(everything=False, logins=["h2@example.com"])
+    assert run.returncode == 0, run.output
+    site.check_rotated()
+
+
+def test_exactly_the_login_that_fails_is_rolled_back(site: RotationSite) -> None:
+    host, before = site.fleet.hosts[1], site.stored()
+    with steady_mail(site, "failing") as senders:
+        with site.interrupted(SET, USE_OLD) as run:
+            run.wait_for_stop()
+            with read_only(host):  # the next password lies there, and cannot be used
+                run.go_on()
+                run.wait_for_stop()
+            run.go_on()
+            assert run.wait() == 2
+            site.check_secrets(run.output)
+            assert "Not everything is done, see the report: h2@example.com." in run.output
+        assert site.outcomes() == {
+            name: "rolled_back" if name.startswith("h2@") else "committed" for name in site.names
+        }
     check_mail(site, senders)
     assert site.stored()["h2@example.com"] == before["h2@example.com"]
     assert site.accepts(before["h2@example.com"]["login"], site.old["h2@example.com"])
+    assert sorted(path.name for path in host.path("/etc/postfix").glob("smarthost_passwords*")) == [
+        "smarthost_passwords",
+        "smarthost_passwords.db",
+    ]
     site.check_rotated([name for name in site.names if not name.startswith("h2@")])
 
 

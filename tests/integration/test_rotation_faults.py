@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.fleet import why_impossible
-from tests.support.rotation import RotationSite, check_mail, steady_mail
+from tests.support.rotation import RotationSite, check_mail, read_only, steady_mail
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
 
@@ -24,9 +24,11 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "reset_after"},
 ]
 VENDOR = "Change the passwords at the vendor"
-STAGE = f"{VENDOR} / Have the next passwords in the store before anybody uses them"
+STAGE = "Make everything ready / Have the next passwords in the store before anybody uses them"
+SET = f"{VENDOR} / Set the next passwords"
 KNOW = f"{VENDOR} / Let the store know it"
 USE = "Let the mail servers use the new passwords"
+ACTIVATE = f"{USE} / Put the tables that lie beside in use"
 SEND = f"{USE} / Send through the smarthost"
 COMMIT = "Finish, and report / Let the next passwords be the current ones"
 _LABEL = itertools.count()
@@ -167,16 +169,34 @@ def test_a_host_is_cut_off_before_it_has_the_new_password(site: RotationSite) ->
     cut_off(site, USE, "in_place")
 
 
+def test_a_host_is_cut_off_before_anything_is_changed(site: RotationSite) -> None:
+    lost = site.fleet.hosts[1]
+    try:
+        with site.interrupted(STAGE) as run:
+            run.wait_for_stop()
+            lost.cut_off()
+            run.go_on()
+            assert run.wait() != 0
+            assert "No password was changed, because these mail servers are not well: h2 (not reached)." in run.output
+            site.check_secrets(run.output)
+        for name, password in site.old.items():
+            assert site.accepts(name, password)
+    finally:
+        lost.reconnect()
+    check_finished(site)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["in_place", "alternate"])
 @pytest.mark.parametrize(
     "event",
     [
         VENDOR,
-        STAGE,
-        f"{VENDOR} / Set the next passwords",
+        SET,
         KNOW,
         USE,
+        ACTIVATE,
+        f"{ACTIVATE} / done",
         SEND,
         f"{SEND} / done",
         f"{USE} / Prove every login from this host",
@@ -211,14 +231,13 @@ def test_the_way_back_fails_as_well(site: RotationSite) -> None:
     host = site.fleet.hosts[1]
     writes = {"match": "outgoingusers/setpassword", "skip": len(site.names), "times": None}
     site.emulator.faults({**writes, "kind": "status", "code": 503})
-    host.run("mount", "--bind", "-o", "ro", "/etc/postfix", "/etc/postfix")
-    host.run("mount", "-o", "remount,bind,ro", "/etc/postfix")
-    try:
-        run = site.rotate()
-        assert run.returncode == 2, run.output
-        assert site.outcomes()[site.name(host.name)] == "pending"
-        site.check_known()
-    finally:
-        host.run("umount", "--lazy", "/etc/postfix")
-        site.emulator.faults()
+    with site.interrupted(SET) as run:
+        run.wait_for_stop()
+        with read_only(host):
+            run.go_on()
+            assert run.wait() == 2, run.output
+        site.check_secrets(run.output)
+    assert site.outcomes()[site.name(host.name)] == "pending"
+    site.check_known()
+    site.emulator.faults()
     check_finished(site)

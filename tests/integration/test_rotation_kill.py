@@ -24,13 +24,16 @@ WRITES = ("smarthost.spamexperts.credential_store", "smarthost.spamexperts.outgo
 KEEP = "Look at the store and at the vendor / Keep the store for this run"
 PREFLIGHT = "See whether every mail server is well"
 VENDOR = "Change the passwords at the vendor"
-STAGE = f"{VENDOR} / Have the next passwords in the store before anybody uses them"
+STAGE = "Make everything ready / Have the next passwords in the store before anybody uses them"
+BESIDE = "Put the next passwords beside those in use"
+FIRST_BESIDE = f"{BESIDE} / Send through the smarthost / done"
 LOCK = f"{VENDOR} / Lock the logins first"
 SET = f"{VENDOR} / Set the next passwords"
 KNOW = f"{VENDOR} / Let the store know it"
 UNLOCK = f"{VENDOR} / Unlock the logins whose passwords are new"
 USE = "Let the mail servers use the new passwords"
-FIRST_ACTIVE = f"{USE} / Send through the smarthost / done"
+FIRST_ACTIVE = f"{USE} / Put the tables that lie beside in use / done"
+FIRST_DONE = f"{USE} / Send through the smarthost / done"
 PROVE = f"{USE} / Prove every login from this host"
 DECIDE = "Decide about each login, and roll back what failed"
 SET_BACK = f"{DECIDE} / Set the old passwords again"
@@ -47,8 +50,8 @@ ALTERNATE: dict[str, Any] = {"strategy": "alternate"}
 STRATEGIES = (IN_PLACE, ALTERNATE)
 #: The runs that are killed one after the other, each at a later point than the one before; then one more run ends it.
 CHAINS = {
-    "before": (IN_PLACE, [KEEP, PREFLIGHT, STAGE, SET, KNOW]),
-    "between": (IN_PLACE, [USE, FIRST_ACTIVE, DECIDE]),
+    "before": (IN_PLACE, [KEEP, PREFLIGHT, STAGE, BESIDE, FIRST_BESIDE, SET, KNOW]),
+    "between": (IN_PLACE, [USE, FIRST_ACTIVE, FIRST_DONE, DECIDE]),
     "after": (IN_PLACE, [WAITING, CLIENTS, REMOVE, COMMIT, RELEASE]),
     "alternate": (ALTERNATE, [SET, KNOW, FIRST_ACTIVE, REMOVE, COMMIT]),
     "locked": ({"emergency": True, "emergency_action": "lock"}, [SET, UNLOCK]),
@@ -72,7 +75,7 @@ def phases() -> list[str]:
         tasks = [inner for task in play["tasks"] for inner in task.get("block", [task])]
         writing = [task["name"] for task in tasks if any(write in task for write in WRITES)]
         found += [f"{play['name']} / {task}" for task in writing] or [play["name"]]
-    return [*found, FIRST_ACTIVE, PROVE]
+    return [*found, FIRST_BESIDE, FIRST_ACTIVE, FIRST_DONE, PROVE]
 
 
 def kill_at(site: RotationSite, event: str, **rotation: Any) -> None:

@@ -21,6 +21,7 @@ import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 from tests.fleet import SMARTHOST_NAME, Fleet, SteadyMail
+from tests.fleet.host import Host
 from tests.support.emulator import Emulator
 from tests.support.interrupted import InterruptedRun, read_timeline, with_timeline
 from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
@@ -284,6 +285,17 @@ class RotationSite:
         for host in self.fleet.hosts:
             left += host.path(str(self.remote_folder)).glob("*")
         assert left == [], left
+
+
+@contextmanager
+def read_only(host: Host) -> Iterator[None]:
+    """Nothing of Postfix's configuration can be changed as long as the block lasts."""
+    host.run("mount", "--bind", "/etc/postfix", "/etc/postfix")
+    host.run("mount", "-o", "remount,bind,ro", "/etc/postfix")
+    try:
+        yield
+    finally:
+        host.run("umount", "--lazy", "/etc/postfix")
 
 
 @contextmanager

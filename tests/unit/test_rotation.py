@@ -401,7 +401,8 @@ def test_report() -> None:
         "finished": "2026-01-01T10:00:20+00:00",
         "outcome": {"a": "pending", "b": "committed"},
         "hosts": {
-            "h2": {"state": "active", "at": "2026-01-01T10:00:12.250000+00:00", "waiting": "Mail queue is empty"}
+            "h1": {"state": "ready"},  # and then it could not be reached
+            "h2": {"state": "active", "at": "2026-01-01T10:00:12.250000+00:00", "waiting": "Mail queue is empty"},
         },
         "clients": {
             "desk": {"state": "updated", "logins": ["y@example.com", "a@example.com"]},

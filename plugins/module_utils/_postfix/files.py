@@ -88,6 +88,8 @@ def lock(directory: str) -> Iterator[None]:
             f"another run is changing {directory} at this moment; wait for it to end and run again."
         ) from None
     else:
+        # Whoever puts a staged table in use only renames it.
+        os.fsync(handle)
         yield
     finally:
         os.close(handle)

@@ -21,6 +21,8 @@ INDEX_SUFFIXES: dict[str, Optional[str]] = {
     "cdb": ".cdb",
     "texthash": None,
 }
+# Where a table waits to be used; what a killed `install` leaves has the suffix of `files.NEW`.
+STAGED = ".next"
 HEADER = "# Managed by Ansible (smarthost.spamexperts.postfix_relay); what is changed here is lost.\n"
 
 
@@ -72,7 +74,7 @@ def is_right(instance: Instance, table: Table) -> bool:
 
     The index is asked, not compared: its age and postmap's exit code prove nothing.
     """
-    paths = [path for path in (table.path, _index(table.path, table.kind)) if path]
+    paths = [path for path in (table.path, index_path(table.path, table.kind)) if path]
     if files.read(table.path) != render(table.entries) or not all(Path(path).exists() for path in paths):
         return False
     if not all(files.is_private(path, table.mode) for path in paths):
@@ -82,7 +84,7 @@ def is_right(instance: Instance, table: Table) -> bool:
 
 def can_be_opened(instance: Instance, table: Table) -> bool:
     """Whether Postfix can use the map that is there, whatever it says."""
-    index = _index(table.path, table.kind) or table.path
+    index = index_path(table.path, table.kind) or table.path
     # A program of Postfix that meets a missing map waits for a second before it says so.
     return Path(index).exists() and instance.lookup(table.name, table.entries) is not None
 
@@ -96,7 +98,7 @@ def install(instance: Instance, table: Table, extra: Mapping[str, str]) -> None:
     # Ours first, so that a map without extra entries is what the next run wants to see, byte for byte.
     entries = {**table.entries, **{key: value for key, value in extra.items() if key not in table.entries}}
     beside = files.write_beside(table.path, render(entries), table.mode)
-    new_index = _index(beside, table.kind)
+    new_index = index_path(beside, table.kind)
     try:
         if new_index:
             files.remove(new_index)
@@ -121,19 +123,21 @@ def install(instance: Instance, table: Table, extra: Mapping[str, str]) -> None:
 
 
 def leftovers(path: str, kind: Optional[str]) -> list[str]:
-    """Files next to a map that nothing uses: indexes of other types, and what a killed run left.
+    """Files next to a map that nothing uses: indexes of other types, and what a killed run or a staged one left.
 
     `kind` is the type in use; with None the map itself is meant too.
     """
-    kept = [] if kind is None else [path, _index(path, kind)]
+    kept = [] if kind is None else [path, index_path(path, kind)]
     suffixes = sorted({suffix for suffix in INDEX_SUFFIXES.values() if suffix})
     candidates = [path] if kind is None else []
-    for base in (path, path + files.NEW):
+    for base in (path, path + files.NEW, path + STAGED, path + STAGED + files.NEW):
         candidates += [base + suffix for suffix in suffixes] + [f"{base}.cdb.tmp"]
-    candidates.append(path + files.NEW)
+        if base != path:
+            candidates.append(base)
     return [name for name in candidates if name not in kept and Path(name).exists()]
 
 
-def _index(path: str, kind: str) -> Optional[str]:
+def index_path(path: str, kind: str) -> Optional[str]:
+    """The file that postmap makes of this source; None where Postfix reads the source itself."""
     suffix = INDEX_SUFFIXES[kind]
     return None if suffix is None else path + suffix

@@ -1,0 +1,45 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tables that lie beside those in use, complete and looked up, so that using them is only a rename."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import maps
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.maps import Table
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
+
+
+def stageable(plan: Plan) -> list[Table]:
+    """The tables that differ, if nothing else does and Postfix notices new ones by itself."""
+    more = (
+        plan.changes_configuration
+        or plan.chroot_files
+        or plan.write_filter
+        or plan.reopen_tables
+        or plan.originals != plan.remembered_before
+    )
+    return [] if more else plan.tables
+
+
+def missing(instance: Instance, tables: Sequence[Table]) -> list[Table]:
+    """What to put beside them, as far as it does not lie there yet."""
+    beside = [replace(table, path=table.path + maps.STAGED) for table in tables]
+    return [table for table in beside if not maps.is_right(instance, table)]
+
+
+def activation(tables: Sequence[Table]) -> str:
+    """The shell command that puts what lies beside them in their place; the index first, as `maps.install` does."""
+    commands = []
+    for table in tables:
+        beside = table.path + maps.STAGED
+        index = maps.index_path(table.path, table.kind)
+        if index:
+            commands.append(["mv", "-f", f"{maps.index_path(beside, table.kind)}", index])
+        commands.append(["mv", "-f", beside, table.path])
+    return " && ".join(map(shlex.join, commands))

@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings as core_warnings
 
 try:  # ansible-core 2.19 and later
     from ansible.module_utils.testing import patch_module_args
@@ -60,7 +61,11 @@ def run_module(name: str, arguments: dict[str, Any], *, check: bool = False, dif
                 with patch_module_args(options):
                     module.main()
             else:
-                with mock.patch.object(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()):
+                with (
+                    mock.patch.object(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()),
+                    # These cores gather the warnings of a process, which for them is one module.
+                    mock.patch.object(core_warnings, "_global_warnings", []),
+                ):
                     module.main()
         except SystemExit as stop:
             code = int(stop.code or 0)

@@ -266,6 +266,13 @@ ARGUMENTS: dict[str, Any] = {
 
 def wanted_of(params: dict[str, Any]) -> Wanted:
     """What every profile shall have; ThunderbirdError where the options do not fit together."""
+    # Not left to ansible-core, to which all_users is always given, as it has a default.
+    named = bool(params["profile"]) + (params["users"] is not None) + params["all_users"]
+    if named != 1:
+        raise ThunderbirdError(
+            f"{'more than one' if named else 'none'} of profile, users and all_users says whose profiles are meant; "
+            "give exactly one of them"
+        )
     validate_entry(params["entry"])
     if params["state"] == "absent":
         return Wanted(params["entry"], None)
@@ -308,8 +315,6 @@ def main() -> None:
     module = SecretSafeModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
-        mutually_exclusive=[("profile", "users"), ("profile", "all_users"), ("users", "all_users")],
-        required_one_of=[("profile", "users", "all_users")],
     )
     params = module.params
     try:

@@ -168,6 +168,24 @@ def test_options_that_do_not_fit(profile: Path, options: dict[str, Any], says: s
     refuse(profile, says, **options)
 
 
+@pytest.mark.parametrize("options", [{"users": ["alice"]}, {"all_users": True}])
+def test_profiles_that_are_named_twice(profile: Path, options: dict[str, Any]) -> None:
+    refuse(profile, "more than one of profile, users and all_users says whose profiles are meant", **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"all_users": False}, {"profile": ""}])
+def test_nobody_whose_profile_is_meant(options: dict[str, Any]) -> None:
+    done = run_module("thunderbird_outgoing_server", {"login": "info@example.com", "password": PASSWORD, **options})
+    assert done.failed
+    assert "none of profile, users and all_users says whose profiles are meant; give exactly one" in done.message
+
+
+def test_a_default_that_is_spelt_out_names_nobody(profile: Path) -> None:
+    done = run(profile, all_users=False)
+    assert not done.failed, done.message
+    assert done.result["profiles"][0]["action"] == "added"
+
+
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A file system of 4 MB."""

@@ -171,6 +171,16 @@ def test_a_refused_profile_says_why_without_the_password(host: Path) -> None:
     assert list((host / "bob/.thunderbird").glob("*/prefs.js"))
 
 
+def test_a_person_whose_profile_is_not_named_is_refused(host: Path) -> None:
+    variables = people()
+    del variables["outgoing_mail_thunderbird_people"][1]["user"]
+    code, output, _changed = play(host, variables)
+    assert code == 2
+    assert "(item=1) => " in output
+    assert '"msg": "none of profile, users and all_users says whose profiles are meant; give exactly one' in output
+    assert passwords(host / "alice/.thunderbird/used", primary_password=PRIMARY)[ORIGIN, "alice@example.com"]
+
+
 def test_nothing_is_installed_unless_told(host: Path) -> None:
     code, output, changed = play(host, {"ansible_python_interpreter": sys.executable})
     assert (code, changed) == (0, 0), output

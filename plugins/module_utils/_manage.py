@@ -26,6 +26,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     InputError,
     Wanted,
     check_password,
+    first_three,
     normalise_domain,
     parse_wanted,
 )
@@ -183,20 +184,15 @@ def _warn(module: AnsibleModule, wanted: Sequence[Wanted], changes: Sequence[Cha
     risky = [entry for entry in wanted if entry.user.method == IP and entry.present and not entry.ip_risk_acknowledged]
     if risky:
         module.warn(
-            f"{len(risky)} senders authenticate by IP address ({_first(risky)}): whoever gets onto such a host sends "
-            "as anyone. Use a user with a password of its own, or set acknowledge_ip_risk: true."
+            f"{len(risky)} senders authenticate by IP address ({first_three(risky)}): whoever gets onto such a host "
+            "sends as anyone. Use a user with a password of its own, or set acknowledge_ip_risk: true."
         )
     unknown = [change for change in changes if change.action == UNKNOWN or change.unknown or change.password == UNKNOWN]
     if unknown:
         module.warn(
-            f"Not everything about {len(unknown)} outgoing users is known ({_first(unknown)}), because this server "
-            "does not show it; they are marked as unknown in the result."
+            f"Not everything about {len(unknown)} outgoing users is known ({first_three(unknown)}), because this "
+            "server does not show it; they are marked as unknown in the result."
         )
-
-
-def _first(entries: Sequence[Any]) -> str:
-    names = ", ".join(str(entry.key) for entry in entries[:3])
-    return names if len(entries) <= 3 else f"{names}, ..."
 
 
 def _result(module: AnsibleModule, changes: Sequence[Change]) -> dict[str, Any]:

@@ -28,8 +28,9 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._domain impo
     read_present,
     read_products,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import LIST, REMOVE, Methods
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import Key
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import LIST, Methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import OutgoingUser, first_three
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import removal_step
 
 #: How long to wait until the server shows what it has accepted, in seconds. Its caches may lag.
 SETTLE_SECONDS = 10.0
@@ -145,7 +146,7 @@ class DomainManager:
                 raise DomainError(self._refusal(users, methods))
             if users is None:
                 warn(f"Whether {self._wanted} has outgoing users, which keep it from being removed, is not known here.")
-            self.outcome.removed_users = [str(key) for key in users or ()]
+            self.outcome.removed_users = [str(user.key) for user in users or ()]
             self.outcome.changed = True
         else:
             self._remove_users(users or (), methods)
@@ -221,39 +222,38 @@ class DomainManager:
 
     # Removing
 
-    def _users(self, methods: Methods) -> Optional[list[Key]]:
+    def _users(self, methods: Methods) -> Optional[list[OutgoingUser]]:
         """The outgoing users of the domain, the domain user last; None where the server does not list them."""
         if methods.find(LIST) is None:
             return None
         users = read_lists(self._client, methods, [self._wanted.name], 1).users
-        return sorted(users, key=lambda key: (not key.username, key.username))
+        return [users[key] for key in sorted(users, key=lambda key: (not key.username, key.username))]
 
-    def _remove_users(self, users: Sequence[Key], methods: Methods) -> None:
+    def _remove_users(self, users: Sequence[OutgoingUser], methods: Methods) -> None:
         """Remove the users; the domain user comes last, as nothing public says that its removal spares the others."""
-        named = [key for key in users if key.username]
-        method = methods.require(REMOVE, "remove outgoing users")
+        named = [user for user in users if user.key.username]
 
-        def remove(key: Key) -> None:
-            names = key._asdict() if key.username else {"domain": key.domain}
-            step = Step(method.call, method.encode(names))
+        def remove(user: OutgoingUser) -> None:
+            removal = removal_step(user, methods)
+            step = Step(removal.method.call, removal.method.encode(removal.arguments))
             try:
                 self._send(step, lambda: False, accept=ErrorKind.NOT_FOUND)
             except ApiError as error:
                 if error.kind is ErrorKind.NOT_FOUND:  # the list lags
                     return
-                raise DomainError(self._stuck(key, error)) from None
-            self.outcome.removed_users.append(str(key))
+                raise DomainError(self._stuck(user, error)) from None
+            self.outcome.removed_users.append(str(user.key))
 
         with ThreadPoolExecutor(max_workers=_REMOVALS_AT_ONCE) as pool:
             list(pool.map(remove, named))
-        for key in users[len(named) :]:
-            remove(key)
+        for user in users[len(named) :]:
+            remove(user)
 
-    def _stuck(self, key: Key, error: ApiError) -> str:
+    def _stuck(self, user: OutgoingUser, error: ApiError) -> str:
         before = self.outcome.before
         product = before is not None and before.products.get("outgoing") is False
         hint = " The domain's outgoing product is off; the server may want it on for this." if product else ""
-        return f"The domain {self._wanted} stays, because the {key} could not be removed: {error}{hint}"
+        return f"The domain {self._wanted} stays, because the {user.key} could not be removed: {error}{hint}"
 
     def _remove(self, methods: Methods, remove_users: bool) -> None:
         name = self._wanted.name
@@ -266,15 +266,17 @@ class DomainManager:
             if error.kind is not ErrorKind.NOT_FOUND:
                 raise
 
-    def _refusal(self, users: Optional[Sequence[Key]], methods: Methods, told: bool = False) -> str:
+    def _refusal(self, users: Optional[Sequence[OutgoingUser]], methods: Methods, told: bool = False) -> str:
         """Why a domain with outgoing users stays, and what to do about it."""
         asked = f"The domain {self._wanted} was to be removed, but it has outgoing users"
         if users is None:
             return f"{asked}. {methods.missing(LIST, 'list them')}"
         if told:
             return f"{asked} although all that it listed were removed; its lists may lag, so run again."
-        shown = ", ".join(str(key) for key in users[:3]) + (", ..." if len(users) > 3 else "")
-        return f"{asked} ({shown}); set remove_outgoing_users: true to remove them with it, or remove them first."
+        return (
+            f"{asked} ({first_three(users)}); set remove_outgoing_users: true to remove them with it, "
+            "or remove them first."
+        )
 
 
 def _wait_until(condition: Callable[[], bool]) -> bool:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Protocol, Union
 
 try:
     import idna  # comes with requests
@@ -68,6 +68,14 @@ class Key(NamedTuple):
         return f"{self.username}@{domain}"
 
 
+class HasKey(Protocol):
+    """Whatever stands for one outgoing user."""
+
+    @property
+    def key(self) -> Key:
+        """Who it is."""
+
+
 @dataclass(frozen=True)
 class OutgoingUser:
     """One outgoing user as it is, or as somebody wants it; only what is in `state` is known, or wanted.
@@ -114,6 +122,12 @@ class Wanted:
         if self.user.method == DOMAIN:
             return f"@{self.key.domain}" if domain_login == "at_domain" else self.key.domain
         return f"{self.key.username}@{self.key.domain}"
+
+
+def first_three(users: Sequence[HasKey]) -> str:
+    """The first three of these users, as a message names them."""
+    names = ", ".join(str(user.key) for user in users[:3])
+    return names if len(users) <= 3 else f"{names}, ..."
 
 
 def nested(state: Mapping[str, Value]) -> dict[str, Any]:

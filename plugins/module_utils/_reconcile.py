@@ -26,6 +26,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     Key,
     OutgoingUser,
     Wanted,
+    first_three,
     unicode_domain,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import (
@@ -102,13 +103,14 @@ class Change:
         }
         if self.login:
             shown["login"] = self.login
-        if self.password:
+        reached = self.action not in (FAILED, SKIPPED)  # otherwise password and after are only what was planned
+        if self.password and reached:
             shown["password"] = self.password
         if self.unknown:
             shown["unknown"] = self.unknown
         if self.reason:
             shown["reason"] = self.reason
-        if self.after is not None and self.after.state:
+        if self.after is not None and self.after.state and reached:
             shown["state"] = {name: value for name, value in self.after.to_result().items() if name not in shown}
         return shown
 
@@ -322,9 +324,8 @@ def _plan_purge(current: Current, wanted: Sequence[Wanted], methods: Methods, ru
         if key.domain in rules.purge_domains and key not in named and not _protected(key, rules.purge_protect)
     ]
     if len(surplus) > rules.purge_limit:
-        shown = ", ".join(str(user.key) for user in surplus[:3])
         raise MethodError(
-            f"Purging would remove {len(surplus)} outgoing users ({shown}, ...), more than purge_limit: "
+            f"Purging would remove {len(surplus)} outgoing users ({first_three(surplus)}), more than purge_limit: "
             f"{rules.purge_limit}; nothing was changed. Check the list, then raise purge_limit."
         )
     changes = []

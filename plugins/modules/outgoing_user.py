@@ -116,12 +116,12 @@ user:
     password:
       description: What became of the password, V(set), V(kept) or V(unknown).
       type: str
-      returned: when a password is given
+      returned: when a password is given, unless it failed
       sample: set
     state:
       description: Limits, lock and settings after the change, as far as they are known.
       type: dict
-      returned: when there are any
+      returned: when there are any, unless it failed
       sample: {"limits": {"per_hour": 500}}
     unknown:
       description: What could not be compared, because the server does not show it.

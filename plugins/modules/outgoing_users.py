@@ -250,12 +250,12 @@ users:
     password:
       description: What became of the password, V(set), V(kept) or V(unknown). Never the password.
       type: str
-      returned: when a password is given
+      returned: when a password is given, unless it failed or was not attempted
       sample: set
     state:
       description: Limits, lock and settings after the change, as far as they are known.
       type: dict
-      returned: when there are any
+      returned: when there are any, unless it failed or was not attempted
       sample: {"limits": {"enabled": false}}
     unknown:
       description: What could not be compared, because the server does not show it.

@@ -295,6 +295,19 @@ def test_the_list_may_be_given(emulator_factory: Callable[..., Emulator]) -> Non
     assert server.run(**options, api_methods=given).result["removed_outgoing_users"] == NAMES
 
 
+def test_outgoing_users_are_removed_by_the_names_that_the_list_gives_them(full: Server) -> None:
+    """Otherwise "not found" would be taken for a list that lags, and the domain would stay."""
+    full.emulator.seed(domains=["example.com"])
+    rows = [{"username": "Alice"}, {"username": "192.0.2.7/32", "authentication_method": "ip"}, {"username": ""}]
+    body = json.dumps({"messages": [], "result": rows})
+    full.emulator.faults({"match": "outgoingusers/list", "kind": "body", "text": body, "times": None})
+    full.run(domain="example.com", state="absent", remove_outgoing_users=True)
+    paths = [request["path"] for request in full.emulator.requests() if "outgoingusers/remove" in request["path"]]
+    call = "/api/outgoingusers/remove/domain/example.com"
+    assert sorted(paths[:2]) == [f"{call}/username/192.0.2.7/32", f"{call}/username/Alice"]
+    assert paths[2:] == [call]
+
+
 def test_a_list_that_lags_does_no_harm(full: Server) -> None:
     full.emulator.seed(users=SENDERS)
     full.emulator.faults(lag=60)

@@ -89,6 +89,20 @@ def test_a_result_names_what_there_is_to_say_and_nothing_else() -> None:
     assert "login" not in sender.to_result(), "an IP user logs in nowhere"
 
 
+@pytest.mark.parametrize("action", ["failed", "not_attempted"])
+def test_what_was_planned_only_is_not_told_as_done(action: str) -> None:
+    (change,) = plan(listed(), want(limits={"per_hour": 5}))
+    change.action, change.reason = action, "why"
+    assert change.to_result() == {
+        "domain": "a.example",
+        "username": "alice",
+        "authentication_method": "user",
+        "action": action,
+        "login": "alice@a.example",
+        "reason": "why",
+    }
+
+
 @pytest.mark.parametrize(("form", "login"), [("domain", "a.example"), ("at_domain", "@a.example")])
 def test_how_a_domain_user_logs_in(form: str, login: str) -> None:
     (change,) = plan(listed(), want(None, authentication_method="domain"), domain_login=form)
@@ -265,6 +279,10 @@ def test_a_purge_removes_as_many_as_its_limit_and_names_some_of_more() -> None:
         "purge_limit: 5; nothing was changed. Check the list, then raise purge_limit."
     )
     assert len(plan(listed(*names), **purge, purge_limit=6)) == 6
+    with pytest.raises(
+        _methods.MethodError, match=r"remove 3 outgoing users \(user0@\S+, user1@\S+, user2@a\.example\), "
+    ):
+        plan(listed(*names[:3]), **purge, purge_limit=2)
 
 
 def test_a_purge_needs_a_list() -> None:

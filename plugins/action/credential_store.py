@@ -68,10 +68,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         """Return what the stub module documents."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
-        nothing = dict.fromkeys(("login", "password", "next_login", "locked"))
-        params["credentials"] += [{"name": name, **nothing} for name in params["names"]]
         try:
             check_options(params)
+            params["credentials"] += [{"name": name, **dict.fromkeys(_ONLY_WITH)} for name in params["names"]]
             result.update(self._manage(params))
         except (InputError, StoreError) as problem:
             raise AnsibleActionFail(str(problem)) from None
@@ -129,18 +128,20 @@ def described(shown: Mapping[str, Any], action: str) -> dict[str, Any]:
 
 def check_options(params: Mapping[str, Any]) -> None:
     """Raise InputError with everything that is wrong with the options, without what they hold."""
-    problems = []
-    names = [entry["name"] for entry in params["credentials"]]
-    problems += [f"{name} is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    names = [entry["name"] for entry in params["credentials"]] + params["names"]
+    problems = [f"{name} is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    texts = {f"names[{position}]": name for position, name in enumerate(params["names"])}
     for position, entry in enumerate(params["credentials"]):
         place = f"credentials[{position}]"
         for option, state in _ONLY_WITH.items():
             if entry[option] is not None and params["state"] != state:
                 problems.append(f"{place}.{option} has no meaning with state={params['state']}; leave it out")
-        for option in ("name", "login", "next_login"):
-            text = entry[option]
-            if text is not None and (not text or text != text.strip() or ":" in text or not text.isprintable()):
-                problems.append(f"{place}.{option} must not be empty, nor hold a colon or blanks at its ends")
+        texts.update({f"{place}.{option}": entry[option] for option in ("name", "login", "next_login")})
+    problems += [
+        f"{place} must not be empty, nor hold a colon or blanks at its ends"
+        for place, text in texts.items()
+        if text is not None and (not text or text != text.strip() or ":" in text or not text.isprintable())
+    ]
     alphabet, length = params["password_alphabet"], params["password_length"]
     if any(not character.isprintable() or character.isspace() for character in alphabet) or ":" in alphabet:
         problems.append("password_alphabet holds a blank, a colon or a control character; take them out")

@@ -11,6 +11,8 @@ import string
 import tempfile
 from pathlib import Path
 
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._files import sync_folder
+
 #: Characters that survive URL paths, Postfix maps, Thunderbird and shells without quoting.
 SAFE_ALPHABET = string.ascii_letters + string.digits + "-_."
 DEFAULT_LENGTH = 32
@@ -56,7 +58,8 @@ def _read(file: Path) -> str:
 
 
 def _create(file: Path, password: str) -> tuple[str, bool]:
-    """Write the file, unless another run was faster: then its password holds."""
+    """Write the file, unless another run was faster: then its password holds. It is on disk when this returns."""
+    new = True
     handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -66,7 +69,8 @@ def _create(file: Path, password: str) -> tuple[str, bool]:
         try:
             os.link(temporary, file)
         except FileExistsError:
-            return _read(file), False
+            password, new = _read(file), False
     finally:
         Path(temporary).unlink()
-    return password, True
+    sync_folder(file.parent)
+    return password, new

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import NamedTuple
 
 #: Map types whose entries stand as text in the file that they name.
 _TEXT_MAPS = {"hash", "btree", "lmdb", "cdb", "dbm", "texthash"}
 _COLUMNS = ("username", "domain", "password")
+#: What Postfix takes for a blank. Python knows more of them, and more ends of a line, which a password may hold.
+_BLANKS = " \t\v\f\r"
 
 
 class Pair(NamedTuple):
@@ -42,17 +45,18 @@ def map_pairs(text: str) -> list[Pair]:
     continues the one before.
     """
     lines: list[str] = []
-    for line in text.splitlines():
-        if not line.strip() or line.lstrip().startswith("#"):
+    for line in text.split("\n"):
+        bare = line.strip(_BLANKS)
+        if not bare or bare.startswith("#"):
             continue
-        if line[0].isspace() and lines:
+        if line[0] in _BLANKS and lines:
             lines[-1] += line
         else:
             lines.append(line)
     pairs = []
     for line in lines:
-        parts = line.split(None, 1)
-        login, colon, password = parts[1].strip().partition(":") if len(parts) > 1 else ("", "", "")
+        value = re.sub(f"[^{_BLANKS}]*", "", line.strip(_BLANKS), count=1)
+        login, colon, password = value.lstrip(_BLANKS).partition(":")
         if colon and login and password:
             pairs.append(Pair(login, password))
     return list(dict.fromkeys(pairs))

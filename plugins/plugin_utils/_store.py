@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Optional, cast
 
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._files import sync_folder
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credentials
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._vault import Key, Vault, VaultError
@@ -84,11 +85,7 @@ class Store:
         except BaseException:
             Path(temporary).unlink()
             raise
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.path.parent)
 
     # One at a time
 
@@ -134,13 +131,35 @@ class Store:
                 f"credential store {self.path} is kept by a run on {host} (process {process}); wait until it has "
                 f"ended. If it is gone for good, remove {self.lock_path} and run again."
             )
-        if process != run and _start_of(process) == started != "":
+        if process != run and _runs(process, started):
             raise StoreError(
                 f"credential store {self.path} is kept by another run (process {process}); wait until it has ended."
             )
 
 
+def _runs(process: int, started: str) -> bool:
+    """Whether the process that was started then still runs; where nobody can tell its start, any with its id does."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is somebody else's
+    return _start_of(process) in (started, "") or not started
+
+
 def _start_of(process: int) -> str:
-    """When the process was started, so that a later one with the same id is not taken for it; empty when it is gone."""
-    shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(process)], capture_output=True, text=True, check=False)
-    return shown.stdout.strip()
+    """When the process was started, so that a later one with the same id is not taken for it; empty if nobody can tell.
+
+    The same in every environment: not in local time, nor in words of a language.
+    """
+    with suppress(OSError):
+        # The name in brackets may hold anything; after it come field 3 and on, and field 22 is the start.
+        # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
+    command = ["ps", "-o", "lstart=", "-p", str(process)]  # macOS and the BSDs
+    with suppress(OSError):
+        environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C"}
+        shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return shown.stdout.strip()
+    return ""

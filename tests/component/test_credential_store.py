@@ -172,6 +172,11 @@ def test_without_names_it_shows_the_whole_store_and_takes_no_lock(site: Site) ->
         ("absent", {"credentials": [{"name": "a", "login": "b"}]}, "credentials[0].login has no meaning with state=ab"),
         ("present", {"credentials": [{"name": "a", "next_login": "b"}]}, "credentials[0].next_login has no meaning"),
         ("present", {"credentials": [{"name": "a", "locked": False}]}, "credentials[0].locked has no meaning with"),
+        (
+            "present",
+            {"names": ["a", "b:c"], "credentials": [{"name": "d"}, {"name": "e"}]},
+            "names[1] must not be empty, nor hold a colon or blanks at its ends. Nothing",
+        ),
         ("present", {"credentials": [{"name": "a:b"}]}, "credentials[0].name must not be empty, nor hold a colon"),
         ("present", {"credentials": [{"name": ""}]}, "credentials[0].name must not be empty"),
         ("present", {"credentials": [{"name": "a", "login": " b"}]}, "credentials[0].login must not be empty"),
@@ -342,6 +347,66 @@ def test_another_run_is_refused_until_it_ends(site: Site, other_run: subprocess.
     other_run.kill()
     other_run.wait()
     assert site.change("present", "b")["changed"]
+
+
+def test_a_run_that_lives_is_seen_in_every_environment(
+    site: Site, other_run: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.change("present", "a")
+    store = Store(str(site.path), site.controller.loader)
+    with store.locked(other_run.pid):
+        store.hold(other_run.pid)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    assert "is kept by another run" in site.refusal("present", "b")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "is kept by another run" in site.refusal("present", "b")
+
+
+def test_without_proc_the_program_ps_tells_a_run_in_every_environment(
+    site: Site, other_run: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS."""
+    read = Path.read_bytes
+
+    def no_proc(self: Path) -> bytes:
+        if self.is_relative_to("/proc"):
+            raise FileNotFoundError(2, "No such file or directory", str(self))
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", no_proc)
+    site.change("present", "a")
+    store = Store(str(site.path), site.controller.loader)
+    with store.locked(other_run.pid):
+        store.hold(other_run.pid)
+    assert json.loads(site.lock.read_text(encoding="utf-8"))["started"][-4:].isdigit(), "the year"
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert "is kept by another run" in site.refusal("present", "b")
+    # And where there is no such program either, a process of this id is taken for the run.
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "is kept by another run" in site.refusal("present", "b")
+    with store.locked(other_run.pid):
+        store.hold(other_run.pid)
+    assert json.loads(site.lock.read_text(encoding="utf-8"))["started"] == ""
+    assert "is kept by another run" in site.refusal("present", "b")
+    other_run.kill()
+    other_run.wait()
+    assert site.change("present", "b")["changed"]
+
+
+def test_a_run_whose_name_holds_a_bracket_is_seen(site: Site, tmp_path: Path) -> None:
+    program = tmp_path / "a) b 1 2"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "120"]) as other_run:
+        try:
+            store = Store(str(site.path), site.controller.loader)
+            with store.locked(other_run.pid):
+                store.hold(other_run.pid)
+            started = json.loads(site.lock.read_text(encoding="utf-8"))["started"]
+            boot = float(Path("/proc/uptime").read_text(encoding="utf-8").split()[0])
+            assert 0 <= boot - int(started) / os.sysconf("SC_CLK_TCK") < 60
+        finally:
+            other_run.kill()
 
 
 def test_a_later_process_with_the_same_id_is_not_the_run(site: Site, other_run: subprocess.Popen[bytes]) -> None:

@@ -33,6 +33,13 @@ def test_map_pairs() -> None:
     ]
 
 
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029", "\x1c", "\xa0"])
+def test_a_password_is_what_postfix_reads(character: str) -> None:
+    """Python takes all of these for the end of a line, or for a blank."""
+    text = f"[smart.test]:587 a@example.com:{character}sec{character}ret{character}\r\n\r\nb@example.com\tb:word\n"
+    assert map_pairs(text) == [Pair("a@example.com", f"{character}sec{character}ret{character}"), Pair("b", "word")]
+
+
 def test_csv_pairs() -> None:
     rows = [
         'example.com,alice,x,"pass,word"',

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._files import sync_folder
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
 
 STAGE_PREFIX = ".smarthost-spamexperts-"
@@ -72,8 +73,4 @@ def move(names: list[str], source: Path, target: Path) -> None:
             else:
                 (target / name).unlink()
         raise
-    descriptor = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(target)

@@ -25,7 +25,7 @@ description:
   - Who is no sender of the domain is left out.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
-positional: _input, wanted
+positional: _input, wanted, check_mode
 options:
   _input:
     description: The value of C(spamexperts_onboarding).
@@ -38,6 +38,12 @@ options:
     type: list
     elements: dict
     required: true
+  check_mode:
+    description:
+      - With V(true), something stands for the password of a C(password_file) that the real run will make.
+      - Otherwise such a file is an error.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -59,11 +65,22 @@ _value:
 """
 
 
-def onboarding_people(onboarding: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the people. Raises AnsibleFilterError for a password file that cannot be read."""
+def onboarding_people(
+    onboarding: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]], check_mode: bool = False
+) -> list[dict[str, Any]]:
+    """Return the people. Raises AnsibleFilterError for a password file that is not there or cannot be read."""
+
+    def read(path: str) -> str:
+        password, new = read_or_generate(path, write=False)
+        if new and not check_mode:
+            raise PasswordFileError(
+                f"password_file {path} is not there, so nobody knows the password; run the playbook without --limit, "
+                "which makes it"
+            )
+        return password
+
     try:
-        # In check mode a password may not have been generated yet; what stands for it is never written.
-        return _onboarding.people(onboarding, wanted, lambda path: read_or_generate(path, write=False)[0])
+        return _onboarding.people(onboarding, wanted, read)
     except PasswordFileError as problem:
         raise AnsibleFilterError(f"{problem}.") from None
 

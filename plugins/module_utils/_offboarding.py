@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
@@ -56,18 +56,23 @@ def users(offboarding: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def logins(offboarding: Mapping[str, Any]) -> list[str]:
-    """The names that these users log in with."""
-    return [f"{key.username}@{key.domain}" for key in _keys(offboarding)]
+def _key(login: object) -> Optional[Key]:
+    """Whose login this is, whichever way its domain is written; None where it is no user's."""
+    username, _at, domain = str(login).rpartition("@")
+    try:
+        domain = normalise_domain(domain)
+        return Key(domain, normalise_local_part(username, domain))
+    except InputError:
+        return None
 
 
 def uses(offboarding: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> list[str]:
     """The keys under which a mail server uses these logins. found: `logins` of postfix_relay_info."""
-    leaving = set(logins(offboarding))
-    return sorted(entry["key"] for entry in found if entry["login"].lower() in leaving)
+    leaving = _keys(offboarding)
+    return sorted(entry["key"] for entry in found if _key(entry["login"]) in leaving)
 
 
 def remaining(offboarding: Mapping[str, Any], wanted: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The entries of outgoing_mail_logins that stay."""
-    leaving = set(logins(offboarding))
-    return [entry for entry in wanted if str(entry["login"]).lower() not in leaving]
+    leaving = _keys(offboarding)
+    return [entry for entry in wanted if _key(entry["login"]) not in leaving]

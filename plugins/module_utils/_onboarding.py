@@ -68,6 +68,11 @@ def problems(onboarding: object) -> list[str]:
     marked = [sender for sender in onboarding["senders"] if sender.get("relay")]
     if len(marked) > 1:
         found.append(f"{NAME}.senders marks more than one sender with relay; mark one.")
+    elif any(sender.get("authentication_method") != IP and not _can_log_in(sender) for sender in marked):
+        found.append(
+            f"{NAME}.senders marks a sender with relay that has no password to log in with; give it a password or a "
+            "password_file."
+        )
     elif not found and relay_sender(onboarding) is None:
         found.append(
             f"{NAME}.senders has nobody that the mail servers can log in as; give one a password or a password_file, "
@@ -94,11 +99,15 @@ def relay_sender(onboarding: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     """The sender that the mail servers log in as, with its `login`; an empty login when they send by their address."""
     senders = onboarding["senders"]
     marked = [sender for sender in senders if sender.get("relay")]
-    able = marked or [sender for sender in senders if sender.get("password") or sender.get("password_file")]
+    able = marked or [sender for sender in senders if _can_log_in(sender)]
     if not able:
         return None
     wanted = parse_wanted({**able[0], "domain": onboarding["domain"]}, 0, "on_mismatch")
     return {**able[0], "login": "" if wanted.user.method == IP else wanted.login("domain")}
+
+
+def _can_log_in(sender: Mapping[str, Any]) -> bool:
+    return bool(sender.get("password") or sender.get("password_file"))
 
 
 def people(

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Optional, Protocol, Union
 
 try:
     import idna  # comes with requests
-except ImportError:  # require_requests() reports both
-    idna = None  # type: ignore[assignment]  # the module fails before it needs it
+except ImportError:
+    idna = None  # type: ignore[assignment]  # only names outside ASCII need it, and say so
 
 USER = "user"
 DOMAIN = "domain"
@@ -155,6 +155,8 @@ def _normalise_domain(text: str) -> str:
     if not domain:
         raise InputError("the domain is empty; give it as in example.com")
     if not domain.isascii():
+        if idna is None:
+            raise InputError(f"{text!r} needs the Python package idna; install it, or write the name in its xn-- form")
         try:
             domain = idna.encode(domain, uts46=True).decode("ascii")
         except (idna.IDNAError, UnicodeError):
@@ -167,7 +169,7 @@ def _normalise_domain(text: str) -> str:
 
 def unicode_domain(domain: str) -> str:
     """The domain as people write it."""
-    if "xn--" not in domain:
+    if "xn--" not in domain or idna is None:
         return domain
     try:
         return str(idna.decode(domain))

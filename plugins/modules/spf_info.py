@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - smarthost.spamexperts._attributes.INFO
 requirements:
   - dnspython >= 2.1
+  - idna
 options:
   domains:
     description: The domains to look at, in Unicode or in their C(xn--) form.

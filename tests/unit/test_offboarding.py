@@ -44,3 +44,17 @@ def test_their_logins_are_found_and_taken_out() -> None:
     ]
     assert _offboarding.uses(LEAVING, found) == ["@sales.example", "alice@example.com"]
     assert _offboarding.remaining(LEAVING, found) == found[:1]
+
+
+@pytest.mark.parametrize("domain", ["müller.example", "xn--mller-kva.example"])
+def test_their_logins_are_found_however_the_domain_is_written(domain: str) -> None:
+    leaving = {"domain": domain, "usernames": ["alice"]}
+    stays = {"key": "api", "login": "api-key"}
+    found = [
+        {"key": "one", "login": "Alice@Müller.example"},
+        {"key": "two", "login": "alice@xn--mller-kva.example"},
+        stays,
+        {"key": "three", "login": "xn--mller-kva.example"},
+    ]
+    assert _offboarding.uses(leaving, found) == ["one", "two"]
+    assert _offboarding.remaining(leaving, found) == found[2:]

@@ -40,6 +40,8 @@ def describe(*senders: dict[str, Any], **more: Any) -> dict[str, Any]:
             describe({**ALICE, "relay": True}, {"authentication_method": "domain", "relay": True}),
             "more than one sender",
         ),
+        (describe(ALICE, {"username": "bob", "relay": True}), "marks a sender with relay that has no password"),
+        (describe({"authentication_method": "domain", "relay": True}), "that has no password to log in with; give it"),
         (describe({"username": "alice"}), "nobody that the mail servers can log in as"),
         (describe({"authentication_method": "ip", "username": "192.0.2.1"}), "mark an IP sender with relay: true"),
     ],
@@ -188,6 +190,16 @@ def test_people_of_a_host_get_the_logins_of_the_senders(tmp_path: Path) -> None:
         },
         {"user": "bob", "identities": ["bob@example.com"], "login": "bob@example.com"},
     ]
+    (tmp_path / "info").unlink()
+    with pytest.raises(AnsibleFilterError) as problem:
+        filters["onboarding_people"](onboarding, people)
+    assert str(problem.value) == (
+        f"password_file {tmp_path}/info is not there, so nobody knows the password; run the playbook without --limit, "
+        "which makes it."
+    )
+    predicted = filters["onboarding_people"](onboarding, people, check_mode=True)
+    assert len(predicted[1]["password"]) == 32, "something that stands for it"
+    assert not (tmp_path / "info").exists()
     (tmp_path / "info").write_bytes(b"\xff")
     with pytest.raises(AnsibleFilterError, match="cannot be read: it is not UTF-8"):
         filters["onboarding_people"](onboarding, people)

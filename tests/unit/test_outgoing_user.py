@@ -308,7 +308,7 @@ def test_what_is_wanted_stays_as_it_was_read() -> None:
 
 
 def test_without_idna_what_needs_none_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes with requests; the sentence about what is missing comes later, from the module."""
+    """It comes with requests, which not every module needs, and names are read before that is asked for."""
     monkeypatch.setitem(sys.modules, "idna", None)
     assert model.__spec__ is not None
     again = importlib.util.module_from_spec(model.__spec__)
@@ -316,6 +316,12 @@ def test_without_idna_what_needs_none_still_works(monkeypatch: pytest.MonkeyPatc
     assert model.__spec__.loader is not None
     model.__spec__.loader.exec_module(again)
     assert again.normalise_domain("Example.com") == "example.com"
+    assert str(again.Key("xn--mller-kva.example", "alice")) == "alice@xn--mller-kva.example"
+    with pytest.raises(again.InputError) as problem:
+        again.normalise_domain("müller.example")
+    assert str(problem.value) == (
+        "'müller.example' needs the Python package idna; install it, or write the name in its xn-- form"
+    )
 
 
 def test_a_password_is_in_no_representation() -> None:

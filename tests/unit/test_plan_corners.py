@@ -150,3 +150,21 @@ def test_the_password_of_the_faster_run_holds(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "link", late)
     assert _passwords.read_or_generate(str(file), write=True) == ("Faster-Password-42", False)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_new_password_is_on_disk_before_anybody_can_tell_it_to_the_vendor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file whose name is not on disk is gone after a loss of power, however well its content is."""
+    synced: list[tuple[str, list[str]]] = []
+    sync = os.fsync
+
+    def noted(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        synced.append((path.name, sorted(each.name for each in tmp_path.iterdir()) if path == tmp_path else []))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    _passwords.read_or_generate(str(tmp_path / "alice"), write=True)
+    assert len(synced) == 2
+    assert synced[1] == (tmp_path.name, ["alice"])

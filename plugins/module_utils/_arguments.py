@@ -80,6 +80,14 @@ MANAGE_OPTIONS: dict[str, Any] = {
 }
 
 
+def checked_concurrency(params: Mapping[str, Any]) -> int:
+    """The option of CONCURRENCY. Raises InputError for a number that cannot be."""
+    concurrency = int(params["concurrency"])
+    if not 1 <= concurrency <= 16:
+        raise InputError(f"concurrency is {concurrency}; it must be from 1 to 16")
+    return concurrency
+
+
 def connection_from(params: Mapping[str, Any]) -> Connection:
     """The connection that the options of API_OPTIONS describe. Raises InputError with one sentence."""
     address = _checked_url("api_url", params["api_url"], ("https",))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
@@ -38,6 +37,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     normalise_username,
     setting_text,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._parallel import first_alone
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost, Verdict, prove_logins
 
 _TRUE = ("1", "true", "yes", "on")
@@ -111,8 +111,7 @@ def read_lists(client: Client, methods: Methods, domains: Iterable[str], concurr
                 return []
             return parse_rows(reply.result, method, domain)
 
-        with ThreadPoolExecutor(max_workers=max(1, min(concurrency, len(wanted)))) as pool:
-            lists = list(pool.map(read, wanted))
+        lists = first_alone(read, wanted, concurrency)
     else:
         reply = client.call(method.call, method.encode({}), write=False)
         lists = [parse_rows(reply.result, method, "")]

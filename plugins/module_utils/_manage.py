@@ -12,7 +12,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._apply import Applier
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import connection_from
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
+    checked_concurrency,
+    connection_from,
+)
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import (
     Current,
@@ -55,8 +58,7 @@ _NO_LIST = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED, ErrorKind.BAD_REPLY)
 
 def check_options(params: Mapping[str, Any]) -> None:
     """Raise InputError for a number that cannot be. What needs no connection is checked before there is one."""
-    if not 1 <= params["concurrency"] <= 16:
-        raise InputError(f"concurrency is {params['concurrency']}; it must be from 1 to 16")
+    checked_concurrency(params)
     for name in ("wait_timeout", "purge_limit"):
         if params.get(name, 0) < 0:
             raise InputError(f"{name} is {params[name]}; it must be 0 or more")

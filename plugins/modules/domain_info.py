@@ -93,23 +93,26 @@ domains:
       sample: abuse@example.com
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import API_OPTIONS, CONCURRENCY
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
+    API_OPTIONS,
+    CONCURRENCY,
+    checked_concurrency,
+)
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._domain import Domain, absent_result
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._manage_domain import read_domain
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import MethodError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError, normalise_domain
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._parallel import first_alone
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import account_domains, api_session
 
 
 def read(module: AnsibleModule, client: Client) -> list[dict[str, Any]]:
     """The domains that were asked for. Raises InputError, MethodError, ApiError."""
-    if not 1 <= module.params["concurrency"] <= 16:
-        raise InputError(f"concurrency is {module.params['concurrency']}; it must be from 1 to 16")
+    concurrency = checked_concurrency(module.params)
     asked = module.params["domains"]
     names = sorted({normalise_domain(name) for name in (account_domains(client) if asked is None else asked)})
 
@@ -117,8 +120,7 @@ def read(module: AnsibleModule, client: Client) -> list[dict[str, Any]]:
         domain = read_domain(client, Domain(name))
         return domain.to_result() if domain else absent_result(name)
 
-    with ThreadPoolExecutor(max_workers=module.params["concurrency"]) as pool:
-        return list(pool.map(show, names))
+    return first_alone(show, names, concurrency)
 
 
 def main() -> None:

@@ -115,7 +115,11 @@ users:
 import fnmatch
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import API_OPTIONS, CONCURRENCY
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
+    API_OPTIONS,
+    CONCURRENCY,
+    checked_concurrency,
+)
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import read_lists
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import LIST, MethodError, Methods
@@ -129,19 +133,19 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._session imp
     api_session,
     help_page,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import PURPOSES
 
 
 def read(module: AnsibleModule, client: Client) -> list[OutgoingUser]:
     """The users that were asked for. Raises InputError, MethodError, ApiError."""
     params = module.params
-    if not 1 <= params["concurrency"] <= 16:
-        raise InputError(f"concurrency is {params['concurrency']}; it must be from 1 to 16")
+    concurrency = checked_concurrency(params)
     methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
-    methods.require(LIST, "list outgoing users")
+    methods.require(LIST, PURPOSES[LIST])
     domains = params["domains"]
     if domains is None:
         domains = account_domains(client)
-    users = read_lists(client, methods, map(normalise_domain, domains), params["concurrency"]).users
+    users = read_lists(client, methods, map(normalise_domain, domains), concurrency).users
     patterns = params["usernames"]
     return [
         user

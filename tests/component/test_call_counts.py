@@ -67,6 +67,23 @@ def test_new_users_are_two_writes_each_without_logins_and_two_looks_at_each_doma
     assert counters["auths"] == 0
 
 
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        ("domain_info", {"domains": DOMAINS}),
+        ("outgoing_user_info", {"domains": DOMAINS, "api_methods": LIST_BY_DOMAIN}),
+        ("outgoing_users", {"users": users(20), "api_methods": LIST_BY_DOMAIN}),
+    ],
+)
+def test_a_wrong_api_login_is_tried_once(emulator: Emulator, module: str, options: dict[str, Any]) -> None:
+    """The vendor blocks addresses that fail often."""
+    emulator.seed(domains=DOMAINS)
+    connection = {**emulator.connection, "api_password": "Another-Horse-43"}
+    done = run_module(module, {**connection, **options, "concurrency": 8})
+    assert "check api_username and api_password" in done.message
+    assert sum(emulator.counters()["requests"].values()) == 1
+
+
 def test_check_mode_looks_once_and_writes_nothing(emulator: Emulator) -> None:
     emulator.seed(domains=DOMAINS)
     run(emulator, users(20), check=True)

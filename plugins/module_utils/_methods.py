@@ -318,7 +318,7 @@ def discover(page: str, use_writes: bool) -> dict[str, Method]:
     found: dict[str, Method] = {}
     for operation, calls in CALL_ALIASES.items():
         for call in calls:
-            method = _from_link(operation, call, links[call]) if call in links else None
+            method = _from_link(operation, links[call]) if call in links else None
             if method is not None:
                 source = Source.DISCOVERED if operation == LIST or use_writes else Source.PROPOSED
                 found[operation] = Method(operation, call, method, source=source)
@@ -326,7 +326,7 @@ def discover(page: str, use_writes: bool) -> dict[str, Method]:
     return found
 
 
-def _from_link(operation: str, call: str, wire_names: Sequence[str]) -> Optional[dict[str, str]]:
+def _from_link(operation: str, wire_names: Sequence[str]) -> Optional[dict[str, str]]:
     allowed = {*_REQUIRED.get(operation, ()), *_ADDRESS, *_ATTRIBUTES.get(operation, ())}
     parameters: dict[str, str] = {}
     for wire_name in wire_names:

@@ -83,7 +83,6 @@ def prove_logins(
     *,
     connections: int = 6,
     timeout: float = 15,
-    most_refusals: int = MOST_REFUSALS,
     senders: Optional[Mapping[str, Sequence[str]]] = None,
 ) -> list[LoginProof]:
     """Try these (login, password), several at a time, and give the proofs in their order.
@@ -91,15 +90,15 @@ def prove_logins(
     senders: login -> envelope senders whose mail it must be able to send. Each is offered as far as its recipient,
     which is the sender itself, and then taken back, so that no mail leaves.
 
-    After most_refusals refused logins no other is begun: they are unknown. An AUTH waits while those under way could
+    After MOST_REFUSALS refused logins no other is begun: they are unknown. An AUTH waits while those under way could
     exceed that number, but each login that was accepted since the last refusal lets one more go ahead, up to
-    _MOST_TRUSTED. So wrong passwords at the start end at most_refusals, and none ends beyond most_refusals +
+    _MOST_TRUSTED. So wrong passwords at the start end at MOST_REFUSALS, and none ends beyond MOST_REFUSALS +
     _MOST_TRUSTED. Never raises for what the server does.
     """
     different = list(dict.fromkeys(pairs))
     if not different:
         return []
-    attempt = _Attempts(server, timeout, most_refusals, senders or {})
+    attempt = _Attempts(server, timeout, senders or {})
     workers = max(1, min(connections, MOST_CONNECTIONS, len(different)))
     with ThreadPoolExecutor(max_workers=workers) as pool:
         proofs = dict(zip(different, pool.map(lambda pair: attempt.prove(*pair), different)))
@@ -109,13 +108,10 @@ def prove_logins(
 class _Attempts:
     """What the threads share: the TLS context, and when to stop."""
 
-    def __init__(
-        self, server: Smarthost, timeout: float, most_refusals: int, senders: Mapping[str, Sequence[str]]
-    ) -> None:
+    def __init__(self, server: Smarthost, timeout: float, senders: Mapping[str, Sequence[str]]) -> None:
         self._server = server
         self._senders = senders
         self._timeout = timeout
-        self._most_refusals = most_refusals
         self._changed = threading.Condition()
         self._under_way = 0
         self._refusals = 0
@@ -162,7 +158,7 @@ class _Attempts:
             client = self._connect(stack)
             with self._changed:
                 self._failures = 0
-                while not self._stopped and self._refusals + self._under_way >= self._most_refusals + self._trusted:
+                while not self._stopped and self._refusals + self._under_way >= MOST_REFUSALS + self._trusted:
                     self._changed.wait()
                 if self._stopped:
                     return LoginProof(login, Verdict.UNKNOWN, self._stopped)
@@ -178,7 +174,7 @@ class _Attempts:
                     elif verdict is Verdict.REFUSED:
                         self._trusted = 0
                         self._refusals += 1
-                    if self._refusals >= self._most_refusals:
+                    if self._refusals >= MOST_REFUSALS:
                         self._stop(
                             f"not tried, because {self._server.host} has refused {self._refusals} logins, "
                             "and blocks an address that fails often"

@@ -19,6 +19,10 @@ author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:
   - smarthost.spamexperts._attributes
+attributes:
+  diff_mode:
+    description: Has no diff to show in C(diff_mode); RV(credentials) says what was taken.
+    support: none
 options:
   path:
     description: The credential store, see M(smarthost.spamexperts.credential_store).

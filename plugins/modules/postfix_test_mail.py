@@ -39,6 +39,10 @@ requirements:
   - Python 3.9 or newer
 extends_documentation_fragment:
   - smarthost.spamexperts._attributes.INFO
+attributes:
+  check_mode:
+    description: In C(check_mode) the options are checked, and no mail is sent.
+    support: partial
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 seealso:

@@ -54,9 +54,13 @@ def module_names() -> list[str]:
     return sorted(path.stem for path in ROOT.glob("plugins/modules/*.py"))
 
 
-def plugin_names(kind: str) -> list[str]:
-    """Return the names of all plugins of a kind ("filter", "lookup"), without the collection's name."""
-    return sorted(path.stem for path in ROOT.glob(f"plugins/{kind}/*.py"))
+def plugin_names(kind: str, collection: Path = ROOT) -> list[str]:
+    """Return the names of all plugins of a kind ("filter", "lookup"), without the collection's name.
+
+    They stand where their documentation is: beside the code in a file of their name, or in the code.
+    """
+    code = [path for path in collection.glob(f"plugins/{kind}/*.py") if "\nDOCUMENTATION = " in path.read_text()]
+    return sorted(path.stem for path in [*collection.glob(f"plugins/{kind}/*.yml"), *code])
 
 
 def role_names() -> list[str]:

@@ -13,6 +13,8 @@ import sys
 import tarfile
 from pathlib import Path
 
+from tests.support.documentation import plugin_names
+
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE, NAME = "smarthost", "spamexperts"
 # Everything that the artefact may hold; what ends in "/" with all that is below it.
@@ -98,7 +100,7 @@ def main() -> int:
     folder = ROOT / "build" / "installed"
     collection = install(artefact, folder)
     for kind, subfolder in (("module", "modules"), ("filter", "filter"), ("lookup", "lookup")):
-        documented(kind, sorted(path.stem for path in collection.glob(f"plugins/{subfolder}/*.py")), folder)
+        documented(kind, plugin_names(subfolder, collection), folder)
     documented("role", sorted(path.name for path in collection.glob("roles/*")), folder)
     for playbook in sorted(collection.glob("playbooks/*.yml")):
         command = ["ansible-playbook", "--syntax-check", f"{NAMESPACE}.{NAME}.{playbook.stem}"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -151,6 +152,17 @@ def test_filter_or_lookup_is_documented_whole(kind: str, name: str) -> None:
     assert wrong_in(block) == []
 
 
+def test_every_filter_is_documented_under_its_name() -> None:
+    names: list[str] = []
+    for path in ROOT.glob("plugins/filter/*.py"):
+        names += (
+            importlib.import_module(f"ansible_collections.{COLLECTION}.plugins.filter.{path.stem}")
+            .FilterModule()
+            .filters()
+        )
+    assert sorted(names) == plugin_names("filter")
+
+
 @pytest.mark.parametrize("block", list(guide_blocks()), ids=lambda block: block.source)
 def test_guides_use_only_what_exists(block: Block) -> None:
     assert wrong_in(block) == []
@@ -171,7 +183,11 @@ def known_names() -> set[str]:
     """Return every name that may stand behind the collection's name."""
     playbooks = {path.stem for path in ROOT.glob("playbooks/*.yml")}
     fragments = {path.stem for path in ROOT.glob("plugins/doc_fragments/*.py")}
-    others = {path.stem for kind in ("action", "filter", "lookup") for path in ROOT.glob(f"plugins/{kind}/*.py")}
+    others = [
+        *(path.stem for path in ROOT.glob("plugins/action/*.py")),
+        *plugin_names("filter"),
+        *plugin_names("lookup"),
+    ]
     return {*MODULES, *role_names(), *playbooks, *fragments, *others, "api", "plugins"}
 
 
@@ -179,6 +195,7 @@ def test_every_full_name_in_the_texts_exists() -> None:
     sources = [
         *guides(),
         *ROOT.glob("plugins/**/*.py"),
+        *ROOT.glob("plugins/**/*.yml"),
         *ROOT.glob("playbooks/**/*.yml"),
         *ROOT.glob("roles/**/*.yml"),
         *ROOT.glob("meta/*.yml"),

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.smarthost.spamexperts.plugins.filter import onboarding_people, onboarding_problems
+from ansible_collections.smarthost.spamexperts.plugins.filter.onboarding import FilterModule
 from ansible_collections.smarthost.spamexperts.plugins.module_utils import _onboarding, _summary
 
+FILTERS = FilterModule().filters()
 PASSWORD = "Correct-Horse-42"
 ALICE = {"username": "alice", "password": PASSWORD}
 
@@ -47,7 +48,7 @@ def describe(*senders: dict[str, Any], **more: Any) -> dict[str, Any]:
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(onboarding: Any, word: str) -> None:
-    found = onboarding_problems.FilterModule().filters()["onboarding_problems"](onboarding)
+    found = FILTERS["onboarding_problems"](onboarding)
     assert len(found) == 1, found
     assert word in found[0]
     assert found[0].endswith(".")
@@ -178,8 +179,7 @@ def test_people_of_a_host_get_the_logins_of_the_senders(tmp_path: Path) -> None:
         {"user": "bob"},
         {"user": "eve"},
     ]
-    filters = onboarding_people.FilterModule().filters()
-    assert filters["onboarding_people"](onboarding, people) == [
+    assert FILTERS["onboarding_people"](onboarding, people) == [
         {"user": "alice", "identities": ["alice@example.com"], "login": "alice@example.com", "password": PASSWORD},
         {
             "user": "desk",
@@ -192,14 +192,14 @@ def test_people_of_a_host_get_the_logins_of_the_senders(tmp_path: Path) -> None:
     ]
     (tmp_path / "info").unlink()
     with pytest.raises(AnsibleFilterError) as problem:
-        filters["onboarding_people"](onboarding, people)
+        FILTERS["onboarding_people"](onboarding, people)
     assert str(problem.value) == (
         f"password_file {tmp_path}/info is not there, so nobody knows the password; run the playbook without --limit, "
         "which makes it."
     )
-    predicted = filters["onboarding_people"](onboarding, people, check_mode=True)
+    predicted = FILTERS["onboarding_people"](onboarding, people, check_mode=True)
     assert len(predicted[1]["password"]) == 32, "something that stands for it"
     assert not (tmp_path / "info").exists()
     (tmp_path / "info").write_bytes(b"\xff")
     with pytest.raises(AnsibleFilterError, match="cannot be read: it is not UTF-8"):
-        filters["onboarding_people"](onboarding, people)
+        FILTERS["onboarding_people"](onboarding, people)

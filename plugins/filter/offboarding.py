@@ -1,0 +1,23 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters of the playbook offboard_user; each is documented in the file of its name beside this one."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding
+
+
+class FilterModule:
+    """The filters, as ansible-core finds them."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by their names."""
+        return {
+            "offboarding_problems": _offboarding.problems,
+            "offboarding_remaining": _offboarding.remaining,
+            "offboarding_users": _offboarding.users,
+            "offboarding_uses": _offboarding.uses,
+        }

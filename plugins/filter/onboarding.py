@@ -1,0 +1,50 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters of the playbook onboard_domain; each is documented in the file of its name beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _onboarding, _summary
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._passwords import (
+    PasswordFileError,
+    read_or_generate,
+)
+
+
+def onboarding_people(
+    onboarding: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]], check_mode: bool = False
+) -> list[dict[str, Any]]:
+    """Return the people. Raises AnsibleFilterError for a password file that is not there or cannot be read."""
+
+    def read(path: str) -> str:
+        password, new = read_or_generate(path, write=False)
+        if new and not check_mode:
+            raise PasswordFileError(
+                f"password_file {path} is not there, so nobody knows the password; run the playbook without --limit, "
+                "which makes it"
+            )
+        return password
+
+    try:
+        return _onboarding.people(onboarding, wanted, read)
+    except PasswordFileError as problem:
+        raise AnsibleFilterError(f"{problem}.") from None
+
+
+class FilterModule:
+    """The filters, as ansible-core finds them."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by their names."""
+        return {
+            "onboarding_people": onboarding_people,
+            "onboarding_problems": _onboarding.problems,
+            "onboarding_relay": _onboarding.relay_sender,
+            "onboarding_summary": _summary.summary,
+            "onboarding_users": _onboarding.users,
+        }

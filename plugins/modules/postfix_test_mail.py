@@ -41,8 +41,9 @@ extends_documentation_fragment:
   - smarthost.spamexperts._attributes.INFO
 attributes:
   check_mode:
-    description: In C(check_mode) the options are checked, and no mail is sent.
+    description: Can run in C(check_mode), which changes nothing.
     support: partial
+    details: Only the options are checked, and no mail is sent.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 seealso:

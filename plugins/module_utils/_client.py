@@ -304,7 +304,11 @@ class Client:
                 f"{host} did not answer within {timeout:.3g} seconds",
                 "check the network, or raise timeout",
             )
-        elif isinstance(cause, OSError) and cause.errno:
+        elif (
+            isinstance(cause, OSError)
+            and cause.errno
+            and not isinstance(cause, (ConnectionResetError, BrokenPipeError))
+        ):
             reason = f"{host} could not be reached ({os.strerror(cause.errno).lower()})"
         else:
             reason = f"{host} ended the connection"

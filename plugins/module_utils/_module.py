@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module base for options that hold secrets inside lists."""
+"""The module base for options that hold secrets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 class SecretSafeModule(AnsibleModule):  # type: ignore[misc]  # ansible-core ships no types
-    """A module whose nested secrets reach neither syslog nor its result.
+    """A module whose secrets reach neither syslog nor its result: nested ones, and those under a misspelt option.
 
-    ansible-core logs a module's arguments as `str()` of the list and masks by substring, so a nested password
-    with a quote or a backslash would appear in clear; and cores before 2.21 add all arguments to the result
+    When ansible-core refuses an option that there is not, it shows all that were given, with what may be a password
+    under a misspelt name. It logs a module's arguments as `str()` of the list and masks by substring, so a nested
+    password with a quote or a backslash would appear in clear; and cores before 2.21 add all arguments to the result
     and then search it for each secret, with work that grows as secrets times texts: 14 seconds for 1000 users.
     Neither has anything to work on here, and our own results are made without secrets. A failure while the options
     are checked, which core words itself, is still searched.

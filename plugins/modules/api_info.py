@@ -105,7 +105,6 @@ works:
     purge: true
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import API_OPTIONS
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
@@ -121,6 +120,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods imp
     MethodError,
     Methods,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import api_session, help_page
 
@@ -152,7 +152,7 @@ def first_text(client: Client, call: str) -> str:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=API_OPTIONS, supports_check_mode=True)
+    module = SecretSafeModule(argument_spec=API_OPTIONS, supports_check_mode=True)
     params = module.params
     try:
         with api_session(module) as client:

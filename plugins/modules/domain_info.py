@@ -105,6 +105,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._client impo
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._domain import Domain, absent_result
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._manage_domain import read_domain
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import MethodError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError, normalise_domain
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._parallel import first_alone
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import account_domains, api_session
@@ -125,7 +126,7 @@ def read(module: AnsibleModule, client: Client) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = SecretSafeModule(
         argument_spec={**API_OPTIONS, "domains": {"type": "list", "elements": "str"}, "concurrency": CONCURRENCY},
         supports_check_mode=True,
     )

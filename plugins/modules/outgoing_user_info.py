@@ -123,6 +123,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments i
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import read_lists
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import LIST, MethodError, Methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     InputError,
     OutgoingUser,
@@ -156,7 +157,7 @@ def read(module: AnsibleModule, client: Client) -> list[OutgoingUser]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = SecretSafeModule(
         argument_spec={
             **API_OPTIONS,
             "domains": {"type": "list", "elements": "str"},

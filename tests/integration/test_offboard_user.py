@@ -86,6 +86,27 @@ def test_somebody_leaves(tmp_path: Path, emulator: Emulator, postfix: ScratchPos
     assert "did not use them" in again.output
 
 
+def test_mail_servers_that_a_pattern_names_are_reported(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    site = Site(tmp_path, emulator, postfix)
+    run = site.run("offboard_user", "-e", "spamexperts_relay_hosts=mail*:!localhost", usernames=["alice"])
+    assert run.returncode == 0, run.output
+    assert "mail1: did not use them" in run.output
+
+
+def test_an_empty_configuration_directory_is_the_main_instance(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    """As in the role; the variable may be there for the sake of other hosts."""
+    site = Site(tmp_path, emulator, postfix)
+    content = yaml.safe_load(site.inventory.read_text())
+    content["all"]["children"]["mail_relays"]["hosts"]["mail1"]["outgoing_mail_config_directory"] = ""
+    site.inventory.write_text(yaml.safe_dump(content))
+    run = site.run("offboard_user", "--check", usernames=["alice"])
+    assert run.returncode == 0, run.output
+
+
 def test_a_login_that_a_mail_server_needs_is_not_taken_away(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
 ) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +135,34 @@ def test_the_connection_may_come_from_the_environment(
     connection = {f"SPAMEXPERTS_{name.upper()}": value for name, value in emulator.connection.items()}
     run = onboarding.run("--check", **connection)
     assert run.returncode == 0, run.output
+
+
+def test_an_account_with_nothing_in_it_leaves_everything_to_the_environment(tmp_path: Path, emulator: Emulator) -> None:
+    onboarding = Onboarding(tmp_path, emulator)
+    onboarding.accounts = {"default": None}
+    connection = {f"SPAMEXPERTS_{name.upper()}": value for name, value in emulator.connection.items()}
+    run = onboarding.run("--check", **connection)
+    assert run.returncode == 0, run.output
+
+
+def test_a_misspelt_key_of_an_account_is_named_and_its_value_is_not_shown(tmp_path: Path, emulator: Emulator) -> None:
+    onboarding = Onboarding(tmp_path, emulator)
+    onboarding.accounts["default"]["api_pasword"] = "Misspelt-Horse-42"
+    run = onboarding.run("-vvv")
+    assert run.returncode != 0
+    assert "Unsupported parameters" in run.output
+    assert "api_pasword" in run.output
+    assert "Misspelt-Horse-42" not in run.output
+    assert not emulator.users()
+
+
+def test_mail_servers_that_a_pattern_names_are_in_the_summary(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    run = Onboarding(tmp_path, emulator, postfix).run("-e", "spamexperts_relay_hosts=mail*:!localhost")
+    assert run.returncode == 0, run.output
+    summary = run.output.partition("TASK [Summary]")[2]
+    assert re.search(r"mail1 +changed, +its login is proven from there", summary), summary
 
 
 def test_the_smarthost_may_have_another_name_here(tmp_path: Path, emulator: Emulator) -> None:

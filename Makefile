@@ -37,7 +37,8 @@ PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: screenshot mutation help environment packages-demo packages-test demo \
-	test tests test-unit test-component test-integration test-slow test-matrix coverage lint sanity units build importer audit docs \
+	test test-unit test-component test-integration test-slow test-matrix coverage sanity units build importer audit docs \
+	lint lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog \
 	changelog release-check publish bench clean
 
 help:  ## This list
@@ -133,7 +134,7 @@ docs: environment  ## The documentation as a site, in build/site; every link in 
 	@tests/tools/environment $(VENV)/bin/python $(BUILD)/docs tests/requirements-docs.txt
 	@$(STAGE) docs $(BUILD)/docs/bin/python -m tests.tools.site
 
-test-matrix: packages-test $(LINK)  ## Unit, component, secrecy and sanity tests on every ansible-core that a Python is here for
+test-matrix: packages-test $(LINK)  ## Unit, component, secrecy, sanity and units on every ansible-core that a Python is here for
 	@$(PYTHON) -m tests.tools.matrix $(CORES) $(STAGES)
 
 changelog: environment  ## Turn the fragments into CHANGELOG.md for the version in galaxy.yml
@@ -143,7 +144,7 @@ release-check: build  ## The version, its changelog and its artefact agree: make
 	@$(STAGE) release-check tests/tools/release_check "$(VERSION)"
 
 publish: release-check  ## Send the artefact to Galaxy (ANSIBLE_GALAXY_TOKEN)
-	@ansible-galaxy collection publish $(BUILD)/artefact/smarthost-spamexperts-$(VERSION).tar.gz
+	@python -m tests.tools.publish $(BUILD)/artefact/smarthost-spamexperts-$(VERSION).tar.gz
 
 bench: environment  ## Ratios against what a user would do instead
 	@python -m benchmarks $(ARGS)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -22,7 +21,8 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tools.committed import ROOT, copy_project
+
 FOLDER = ROOT / "build" / "mutation"
 SURVIVORS = Path(__file__).with_name("survivors.yml")
 LEAST_KILLED = 0.9
@@ -83,15 +83,9 @@ class Mutant:
     outcome: str  # killed, survived or invalid
 
 
-def copy_project(folder: Path) -> None:
-    """Copy what git knows, and link the copy under the collection's name."""
-    shutil.rmtree(folder, ignore_errors=True)
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+def make_copy(folder: Path) -> None:
+    """Copy the project, and link the copy under the collection's name."""
+    copy_project(folder)
     link = folder / "collections" / "ansible_collections" / "smarthost" / "spamexperts"
     link.parent.mkdir(parents=True)
     link.symlink_to("../../..")
@@ -131,7 +125,7 @@ exclude-operators = ['{others}']
 def run(target: Target) -> list[Mutant]:
     """Try every mutant of one file. Raises CalledProcessError where the tests fail without any change."""
     folder = FOLDER / "copies" / target.name.strip("_")
-    copy_project(folder)
+    make_copy(folder)
     configuration = configure(target, folder)
     session = folder / "mutation.sqlite"
     for command in (

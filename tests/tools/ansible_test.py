@@ -19,9 +19,9 @@ from pathlib import Path
 import ansible_test
 from ansible.release import __version__ as core_version
 
+from tests.tools.committed import ROOT, copy_project
 from tests.tools.pythons import find_pythons
 
-ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 PACKAGE = Path(ansible_test.__file__).parent
 
@@ -33,25 +33,6 @@ ensurepip.bootstrap()
 
 # ansible-core 2.22 takes these from a source archive outside the package index; here their release does.
 RELEASED = {"dill": "0.4.1"}
-
-
-def copy_collection(target: Path) -> None:
-    """Copy what git would commit, so that no cache and no private file of the work tree is tested."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    wanted = {Path(name) for name in listed.stdout.decode().split("\0") if name}
-    shutil.rmtree(target, ignore_errors=True)
-    for name in sorted(wanted):
-        source = ROOT / name
-        if source.is_file() and not source.is_symlink():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target / name)
-    # Without a repository of its own the copy counts as what it is to the outer one: ignored.
-    subprocess.run(["git", "init", "--quiet", target], check=True)
 
 
 def prefer_releases() -> None:
@@ -101,20 +82,18 @@ def main() -> int:
         options = ["--venv", "--python", "{}.{}".format(*sys.version_info), *options]
     collection = BUILD / "ansible_collections" / "smarthost" / "spamexperts"
     home = BUILD / "home"
-    copy_collection(collection)
+    copy_project(collection)
+    # Without a repository of its own the copy counts as what it is to the outer one: ignored.
+    subprocess.run(["git", "init", "--quiet", collection], check=True)
     prepare_home(home)
     prefer_releases()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment |= {"HOME": str(home), "PATH": offer_pythons(BUILD / "pythons")}
     print(f"ansible-core {core_version}", flush=True)
     program = Path(sys.executable).parent / "ansible-test"
-    completed = subprocess.run(
-        [program, command, "--color", "no", *options],
-        cwd=collection,
-        env={**environment, "HOME": str(home)},
-        check=False,
-    )
-    return completed.returncode
+    return subprocess.run(
+        [program, command, "--color", "no", *options], cwd=collection, env=environment, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

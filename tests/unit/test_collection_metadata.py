@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fnmatch
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,7 @@ import yaml
 
 from tests.support.documentation import ROOT
 from tests.tools.artefact import strangers
-
-
-def committed_files() -> list[str]:
-    """Return the path of every file of the project, those included that are not committed yet."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout.decode()
-    return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
-
+from tests.tools.committed import committed_files
 
 FILES = committed_files()
 SCRIPTS = [name for name in FILES if name.endswith(".py") or (ROOT / name).read_bytes().startswith(b"#!")]
@@ -94,3 +86,10 @@ def test_every_shell_script_is_checked() -> None:
     )
     shells = [name for name in SCRIPTS if re.match(rb"#!.*\b(ba|da)?sh\b", (ROOT / name).read_bytes())]
     assert sorted(expanded.split()) == shells
+
+
+def test_what_is_phony_are_the_rules_that_make_no_file() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    rules = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    (phony,) = re.findall(r"^\.PHONY: ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
+    assert set(phony.replace("\\\n", " ").split()) == rules

@@ -34,7 +34,6 @@ PRODUCT = (
     "requirements.txt",
     "roles/",
     "tests/config.yml",
-    "tests/sanity/",
 )
 
 

@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run unit, component, secrecy and sanity tests on every ansible-core that a Python of this machine can run.
+"""Run all stages below on every ansible-core that a Python of this machine can run.
 
 `python -m tests.tools.matrix [CORE...] [STAGE...]`; all cores when none is named, all stages when none is named. A core
 without a Python is named, not hidden.
@@ -45,6 +45,7 @@ CORES = (
     Core("2.22", "2.22.0rc1", ("3.13", "3.14", "3.15")),
 )
 
+#: Unit, component and secrecy tests, and both of ansible-test.
 STAGES = {
     "unit": ["python", "-m", "pytest", "tests/unit"],
     "component": ["python", "-m", "pytest", "-m", "not slow", "-n4", "--dist=worksteal", "tests/component"],

@@ -90,9 +90,9 @@ def at_least(name: str, ours: list[float], theirs: list[float], least: float, no
     return _figure(name, ours, theirs, ratio, f">= {least:g} x faster", ratio >= least, note)
 
 
-def bounded(name: str, value: float, most: float, unit: str, note: str = "") -> Figure:
+def bounded(name: str, value: float, most: float, unit: str) -> Figure:
     """The figure for a value of ours that has a limit and no peer."""
-    return Figure(name, value, None, f"<= {most:g} {unit}".strip(), value <= most, unit, note=note)
+    return Figure(name, value, None, f"<= {most:g} {unit}".strip(), value <= most, unit)
 
 
 def _figure(

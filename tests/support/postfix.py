@@ -266,14 +266,14 @@ class ScratchPostfix:
         """The outcome of every delivery so far, in order: sent, deferred, bounced."""
         return re.findall(r"\bto=<.*\bstatus=(\w+)", self.log())
 
-    def wait_until_quiet(self, timeout: float = 20) -> None:
+    def wait_until_quiet(self) -> None:
         """Wait until no mail is being tried: the queue is empty, or everything in it has been deferred."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             if all(mail["queue_name"] == "deferred" for mail in self.queue()):
                 return
             time.sleep(0.05)
-        raise AssertionError(f"mail still being tried after {timeout} s: {self.queue()}")
+        raise AssertionError(f"mail still being tried after 20 s: {self.queue()}")
 
     def wait_until_empty(self, timeout: float = 20) -> None:
         """Wait until every mail has left."""

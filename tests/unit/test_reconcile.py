@@ -42,7 +42,6 @@ GIVEN: dict[str, Any] = {
 }
 FULL = _methods.Methods(GIVEN, False, lambda: None)
 DOCUMENTED = _methods.Methods(None, False, lambda: None)
-RULES = _reconcile.Rules(purge_limit=100)
 DEFAULTS: State = {"locked": False, "limits.enabled": True, **{f"limits.{n}": "inherit" for n in LIMIT_NAMES}}
 
 KEYS = [

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
 from tests.support.module import run_module
 from tests.support.postfix import ScratchPostfix
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the files of Postfix belong to root")
+pytestmark = pytest.mark.root
 
 LIMIT = "smtp_destination_concurrency_limit"
 

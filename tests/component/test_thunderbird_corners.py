@@ -43,7 +43,6 @@ from tests.support.thunderbird_profile import (
 )
 
 pytestmark = pytest.mark.skipif(not Path(PROGRAM_LIBRARY).exists(), reason="Thunderbird is not installed")
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
 NOBODY_HERE = 40003
 
 
@@ -69,14 +68,14 @@ def rights() -> list[Any]:
     return [os.getuid(), os.getgid(), os.getgroups(), os.umask(0)]
 
 
-@as_root
+@pytest.mark.root
 def test_a_person_without_an_entry_has_their_own_group_only() -> None:
     owner = Owner(NOBODY_HERE, NOBODY_HERE + 1)
     assert (owner.name, owner.home) == (f"uid {NOBODY_HERE}", Path("/"))
     assert child.run_as(owner, rights) == [NOBODY_HERE, NOBODY_HERE + 1, [NOBODY_HERE + 1], 0o077]
 
 
-@as_root
+@pytest.mark.root
 def test_the_groups_of_this_process_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(uid: int) -> pwd.struct_passwd:
         raise KeyError(uid)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from tests import demo
 from tests.support.playbook import ROOT
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a real Postfix needs root")
+pytestmark = pytest.mark.root
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +43,7 @@ from tests.support.returned import problems, unseen
 from tests.support.thunderbird_profile import PROGRAM_LIBRARY
 
 pytestmark = [
-    pytest.mark.skipif(os.geteuid() != 0, reason="a machine of one's own needs root"),
+    pytest.mark.root,
     pytest.mark.skipif(not Path(PROGRAM_LIBRARY).exists(), reason="Thunderbird is not installed"),
 ]
 

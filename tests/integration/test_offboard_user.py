@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from tests.support.emulator import Emulator
 from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a real Postfix needs root")
+pytestmark = pytest.mark.root
 
 PASSWORD = "Correct-Horse-42"
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from tests.support.postfix import ScratchPostfix
 from tests.support.thunderbird import PROGRAM_DIRECTORY
 from tests.support.thunderbird_profile import make_profile, passwords
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a real Postfix needs root")
+pytestmark = pytest.mark.root
 
 PLAYBOOK = "smarthost.spamexperts.onboard_domain"
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from tests.support.emulator import Emulator
 from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a real Postfix needs root")
+pytestmark = pytest.mark.root
 
 ROTATE = "smarthost.spamexperts.rotate_credentials"
 NAME = "web1@example.com"

@@ -313,7 +313,6 @@ def host() -> Iterator[Path]:
 
 
 @pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a directory in a namespace of its own")
 def test_a_private_authority_by_policy(
     host: Path, home: Path, profile: Path, emulator_factory: Any, made: Path
 ) -> None:

@@ -24,7 +24,6 @@ from tests.support.thunderbird_profile import make_profile, passwords, preferenc
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs people of its own, in a namespace of its own"),
     pytest.mark.skipif(not PROGRAM_DIRECTORY.exists(), reason="Thunderbird is not installed"),
 ]
 

@@ -5,8 +5,17 @@
 
 from __future__ import annotations
 
-from tests.fleet.fleet import SMARTHOST_NAME, Fleet, why_impossible
+from tests.fleet.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, fleet_emulator, why_impossible
 from tests.fleet.host import Host, SteadyMail
 from tests.fleet.network import FleetError
 
-__all__ = ["SMARTHOST_NAME", "Fleet", "FleetError", "Host", "SteadyMail", "why_impossible"]
+__all__ = [
+    "AUTHORITY",
+    "SMARTHOST_NAME",
+    "Fleet",
+    "FleetError",
+    "Host",
+    "SteadyMail",
+    "fleet_emulator",
+    "why_impossible",
+]

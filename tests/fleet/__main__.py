@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.fleet.fleet import SMARTHOST_NAME, Fleet, remove, why_impossible
+from tests.fleet.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, remove, why_impossible
 from tests.fleet.network import FleetError
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -73,12 +73,12 @@ def _up(directory: Path, hosts: int) -> None:
         raise
     authority = Path(str(ready["ca_file"])).read_text(encoding="utf-8")
     for host in fleet.hosts:
-        host.path("/etc/ssl/fleet-ca.pem").write_text(authority, encoding="utf-8")
+        host.path(AUTHORITY).write_text(authority, encoding="utf-8")
     fleet.write_inventory(
         {
             "outgoing_mail_smarthost": SMARTHOST_NAME,
             "outgoing_mail_smarthost_port": ready["smtp_port"],
-            "outgoing_mail_smarthost_ca_path": "/etc/ssl/fleet-ca.pem",
+            "outgoing_mail_smarthost_ca_path": AUTHORITY,
         }
     )
     print(f"inventory: {fleet.inventory}\napi_url: {ready['api_url']}\ncertificate authority: {ready['ca_file']}")

@@ -19,8 +19,11 @@ import yaml
 
 from tests.fleet.host import Host
 from tests.fleet.network import FIRST_HOST, FleetError, Network
+from tests.support.emulator import Emulator
 
 SMARTHOST_NAME = "smarthost.fleet.test"
+#: Where a host has the certificate authority of the emulator.
+AUTHORITY = "/etc/ssl/fleet-ca.pem"
 MOST_HOSTS = 20
 _PROGRAMS = ("ip", "unshare", "nsenter", "mount", "postfix", "ssh", "ssh-keygen", "/usr/sbin/sshd", "/usr/bin/python3")
 _STATE = "fleet.json"
@@ -148,6 +151,11 @@ class Fleet:
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.directory / "cp"),
             "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=20s",
         }
+
+
+def fleet_emulator(fleet: Fleet) -> Emulator:
+    """An emulator, to be started, that the hosts of this fleet reach as SMARTHOST_NAME."""
+    return Emulator(hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace)
 
 
 def remove(directory: Path) -> None:

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fleet import SMARTHOST_NAME, Fleet
-from tests.support.emulator import Emulator
+from tests.fleet import Fleet, fleet_emulator
 from tests.support.postfix import ScratchPostfix
 from tests.support.rotation import RotationSite
 from tests.support.sink import Sink
@@ -19,10 +18,7 @@ from tests.support.sink import Sink
 @pytest.fixture(scope="session")
 def _rotation_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RotationSite]:
     """Two mail servers and an emulator, once for all tests of a process."""
-    with (
-        Fleet(2) as fleet,
-        Emulator(hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace) as vendor,
-    ):
+    with Fleet(2) as fleet, fleet_emulator(fleet) as vendor:
         yield RotationSite(fleet, vendor, tmp_path_factory.mktemp("site"))
 
 

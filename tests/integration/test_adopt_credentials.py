@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet import SMARTHOST_NAME, Fleet, Host, why_impossible
-from tests.support.emulator import Emulator
-from tests.support.rotation import AUTHORITY, RotationSite
+from tests.fleet import AUTHORITY, Fleet, Host, fleet_emulator, why_impossible
+from tests.support.rotation import RotationSite
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
 
@@ -27,12 +26,7 @@ PASSWORDS = {
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[RotationSite]:
-    with (
-        Fleet(2) as fleet,
-        Emulator(
-            hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace
-        ) as emulator,
-    ):
+    with Fleet(2) as fleet, fleet_emulator(fleet) as emulator:
         made = RotationSite(fleet, emulator, tmp_path)
         made.old = {**PASSWORDS, "stale": "an old shared password"}
         for host in fleet.hosts:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.fleet import SMARTHOST_NAME, Fleet, why_impossible
+from tests.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, fleet_emulator, why_impossible
 from tests.support.emulator import Emulator
 from tests.support.execution_environment import (
     PROGRAMS,
@@ -25,9 +25,9 @@ from tests.support.execution_environment import (
     playbooks,
 )
 from tests.support.playbook import ROOT, PlaybookRun
+from tests.support.rotation import STORE_LOOKUP
 
-AUTHORITY = "/etc/ssl/fleet-ca.pem"
-STORED = "{{{{ lookup('smarthost.spamexperts.credential', 'web1@example.com', part='{part}') }}}}"
+LOGIN = "web1@example.com"
 
 
 @pytest.fixture(scope="module")
@@ -137,12 +137,7 @@ class Site:
 def site(environment: ExecutionEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if why_impossible():
         pytest.skip(why_impossible())
-    with (
-        Fleet(1) as fleet,
-        Emulator(
-            hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace
-        ) as emulator,
-    ):
+    with Fleet(1) as fleet, fleet_emulator(fleet) as emulator:
         yield Site(tmp_path_factory.mktemp("site"), environment, fleet, emulator)
 
 
@@ -164,8 +159,8 @@ def test_every_playbook_runs_in_an_execution_environment(site: Site) -> None:
     assert "web1@example.com" in adopted.output
     assert site.controller.store.read_text().splitlines()[0].endswith(f";{site.controller.vault_id}")
     old = site.controller.stored()["web1@example.com"]["current"]
-    site.variables["outgoing_mail_login"] = STORED.format(part="login")
-    site.variables["outgoing_mail_password"] = STORED.format(part="password")
+    site.variables["outgoing_mail_login"] = STORE_LOOKUP.format(name=LOGIN, part=", part='login'")
+    site.variables["outgoing_mail_password"] = STORE_LOOKUP.format(name=LOGIN, part="")
     assert site.run("configure_relays").changed() == 0
 
     rotation = {"everything": True, "report": str(site.controller.kept / "report.json")}

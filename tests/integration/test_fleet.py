@@ -15,10 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet import SMARTHOST_NAME, Fleet, FleetError, why_impossible
+from tests.fleet import SMARTHOST_NAME, Fleet, FleetError, fleet_emulator, why_impossible
 from tests.fleet.fleet import remove
 from tests.fleet.network import namespaces, pids_in, state_of
-from tests.support.emulator import Emulator
 from tests.support.playbook import ROOT, ansible_environment
 from tests.support.rotation import RotationSite, check_mail, steady_mail
 
@@ -64,9 +63,7 @@ def test_hosts_are_separate_from_the_machine_and_each_other(fleet: Fleet) -> Non
 
 def test_a_mail_goes_from_a_host_to_the_emulator_in_its_namespace(fleet: Fleet) -> None:
     host = fleet.hosts[0]
-    with Emulator(
-        hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace
-    ) as emulator:
+    with fleet_emulator(fleet) as emulator:
         assert emulator.pid in pids_in(fleet.emulator_namespace)
         emulator.seed(
             users=[{"domain": "example.com", "username": host.address, "authentication_method": "ip"}],
@@ -168,10 +165,7 @@ def test_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_twenty_hosts_are_made_pinged_rotated_and_removed(tmp_path: Path) -> None:
-    with (
-        Fleet(20) as large,
-        Emulator(hosts=[large.emulator_address], names=[SMARTHOST_NAME], namespace=large.emulator_namespace) as vendor,
-    ):
+    with Fleet(20) as large, fleet_emulator(large) as vendor:
         assert ping(large).count("SUCCESS") == 20
         site = RotationSite(large, vendor, tmp_path)
         site.set_up()

@@ -16,10 +16,10 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.com
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import relay, spare_the_pause
+from tests.support.relay import LOGIN, relay, spare_the_pause
 
 pytestmark = pytest.mark.root
-PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
+PASSWORD = LOGIN["default_password"]
 
 
 @pytest.fixture(scope="module")
@@ -29,28 +29,13 @@ def instance() -> Iterator[ScratchPostfix]:
 
 
 @pytest.fixture
-def vendor(emulator: Emulator) -> Emulator:
-    emulator.seed(users=[{"domain": "example.com", "username": "server", "password": PASSWORD}])
-    return emulator
-
-
-@pytest.fixture
 def sending(vendor: Emulator, instance: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> ScratchPostfix:
     """The scratch instance as a relay of the emulator, without mail."""
     spare_the_pause(monkeypatch)
     instance.clean()
-    login: dict[str, Any] = {"default_login": "server@example.com", "default_password": PASSWORD}
-    run = relay(instance, **vendor.smarthost_options, **login)
+    run = relay(instance, **vendor.smarthost_options, **LOGIN)
     assert not run.failed, run.message
     return instance
-
-
-@pytest.fixture
-def postfix_at_rest() -> Iterator[ScratchPostfix]:
-    """An instance that is not started."""
-    postfix = ScratchPostfix()
-    yield postfix
-    postfix.close()
 
 
 def probe(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
@@ -112,8 +97,8 @@ def test_addresses_that_are_none(name: str, address: str) -> None:
     assert "is not an address" in run_module("postfix_test_mail", given).message
 
 
-def test_postfix_that_does_not_run(postfix_at_rest: ScratchPostfix) -> None:
-    assert "Postfix does not run" in probe(postfix_at_rest).message
+def test_postfix_that_does_not_run(postfix: ScratchPostfix) -> None:
+    assert "Postfix does not run" in probe(postfix).message
 
 
 # Looking at a host
@@ -152,12 +137,12 @@ def test_look_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> N
     assert "Postfix is not installed" in run_module("postfix_test_mail", mail).message
 
 
-def test_look_at_a_host_that_lacks_something(postfix_at_rest: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_look_at_a_host_that_lacks_something(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
     info = "ansible_collections.smarthost.spamexperts.plugins.modules.postfix_relay_info"
     surroundings = "ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.surroundings"
     monkeypatch.setattr(f"{info}.has_sasl_plugin", lambda: False)
     monkeypatch.setattr(f"{surroundings}.CA_FILES", ())
-    run = run_module("postfix_relay_info", {"config_directory": str(postfix_at_rest.config_directory)})
+    run = run_module("postfix_relay_info", {"config_directory": str(postfix.config_directory)})
     assert run.result["lacking"] == ["a plugin of Cyrus SASL for PLAIN or LOGIN", "a bundle of trusted certificates"]
     assert (run.result["running"], run.result["managed"], run.result["waiting"]) == (False, False, None)
 
@@ -228,23 +213,23 @@ def test_mail_that_had_to_wait_is_counted_and_followed(vendor: Emulator, sending
     assert numbers(deliveries(sending, wait=20)) == (str(sending.log_file), 4, 3, 3, 0, 0)
 
 
-def test_deliveries_without_a_log(postfix_at_rest: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
-    postfix_at_rest.log_file.unlink(missing_ok=True)
+def test_deliveries_without_a_log(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    postfix.log_file.unlink(missing_ok=True)
     monkeypatch.setattr(Instance, "journal", lambda *_: "")
-    assert numbers(deliveries(postfix_at_rest)) == (None,) * 6
+    assert numbers(deliveries(postfix)) == (None,) * 6
     monkeypatch.setattr(Instance, "journal", lambda *_: "A1: to=<a@b>, relay=localhost[127.0.0.1]:587, status=sent (x)")
-    assert numbers(deliveries(postfix_at_rest)) == ("journal", 1, 0, 0, 0, 0)
+    assert numbers(deliveries(postfix)) == ("journal", 1, 0, 0, 0, 0)
 
 
-def test_deliveries_that_cannot_be_counted(postfix_at_rest: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "seconds must not be negative" in deliveries(postfix_at_rest, -1.0).message
-    assert "is missing" in deliveries(postfix_at_rest, config_directory="/nowhere").message
+def test_deliveries_that_cannot_be_counted(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "seconds must not be negative" in deliveries(postfix, -1.0).message
+    assert "is missing" in deliveries(postfix, config_directory="/nowhere").message
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", denied)
-        postfix_at_rest.log_file.touch()
-        assert deliveries(postfix_at_rest).message == "The mail log cannot be read: denied."
+        postfix.log_file.touch()
+        assert deliveries(postfix).message == "The mail log cannot be read: denied."
     monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.get_bin_path", lambda *_, **__: None)
-    assert "Postfix is not installed" in deliveries(postfix_at_rest).message
+    assert "Postfix is not installed" in deliveries(postfix).message
 
 
 def denied(*_arguments: Any, **_options: Any) -> Any:

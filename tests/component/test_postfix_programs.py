@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import chroot, daemons, host_manager
@@ -22,12 +21,10 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.com
 from tests.support.emulator import Emulator
 from tests.support.module import run_module
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import relay, snapshot, spare_the_pause
+from tests.support.relay import LOGIN, relay, snapshot, spare_the_pause
 from tests.support.sink import Sink
 
 pytestmark = pytest.mark.root
-PASSWORD = "Correct-Horse-42"
-LOGIN: dict[str, Any] = {"default_login": "server@example.com", "default_password": PASSWORD}
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +50,6 @@ def postfix(instance: ScratchPostfix, sink: Sink, monkeypatch: pytest.MonkeyPatc
     monkeypatch.undo()
     spare_the_pause(monkeypatch)
     assert not relay(instance, state="absent", flush="never").failed
-
-
-@pytest.fixture
-def vendor(emulator: Emulator) -> Emulator:
-    emulator.seed(users=[{"domain": "example.com", "username": "server", "password": PASSWORD}])
-    return emulator
 
 
 def send(postfix: ScratchPostfix) -> None:

@@ -7,27 +7,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
 
 from tests.support.module import ModuleRun, run_module
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import collect_warnings, lookup, snapshot
+from tests.support.relay import lookup, snapshot
 from tests.support.relay import relay as run_relay
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_check")]
 PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
-
-
-@pytest.fixture
-def postfix() -> Iterator[ScratchPostfix]:
-    """An instance that is configured but not started."""
-    instance = ScratchPostfix()
-    yield instance
-    instance.close()
 
 
 def relay(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
@@ -36,17 +26,6 @@ def relay(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> Mo
     if options.get("authentication") != "ip" and options.get("state") != "absent":
         usual.update(default_login="web@example.com", default_password=PASSWORD)
     return run_relay(postfix, check=check, **{**usual, **options})
-
-
-@pytest.fixture(autouse=True)
-def _no_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`postfix check` takes long, and the integration tests run it."""
-    monkeypatch.setattr(Instance, "check", lambda _: None)
-
-
-@pytest.fixture
-def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    return collect_warnings(monkeypatch)
 
 
 def test_one_login(postfix: ScratchPostfix) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +17,11 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.com
 
 from tests.support.module import ModuleRun, run_module
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import collect_warnings, relay, snapshot
+from tests.support.relay import relay, snapshot
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_check")]
 LOGIN: dict[str, Any] = {"default_login": "web@example.com", "default_password": "Correct-Horse-42"}
 BOSS = {"login": "boss@example.com", "password": "Correct-Horse-43", "senders": ["boss@example.com"]}
-
-
-@pytest.fixture(autouse=True)
-def _no_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Instance, "check", lambda _: None)
-
-
-@pytest.fixture
-def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    return collect_warnings(monkeypatch)
-
-
-@pytest.fixture
-def postfix() -> Iterator[ScratchPostfix]:
-    instance = ScratchPostfix()
-    yield instance
-    instance.close()
 
 
 def configure(postfix: ScratchPostfix, **options: Any) -> ModuleRun:

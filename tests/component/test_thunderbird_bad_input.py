@@ -25,11 +25,6 @@ pytestmark = pytest.mark.skipif(not Path(PROGRAM_LIBRARY).exists(), reason="Thun
 PASSWORD = "Correct-Horse-42"
 
 
-@pytest.fixture
-def profile(tmp_path: Path) -> Path:
-    return make_profile(tmp_path / "profile")
-
-
 def run(profile: Path, **options: Any) -> ModuleRun:
     arguments = {"profile": str(profile), "login": "info@example.com", "password": PASSWORD, **options}
     return run_module("thunderbird_outgoing_server", arguments)

@@ -37,18 +37,12 @@ from tests.support.thunderbird_profile import (
     OWN_LOGIN,
     PROGRAM_LIBRARY,
     in_use,
-    make_profile,
     passwords,
     snapshot,
 )
 
 pytestmark = pytest.mark.skipif(not Path(PROGRAM_LIBRARY).exists(), reason="Thunderbird is not installed")
 NOBODY_HERE = 40003
-
-
-@pytest.fixture
-def profile(tmp_path: Path) -> Path:
-    return make_profile(tmp_path / "profile")
 
 
 @pytest.fixture

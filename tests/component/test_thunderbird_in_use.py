@@ -11,16 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.thunderbird_module import action, run, warned
-from tests.support.thunderbird_profile import PROGRAM_LIBRARY, in_use, make_profile, preferences_of, snapshot
+from tests.support.thunderbird_profile import PROGRAM_LIBRARY, in_use, preferences_of, snapshot
 
 pytestmark = pytest.mark.skipif(not Path(PROGRAM_LIBRARY).exists(), reason="Thunderbird is not installed")
 
 BRANCH = b"mail.smtpserver.spamexperts."
-
-
-@pytest.fixture
-def profile(tmp_path: Path) -> Path:
-    return make_profile(tmp_path / "profile")
 
 
 def test_a_profile_in_use_is_refused_with_the_pid(profile: Path) -> None:

@@ -17,7 +17,6 @@ from tests.support.thunderbird_profile import (
     OWN_LOGIN,
     PREFERENCES,
     PROGRAM_LIBRARY,
-    make_profile,
     passwords,
     preferences_of,
     read_logins,
@@ -27,11 +26,6 @@ from tests.support.thunderbird_profile import (
 pytestmark = pytest.mark.skipif(not Path(PROGRAM_LIBRARY).exists(), reason="Thunderbird is not installed")
 
 BRANCH = b"mail.smtpserver.spamexperts."
-
-
-@pytest.fixture
-def profile(tmp_path: Path) -> Path:
-    return make_profile(tmp_path / "profile")
 
 
 def test_the_server_and_its_password_are_added(profile: Path) -> None:

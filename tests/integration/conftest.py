@@ -43,6 +43,14 @@ def sink(old_server: Sink) -> Sink:
     return old_server
 
 
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Postfix takes over what a module changes at once."""
+    from tests.support.relay import spare_the_pause
+
+    spare_the_pause(monkeypatch)
+
+
 @pytest.fixture(scope="module")
 def instance() -> Iterator[ScratchPostfix]:
     """One Postfix for all tests of a file."""
@@ -53,8 +61,7 @@ def instance() -> Iterator[ScratchPostfix]:
 @pytest.fixture
 def postfix(instance: ScratchPostfix) -> ScratchPostfix:
     """The instance as if nobody had configured it yet."""
-    # Not above: pytest-ansible lets the collection be found only after this file is read.
-    from tests.support.relay import relay  # noqa: PLC0415 - see above
+    from tests.support.relay import relay
 
     run = relay(instance, state="absent")
     assert not run.failed, run.message

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +51,6 @@ class Site:
 
     def names(self) -> set[str]:
         return {user["username"] for user in self.emulator.users()}
-
-
-@pytest.fixture
-def postfix() -> Iterator[ScratchPostfix]:
-    with ScratchPostfix() as running:
-        yield running
 
 
 def test_somebody_leaves(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,6 @@ from tests.support.thunderbird_profile import make_profile, passwords
 pytestmark = pytest.mark.root
 
 PLAYBOOK = "smarthost.spamexperts.onboard_domain"
-
-
-@pytest.fixture
-def postfix() -> Iterator[ScratchPostfix]:
-    with ScratchPostfix() as running:
-        yield running
 
 
 class Onboarding:

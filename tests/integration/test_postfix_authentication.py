@@ -13,20 +13,15 @@ import pytest
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import relay, spare_the_pause
+from tests.support.relay import relay
 from tests.support.sink import Sink
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_pause")]
 SERVER = {"login": "server@example.com", "password": 'Zitrone "x\\ {a} $b # ü😀'}
 DOMAIN = {"login": "example.net", "password": " leading : and # colon"}
 BOSS = {"login": "boss@example.com", "password": "Melone\tund Tab 12"}
 DEFAULT = {"default_login": SERVER["login"], "default_password": SERVER["password"]}
 RECIPIENT = "someone@elsewhere.example"
-
-
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    spare_the_pause(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import pytest
 
 from tests.support.emulator import Emulator
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import relay, spare_the_pause
+from tests.support.relay import relay
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_pause")]
 RECIPIENT = "someone@elsewhere.example"
 PASSWORDS = [
     "a:b:c",
@@ -48,11 +48,6 @@ PASSWORDS = [
     "line\u2028separator",
     "x" * 500,
 ]
-
-
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    spare_the_pause(monkeypatch)
 
 
 def server(emulator: Emulator) -> dict[str, Any]:

@@ -17,10 +17,10 @@ import pytest
 from tests.support.emulator import Emulator
 from tests.support.playbook import ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import relay, spare_the_pause
+from tests.support.relay import relay
 from tests.support.sink import Sink
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_pause")]
 LOGINS = {"red@example.com": 'Zitrone "x\\ {a} $b #', "blue@example.com": "Melone ü😀 und mehr"}
 
 
@@ -51,11 +51,6 @@ class Flow:
             self._postfix.inject(sender, "someone@elsewhere.example", subject)
             self.sent.append(subject)
             self._end.wait(self._pause)
-
-
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    spare_the_pause(monkeypatch)
 
 
 @pytest.fixture

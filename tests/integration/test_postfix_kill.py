@@ -14,18 +14,13 @@ import pytest
 from tests.support.emulator import Emulator
 from tests.support.kill import killed_relay
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import relay, snapshot, spare_the_pause
+from tests.support.relay import relay, snapshot
 from tests.support.sink import Sink
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_pause")]
 PASSWORDS = {"red": 'Zitrone "x\\ {a} $b #', "blue": "Melone ü😀 und mehr"}
 KINDS = ("hash", "lmdb", "cdb", "texthash")
 MOST_STEPS = 60
-
-
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    spare_the_pause(monkeypatch)
 
 
 @pytest.fixture(scope="module")

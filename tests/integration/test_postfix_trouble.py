@@ -13,17 +13,12 @@ import trustme
 
 from tests.support.emulator import Emulator
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import relay, spare_the_pause
+from tests.support.relay import relay
 from tests.support.sink import Sink, authority_file, certificate
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_pause")]
 PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
 LOGIN: dict[str, Any] = {"default_login": "server@example.com", "default_password": PASSWORD}
-
-
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    spare_the_pause(monkeypatch)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
 from tests.support.preferences import read_preferences
 from tests.support.thunderbird import PROGRAM_DIRECTORY, Thunderbird
+from tests.support.thunderbird_module import action
 from tests.support.thunderbird_profile import SYSTEM_LIBRARY, make_profile, read_logins, snapshot
 from tests.support.thunderbird_settings import take_picture
 
@@ -105,11 +106,6 @@ def run(emulator: Emulator, *, check: bool = False, **options: Any) -> ModuleRun
         **options,
     }
     return run_module("thunderbird_outgoing_server", arguments, check=check)
-
-
-def action(done: ModuleRun) -> str:
-    assert not done.failed, done.message
-    return str(done.result["profiles"][0]["action"])
 
 
 def unchanged(emulator: Emulator, *roots: Path, **options: Any) -> None:

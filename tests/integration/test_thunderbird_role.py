@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.support.playbook import ansible_environment
+from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
 from tests.support.thunderbird import PROGRAM_DIRECTORY
 from tests.support.thunderbird_profile import make_profile, passwords, preferences_of, snapshot
 
@@ -89,39 +88,28 @@ def people(**alice: Any) -> dict[str, Any]:
     }
 
 
-def play(host: Path, variables: dict[str, Any], *options: str) -> tuple[int, str, int]:
-    """Return code, output, and how many tasks changed something."""
-    # As somebody would write it: no secret in an argument of the process.
+def play(host: Path, variables: dict[str, Any], *options: str) -> PlaybookRun:
+    """Run the playbook as somebody would: no secret in an argument of the process, and none in what it prints."""
     (host / "vars.json").write_text(json.dumps(variables))
     (host / "vars.json").chmod(0o600)
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    command = ["unshare", "--mount", "sh", "-c", NAMESPACE, str(host), program, str(host / "play.yml")]
-    done = subprocess.run(
-        [*command, "--extra-vars", f"@{host}/vars.json", "-vvvv", "--diff", *options],
-        env=ansible_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    arguments = ["--extra-vars", f"@{host}/vars.json", "-vvvv", "--diff", *options]
+    wrapper = ["unshare", "--mount", "sh", "-c", NAMESPACE, str(host)]
+    run = run_playbook(str(host / "play.yml"), arguments, ansible_environment(), wrapper)
     for secret in (PASSWORD, PRIMARY, "Another-Horse-43"):
-        assert secret not in done.stdout
-        assert json.dumps(secret)[1:-1] not in done.stdout
-        assert json.dumps(secret, ensure_ascii=False)[1:-1] not in done.stdout
-    recap = done.stdout.rpartition("changed=")[2].split()[0] if "changed=" in done.stdout else "0"
-    return done.returncode, done.stdout, int(recap)
+        assert secret not in run.output
+        assert json.dumps(secret)[1:-1] not in run.output
+        assert json.dumps(secret, ensure_ascii=False)[1:-1] not in run.output
+    return run
 
 
 def test_two_people_from_the_first_run_to_absent(host: Path) -> None:
     before = snapshot(host / "alice", host / "bob")
-    code, output, changed = play(host, people(), "--check")
-    assert (code, changed) == (0, 1), output
+    run = play(host, people(), "--check")
+    assert (run.returncode, run.changed()) == (0, 1), run.output
     assert snapshot(host / "alice", host / "bob") == before
 
-    code, output, changed = play(host, people())
-    assert (code, changed) == (0, 1), output
+    run = play(host, people())
+    assert (run.returncode, run.changed()) == (0, 1), run.output
     used = host / "alice/.thunderbird/used"
     (made,) = [path.parent for path in (host / "bob/.thunderbird").glob("*/prefs.js")]
     assert passwords(used, primary_password=PRIMARY)[ORIGIN, "alice@example.com"] == PASSWORD
@@ -132,17 +120,17 @@ def test_two_people_from_the_first_run_to_absent(host: Path) -> None:
         assert {path.lstat().st_uid for path in (host / user).rglob("*")} == {uid}
 
     after = snapshot(host / "alice", host / "bob")
-    code, output, changed = play(host, people())
-    assert (code, changed) == (0, 0), output
+    run = play(host, people())
+    assert (run.returncode, run.changed()) == (0, 0), run.output
     assert snapshot(host / "alice", host / "bob") == after
 
     # Somebody leaves, then everybody.
-    code, output, changed = play(host, people(state="absent"))
-    assert (code, changed) == (0, 1), output
+    run = play(host, people(state="absent"))
+    assert (run.returncode, run.changed()) == (0, 1), run.output
     assert (used / "prefs.js").read_bytes() == before[str(used / "prefs.js")][2]
     assert (ORIGIN, "bob@example.com") in passwords(made)
-    code, output, changed = play(host, {**people(), "outgoing_mail_thunderbird_state": "absent"})
-    assert (code, changed) == (0, 1), output
+    run = play(host, {**people(), "outgoing_mail_thunderbird_state": "absent"})
+    assert (run.returncode, run.changed()) == (0, 1), run.output
     assert passwords(made) == {}
     assert b"spamexperts" not in (made / "prefs.js").read_bytes()
 
@@ -153,19 +141,23 @@ def test_a_private_authority_comes_and_goes(host: Path) -> None:
         "ansible_python_interpreter": sys.executable,
         "outgoing_mail_thunderbird_ca_path": str(host / "ca.pem"),
     }
-    assert play(host, variables, "--check")[::2] == (0, 1)
+    run = play(host, variables, "--check")
+    assert (run.returncode, run.changed()) == (0, 1), run.output
     assert not policies.exists()
-    assert play(host, variables)[::2] == (0, 1)
+    run = play(host, variables)
+    assert (run.returncode, run.changed()) == (0, 1), run.output
     assert json.loads(policies.read_bytes()) == {"policies": {"Certificates": {"Install": [str(host / "ca.pem")]}}}
-    assert play(host, variables)[::2] == (0, 0)
-    assert play(host, {**variables, "outgoing_mail_thunderbird_state": "absent"})[::2] == (0, 1)
+    run = play(host, variables)
+    assert (run.returncode, run.changed()) == (0, 0), run.output
+    run = play(host, {**variables, "outgoing_mail_thunderbird_state": "absent"})
+    assert (run.returncode, run.changed()) == (0, 1), run.output
     assert not policies.exists()
 
 
 def test_a_refused_profile_says_why_without_the_password(host: Path) -> None:
-    code, output, _changed = play(host, people(primary_password="another secret"))
-    assert code == 2
-    assert f"{host}/alice/.thunderbird/used: the primary password is wrong" in output
+    run = play(host, people(primary_password="another secret"))
+    assert run.returncode == 2
+    assert f"{host}/alice/.thunderbird/used: the primary password is wrong" in run.output
     # The other one is configured nevertheless.
     assert list((host / "bob/.thunderbird").glob("*/prefs.js"))
 
@@ -181,6 +173,6 @@ def test_a_person_whose_profile_is_not_named_is_refused(host: Path) -> None:
 
 
 def test_nothing_is_installed_unless_told(host: Path) -> None:
-    code, output, changed = play(host, {"ansible_python_interpreter": sys.executable})
-    assert (code, changed) == (0, 0), output
-    assert "skipping" in output.partition("Install Thunderbird")[2].partition("TASK")[0]
+    run = play(host, {"ansible_python_interpreter": sys.executable})
+    assert (run.returncode, run.changed()) == (0, 0), run.output
+    assert "skipping" in run.output.partition("Install Thunderbird")[2].partition("TASK")[0]

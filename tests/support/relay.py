@@ -16,6 +16,9 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.com
 from tests.support.module import ModuleRun, run_module
 from tests.support.postfix import ScratchPostfix, make_older
 
+#: As what the mail server of most tests logs in.
+LOGIN: dict[str, Any] = {"default_login": "server@example.com", "default_password": 'Zitrone "x\\ {a} $b # ü😀'}
+
 
 def relay(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
     """Run the module on the scratch instance, with these options."""

@@ -175,11 +175,16 @@ def _chosen(
     """The credentials that the rotation selects; what it names and nobody knows is a problem."""
     logins = list(rotation.get("logins") or ())
     hosts = set(rotation.get("hosts") or ())
-    domains = {str(domain).lower() for domain in rotation.get("domains") or ()}
+    domains = set()
+    for domain in rotation.get("domains") or ():
+        try:
+            domains.add(normalise_domain(domain))
+        except InputError as problem:
+            found.append(f"{NAME}.domains: {problem}.")
     chosen = []
     for entry in credentials:
         names = {entry["name"], *_logins(entry)}
-        in_domain = {login.rpartition("@")[2].lower() for login in _logins(entry)} & domains
+        in_domain = {_domain(login) for login in _logins(entry)} & domains
         on_host = hosts & set(hosts_of.get(entry["name"], ()))
         if rotation.get("everything") or names & set(logins) or in_domain or on_host:
             chosen.append(entry)
@@ -191,6 +196,14 @@ def _chosen(
     if not chosen and not found:
         found.append("There is nothing to do: no credential of the store is selected.")
     return chosen
+
+
+def _domain(login: str) -> str:
+    """The domain of a login of the store, which nobody has checked; empty where it is none."""
+    try:
+        return identity(login)["domain"]
+    except InputError:
+        return ""
 
 
 def _next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Mapping[str, bool]) -> str:
@@ -211,7 +224,7 @@ def _next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Ma
         wanted = str(login)
     if wanted != login:
         other = identity(wanted)
-        if USER not in (user["authentication_method"],) or other["authentication_method"] != USER:
+        if not user["authentication_method"] == other["authentication_method"] == USER:
             raise InputError(f"{name}: the strategy alternate is for logins of users only; rotate this one in_place")
         parse_wanted(other, 0, "on_create")
         if not works.get("create_users") or not works.get("remove_users"):
@@ -262,16 +275,16 @@ def _copied(login: str, present: Sequence[Mapping[str, Any]], works: Mapping[str
 
 def _listed(login: str, present: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """What outgoing_user_info shows of this login; empty where it does not know it."""
-    return next((user for user in present if _key_of(user) == _key(login)), {})
+    return next((user for user in present if user_key(user) == login_key(login)), {})
 
 
-def _key(login: str) -> tuple[str, str]:
-    """The domain and the username of a login, as `_key_of` gives them."""
+def login_key(login: str) -> tuple[str, str]:
+    """The domain and the username of a login, as `user_key` gives them."""
     wanted = identity(login)
     return wanted["domain"], wanted.get("username", "")
 
 
-def _key_of(user: Mapping[str, Any]) -> tuple[str, str]:
+def user_key(user: Mapping[str, Any]) -> tuple[str, str]:
     """The domain and the username in a result, which shows domains for people."""
     return normalise_domain(user["domain"]), user["username"]
 
@@ -321,8 +334,8 @@ def locks(entries: Sequence[Mapping[str, Any]], locked: bool) -> list[dict[str, 
 
 def undone(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:
     """The names of the credentials whose present login outgoing_users has not brought to the wanted state."""
-    done = {_key_of(user) for user in result.get("users", ()) if user["action"] in ("updated", "unchanged")}
-    return [entry["name"] for entry in entries if _key(entry["login"]) not in done]
+    done = {user_key(user) for user in result.get("users", ()) if user["action"] in ("updated", "unchanged")}
+    return [entry["name"] for entry in entries if login_key(entry["login"]) not in done]
 
 
 def taken(
@@ -336,12 +349,12 @@ def taken(
     accepted = {proof["login"] for proof in proofs if proof["accepted"] and proof.get("may_send", True)}
     doubtful = {entry["name"] for entry in unproven(entries, result)}
     failed = {
-        _key_of(user) for user in result.get("users", ()) if user["action"] not in ("created", "updated", "unchanged")
+        user_key(user) for user in result.get("users", ()) if user["action"] not in ("created", "updated", "unchanged")
     }
     return [
         entry["name"]
         for entry in entries
-        if not (entry["moves"] and _key(entry[NEXT]) in failed)
+        if not (entry["moves"] and login_key(entry[NEXT]) in failed)
         and (entry["name"] not in doubtful or entry[NEXT] in accepted)
     ]
 
@@ -353,11 +366,11 @@ def unproven(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) ->
     the mail servers shall not move before it works.
     """
     good = {
-        _key_of(user)
+        user_key(user)
         for user in result.get("users", ())
         if user["action"] in ("created", "updated", "unchanged") and user.get("password") in ("set", "kept")
     }
-    return [entry for entry in entries if entry["moves"] or _key(entry[NEXT]) not in good]
+    return [entry for entry in entries if entry["moves"] or login_key(entry[NEXT]) not in good]
 
 
 def outcome(

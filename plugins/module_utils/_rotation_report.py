@@ -9,7 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import NOT_CHANGED, PENDING, ROLLED_BACK
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import (
+    NOT_CHANGED,
+    PENDING,
+    ROLLED_BACK,
+    login_key,
+    user_key,
+)
 
 _WORDS = {
     "committed": "has its new password everywhere",
@@ -30,7 +36,8 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     and not_handed_over: the names that store_tasks have failed for.
     """
     credentials = []
-    reasons = _reasons(seen.get("sent") or (), seen.get("tried") or ())
+    said = {user_key(user): str(user.get("reason") or "") for user in seen.get("sent") or ()}
+    proofs = {proof["login"]: str(proof["reason"]) for proof in seen.get("tried") or ()}
     for entry in plan["credentials"]:
         states = {host: dict(seen["hosts"].get(host) or {"state": "not_reached"}) for host in entry["hosts"]}
         outcome = seen["outcome"].get(entry["name"], "would_rotate")
@@ -41,8 +48,10 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
         shown = {"name": entry["name"], "login": entry["login"], "outcome": outcome, "hosts": states}
         if entry["next_login"] != entry["login"]:
             shown["next_login"] = entry["next_login"]
-        if outcome == NOT_CHANGED and reasons.get(entry["next_login"]):
-            shown["reason"] = reasons[entry["next_login"]]
+        # Why the vendor did not take it: what the API said, or else the smarthost.
+        reason = said.get(login_key(entry["next_login"])) or proofs.get(entry["next_login"])
+        if outcome == NOT_CHANGED and reason:
+            shown["reason"] = reason
         if entry.get("locked") and entry["name"] in (seen.get("lock_failed") or ()):
             shown["locked"] = False
         elif entry.get("locked") and outcome in (PENDING, NOT_CHANGED):
@@ -131,13 +140,6 @@ def _mail(numbers: Optional[Mapping[str, Optional[int]]]) -> str:
         return "no mail log, so what was deferred is not known"
     ends = [f"{numbers[name]} {name}" for name in ("delivered", "returned", "waiting") if numbers[name]]
     return f"{numbers['deferred']} mails were deferred{': ' if ends else ''}{', '.join(ends)}"
-
-
-def _reasons(sent: Sequence[Mapping[str, Any]], tried: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Why the vendor did not take a login: what the API said, or else the smarthost."""
-    said = {f"{user['username']}@{user['domain']}".lstrip("@"): str(user.get("reason") or "") for user in sent}
-    proofs = {proof["login"]: str(proof["reason"]) for proof in tried}
-    return {login: said.get(login) or proofs.get(login, "") for login in {*said, *proofs}}
 
 
 def _seconds(start: Optional[str], ends: Sequence[Optional[str]]) -> Optional[float]:

@@ -165,10 +165,10 @@ def test_a_refused_profile_says_why_without_the_password(host: Path) -> None:
 def test_a_person_whose_profile_is_not_named_is_refused(host: Path) -> None:
     variables = people()
     del variables["outgoing_mail_thunderbird_people"][1]["user"]
-    code, output, _changed = play(host, variables)
-    assert code == 2
-    assert "(item=1) => " in output
-    assert '"msg": "none of profile, users and all_users says whose profiles are meant; give exactly one' in output
+    run = play(host, variables)
+    assert run.returncode == 2
+    assert "(item=1) => " in run.output
+    assert '"msg": "none of profile, users and all_users says whose profiles are meant; give exactly one' in run.output
     assert passwords(host / "alice/.thunderbird/used", primary_password=PRIMARY)[ORIGIN, "alice@example.com"]
 
 

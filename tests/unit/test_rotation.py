@@ -73,6 +73,20 @@ def test_selection(rotation: dict[str, Any], names: list[str], hosts: list[str])
     assert made["hosts"] == hosts
 
 
+@pytest.mark.parametrize("written", ["bücher.example", "XN--BCHER-KVA.example"])
+@pytest.mark.parametrize("stored", ["bücher.example", "xn--bcher-kva.example"])
+def test_a_domain_is_selected_in_either_form(written: str, stored: str) -> None:
+    store = [{"name": "shop", "login": f"a@{stored}", "rotating": False}]
+    made = _rotation.plan({"domains": [written]}, store, {}, WORKS)
+    assert made["problems"] == []
+    assert [entry["name"] for entry in made["credentials"]] == ["shop"]
+
+
+def test_what_is_no_domain_is_named() -> None:
+    (problem,) = plan(domains=["example..com"])["problems"]
+    assert "spamexperts_rotation.domains: 'example..com' is not a domain name" in problem
+
+
 def test_people_who_must_be_told() -> None:
     assert plan(everything=True)["tell"] == ["c@example.net"]
 
@@ -220,17 +234,29 @@ def test_locks_and_what_became_of_them() -> None:
     ("outcome", "moves", "seen", "locked", "line"),
     [
         ("committed", False, {}, None, None),
-        ("not_changed", False, {}, True, "a is locked at the vendor, and stays so until a run has finished"),
-        ("pending", False, {}, True, "a is locked at the vendor, and stays so until a run has finished"),
+        (
+            "not_changed",
+            False,
+            {},
+            True,
+            "a@example.com is locked at the vendor, and stays so until a run has finished",
+        ),
+        ("pending", False, {}, True, "a@example.com is locked at the vendor, and stays so until a run has finished"),
         ("pending", False, {"unlocked": ["a"]}, False, None),
         (
             "pending",
             True,
             {"unlocked": ["a"]},
             True,
-            "a is locked at the vendor, and stays so until a run has finished",
+            "a@example.com is locked at the vendor, and stays so until a run has finished",
         ),
-        ("not_changed", False, {"lock_failed": ["a"]}, False, "a is not locked, and still has its old password"),
+        (
+            "not_changed",
+            False,
+            {"lock_failed": ["a"]},
+            False,
+            "a@example.com is not locked, and still has its old password",
+        ),
         ("committed", False, {"lock_failed": ["a"]}, False, None),
     ],
 )
@@ -239,8 +265,8 @@ def test_report_of_locks(
 ) -> None:
     entry: dict[str, Any] = {
         "name": "a",
-        "login": "a",
-        "next_login": "b" if moves else "a",
+        "login": "a@example.com",
+        "next_login": "b@example.com" if moves else "a@example.com",
         "moves": moves,
         "hosts": [],
         "locked": True,
@@ -362,6 +388,10 @@ def test_a_domain_is_the_same_in_both_of_its_forms() -> None:
     failed = {"users": [{"domain": "bücher.example", "username": "b2", "action": "failed"}]}
     accepted = [{"login": entry["next_login"], "accepted": True, "may_send": True}]
     assert _rotation.taken([entry], failed, accepted) == []
+    refused = {"users": [{**failed["users"][0], "reason": "the password is too short"}]}
+    seen = {"started": "", "finished": "", "outcome": {login: "not_changed"}, "hosts": {}, "sent": refused["users"]}
+    data = _rotation_report.report({"credentials": [{**entry, "hosts": []}], "tell": []}, seen)
+    assert data["credentials"][0]["reason"] == "the password is too short"
     stays = {**entry, "next_login": login, "moves": False}
     right = {"users": [{"domain": "bücher.example", "username": "b", "action": "updated", "password": "set"}]}
     assert _rotation.unproven([stays], right) == []

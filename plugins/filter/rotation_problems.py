@@ -17,12 +17,16 @@ description:
   - Checks C(spamexperts_rotation) before the playbook C(smarthost.spamexperts.rotate_credentials) does anything.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
-positional: _input
+positional: _input, accounts
 options:
   _input:
     description: The value of C(spamexperts_rotation).
     type: dict
     required: true
+  accounts:
+    description: The names in C(spamexperts_accounts), among which C(account) must be. Left out, it is not looked for.
+    type: list
+    elements: str
 """
 
 EXAMPLES = r"""

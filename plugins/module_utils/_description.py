@@ -5,18 +5,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Container, Mapping
+from typing import Any, Optional
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 
-def spec_problems(name: str, given: Mapping[Any, Any], options: Mapping[str, Any]) -> list[str]:
-    """What does not fit the argument spec, one sentence each; keys first, since the rest may follow from them."""
-    return unknown_keys(name, given, options) or [
+def spec_problems(
+    name: str, given: Mapping[Any, Any], options: Mapping[str, Any], accounts: Optional[Container[str]] = None
+) -> list[str]:
+    """What does not fit the argument spec, one sentence each; keys first, since the rest may follow from them.
+
+    accounts: the names in `spamexperts_accounts`; None where they are not known.
+    """
+    found = unknown_keys(name, given, options) or [
         f"{name}: {message.rstrip('.')}."
         for message in ArgumentSpecValidator(dict(options)).validate(dict(given)).error_messages
     ]
+    account = given.get("account")
+    if not found and account is not None and accounts is not None and account not in accounts:
+        # Otherwise the account of the environment variables would be used.
+        found = [
+            f"{name} names the account {account}, but spamexperts_accounts does not have it; add it there, or correct "
+            "the name."
+        ]
+    return found
 
 
 def unknown_keys(name: str, given: Mapping[Any, Any], options: Mapping[str, Any]) -> list[str]:

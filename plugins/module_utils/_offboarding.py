@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Optional
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
@@ -33,11 +33,14 @@ def _keys(offboarding: Mapping[str, Any]) -> list[Key]:
     return [Key(domain, normalise_local_part(name, domain)) for name in offboarding["usernames"]]
 
 
-def problems(offboarding: object) -> list[str]:
-    """Everything that is wrong with an offboarding, one sentence each."""
+def problems(offboarding: object, accounts: Optional[Container[str]] = None) -> list[str]:
+    """Everything that is wrong with an offboarding, one sentence each.
+
+    accounts: the names in `spamexperts_accounts`; None where they are not known.
+    """
     if not isinstance(offboarding, Mapping):
         return [f"{NAME} is missing; give it as in: -e @leaving.yml."]
-    misfits = spec_problems(NAME, offboarding, OFFBOARDING_OPTIONS)
+    misfits = spec_problems(NAME, offboarding, OFFBOARDING_OPTIONS, accounts)
     if misfits:
         return misfits
     try:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Callable, Optional
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import OUTGOING_USER_OPTIONS
@@ -45,11 +45,14 @@ ONBOARDING_OPTIONS: dict[str, Any] = {
 }
 
 
-def problems(onboarding: object) -> list[str]:
-    """Everything that is wrong with an onboarding, one sentence each; none of them holds a password."""
+def problems(onboarding: object, accounts: Optional[Container[str]] = None) -> list[str]:
+    """Everything that is wrong with an onboarding, one sentence each; none of them holds a password.
+
+    accounts: the names in `spamexperts_accounts`; None where they are not known.
+    """
     if not isinstance(onboarding, Mapping):
         return [f"{NAME} is missing; give a file with it, as in: -e @example.com.yml."]
-    misfits = spec_problems(NAME, onboarding, ONBOARDING_OPTIONS)
+    misfits = spec_problems(NAME, onboarding, ONBOARDING_OPTIONS, accounts)
     if misfits:
         return misfits
     found = []

@@ -9,7 +9,7 @@ locked while it is rotating.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
@@ -51,11 +51,14 @@ ROTATION_OPTIONS: dict[str, Any] = {
 _SELECTORS = ("logins", "domains", "hosts", "everything")
 
 
-def problems(rotation: object) -> list[str]:
-    """Everything that is wrong with a rotation before anything else is known, one sentence each."""
+def problems(rotation: object, accounts: Optional[Container[str]] = None) -> list[str]:
+    """Everything that is wrong with a rotation before anything else is known, one sentence each.
+
+    accounts: the names in `spamexperts_accounts`; None where they are not known.
+    """
     if not isinstance(rotation, Mapping):
         return [f'{NAME} is missing; say what to rotate, as in: -e \'{{"{NAME}": {{"everything": true}}}}\'.']
-    misfits = spec_problems(NAME, rotation, ROTATION_OPTIONS)
+    misfits = spec_problems(NAME, rotation, ROTATION_OPTIONS, accounts)
     if misfits:
         return misfits
     found = []

@@ -123,3 +123,12 @@ def test_bad_input_is_one_sentence(tmp_path: Path, emulator: Emulator, postfix: 
     assert run.returncode != 0
     assert "is not the local part of an address" in run.output
     assert emulator.counters()["writes"] == 0
+
+
+def test_an_account_that_is_not_there(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
+    site = Site(tmp_path, emulator, postfix)
+    run = site.run("offboard_user", usernames=["alice"], account="office")
+    assert run.returncode == 2
+    assert "names the account office, but spamexperts_accounts does not have it" in run.output
+    assert site.names() == {"alice", "server"}
+    assert emulator.counters()["reads"] == emulator.counters()["writes"] == 0

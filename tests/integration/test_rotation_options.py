@@ -321,6 +321,13 @@ def test_another_store_is_told_of_the_way_back(site: Site, vault: Vault) -> None
     assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
 
 
+def test_an_account_that_is_not_there(site: Site) -> None:
+    run = site.rotate(account="office")
+    assert run.returncode == 2
+    assert "names the account office, but spamexperts_accounts does not have it" in run.output
+    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
+
+
 # A container
 
 

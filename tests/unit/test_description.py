@@ -73,3 +73,20 @@ def test_what_is_no_dict_is_left_to_the_check_of_types(senders: Any) -> None:
 def test_other_mistakes_are_sentences(problems: Callable[[object], list[str]]) -> None:
     for description in ({"domain": 1}, {"everything": "maybe"}, {"senders": "x", "domain": ["y"]}, {}):
         assert all(sentence.endswith(".") and not sentence.endswith("..") for sentence in problems(description))
+
+
+@pytest.mark.parametrize(
+    ("problems", "description"),
+    [
+        (_onboarding.problems, {"domain": "example.com", "senders": [SENDER]}),
+        (_offboarding.problems, {"domain": "example.com", "usernames": ["alice"]}),
+        (_rotation.problems, {"everything": True}),
+    ],
+)
+def test_an_account_that_is_not_there(problems: Callable[..., list[str]], description: dict[str, Any]) -> None:
+    assert problems(description, []) == []
+    named = {**description, "account": "office"}
+    assert problems(named) == []
+    assert problems(named, ["default", "office"]) == []
+    (sentence,) = problems(named, ["default"])
+    assert "names the account office, but spamexperts_accounts does not have it; add it there" in sentence

@@ -152,6 +152,8 @@ def test_passwords_that_it_does_not(password: str, nested: bool) -> None:
         ({"logins": [entry()]}, "logins, entry 1: 'senders' names nobody"),
         ({"logins": [entry("@example.org", login="a:b")]}, "logins, entry 1: a login with a colon"),
         ({"logins": [entry("@")]}, "logins, entry 1: '@' is neither an address nor a domain"),
+        ({"logins": [entry("a@straße.example")]}, "entry 1: write the domain of 'a@straße.example' in its xn-- form"),
+        ({"smarthost": "straße.example"}, "smarthost: write 'straße.example' in its xn-- form"),
         ({"logins": [entry("a@b@c.example")]}, "is neither an address nor a domain"),
         ({"logins": [entry("a b@example.org")]}, "is neither an address nor a domain"),
         ({"logins": [entry("#a@example.org")]}, "is neither an address nor a domain"),

@@ -15,6 +15,8 @@ NULL_SENDER = "<>"
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)\Z")
 # What may stand in a map key or in main.cf: nothing that Postfix splits, expands or takes for a comment.
 _LOCAL_PART = re.compile(r"(?!#)[^\s\x00-\x1f\x7f\"(),:;<>@\[\\\]\ud800-\udfff]+\Z")
+# Python's own codec makes another domain of these than registries do: strasse of straße.
+_AMBIGUOUS = frozenset("ßς\u200c\u200d")
 _PLAIN_PATH = re.compile(r"/[^\s,${}\x00-\x1f\x7f]*\Z")
 
 
@@ -222,10 +224,10 @@ def _senders(given: Iterable[str], place: str, problems: list[str]) -> tuple[str
             keys.append(text)
             continue
         local, _separator, domain = text.rpartition("@")
-        try:
-            ascii_domain = domain.encode("idna").decode("ascii").lower()
-        except UnicodeError:
-            ascii_domain = ""
+        if _AMBIGUOUS & set(domain):
+            problems.append(f"{place}: write the domain of '{text}' in its xn-- form.")
+            continue
+        ascii_domain = _ascii(domain)
         if not _is_host_name(ascii_domain) or (local and not _LOCAL_PART.match(local)):
             problems.append(f"{place}: '{text}' is neither an address nor a domain.")
             continue
@@ -238,13 +240,21 @@ def _host(text: str, problems: list[str]) -> str:
     """Return the smarthost's name in the form for main.cf."""
     if _address(text) is not None:
         return text
-    try:
-        name = text.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        name = ""
+    if _AMBIGUOUS & set(text):
+        problems.append(f"smarthost: write '{text}' in its xn-- form.")
+        return ""
+    name = _ascii(text)
     if not _is_host_name(name):
         problems.append(f"smarthost: '{text}' is neither a host name nor an IP address (without brackets and port).")
     return name
+
+
+def _ascii(name: str) -> str:
+    """A domain in its ASCII form; empty where it has none."""
+    try:
+        return name.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return ""
 
 
 def _is_host_name(text: str) -> bool:

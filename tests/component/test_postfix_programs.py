@@ -20,7 +20,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.com
 
 from tests.support.emulator import Emulator
 from tests.support.module import run_module
-from tests.support.postfix import ScratchPostfix
+from tests.support.postfix import ScratchPostfix, path_with_main_instance
 from tests.support.relay import LOGIN, relay, snapshot, spare_the_pause
 from tests.support.sink import Sink
 
@@ -268,10 +268,13 @@ def test_a_tlsproxy_of_the_administrator_serves_as_well(postfix: ScratchPostfix,
         postfix.run("postconf", "-MX", "tlsproxy/unix")
 
 
-def test_the_main_instance_of_a_host_that_nobody_else_manages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only in check mode, as this is the machine's own."""
+def test_the_main_instance_of_a_host_that_nobody_else_manages(
+    instance: ScratchPostfix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", path_with_main_instance(instance, tmp_path))
     monkeypatch.setattr(host_manager, "objection", lambda: None)
     run = run_module("postfix_relay", {"smarthost": "smarthost.example", **LOGIN}, check=True)
     assert run.changed, run.message
+    assert run.result["config_directory"] == str(instance.config_directory)
     assert run.result["next_hop"] == "[smarthost.example]:587"
     assert (run.result["reloaded"], run.result["flushed"]) == (False, False)

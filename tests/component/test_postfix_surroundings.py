@@ -16,7 +16,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix imp
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
 
 from tests.support.module import ModuleRun, run_module
-from tests.support.postfix import ScratchPostfix
+from tests.support.postfix import ScratchPostfix, path_with_main_instance
 from tests.support.relay import relay, snapshot
 
 pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_check")]
@@ -303,12 +303,25 @@ def test_no_configuration(tmp_path: Path) -> None:
     assert f"{tmp_path}/main.cf is missing" in run.message
 
 
-def test_a_panel_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a directory the main instance is meant; check mode, as this is the machine's own."""
+def test_a_panel_is_left_alone(postfix: ScratchPostfix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a directory the main instance is meant."""
+    monkeypatch.setenv("PATH", path_with_main_instance(postfix, tmp_path))
     monkeypatch.setattr(host_manager, "objection", lambda: "Plesk manages the mail of this host.")
     run = run_module("postfix_relay", LOGIN, check=True)
     assert run.message.startswith("Plesk manages the mail of this host. Set ignore_host_manager=true")
     assert run_module("postfix_relay", {**LOGIN, "ignore_host_manager": True}, check=True).changed
+
+
+def test_a_postfix_that_nobody_has_set_up(
+    postfix: ScratchPostfix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian's package has no main.cf after its answer "No configuration"."""
+    monkeypatch.setenv("PATH", path_with_main_instance(postfix, tmp_path))
+    postfix.config_directory.joinpath("main.cf").unlink()
+    for module, options in (("postfix_relay", LOGIN), ("postfix_relay_info", {})):
+        message = run_module(module, options).message
+        assert message.startswith("Postfix is installed without a configuration that can be read (")
+        assert "main.cf: No such file or directory); give it one, on Debian with 'dpkg-reconfigure postfix'" in message
 
 
 def test_missing_smtp_service(postfix: ScratchPostfix) -> None:

@@ -13,7 +13,7 @@ import yaml
 
 from tests.support.emulator import Emulator
 from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
-from tests.support.postfix import ScratchPostfix
+from tests.support.postfix import ScratchPostfix, path_with_main_instance
 
 pytestmark = pytest.mark.root
 
@@ -88,13 +88,14 @@ def test_mail_servers_that_a_pattern_names_are_reported(
 
 
 def test_an_empty_configuration_directory_is_the_main_instance(
-    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in the role; the variable may be there for the sake of other hosts."""
     site = Site(tmp_path, emulator, postfix)
     content = yaml.safe_load(site.inventory.read_text())
     content["all"]["children"]["mail_relays"]["hosts"]["mail1"]["outgoing_mail_config_directory"] = ""
     site.inventory.write_text(yaml.safe_dump(content))
+    monkeypatch.setenv("PATH", path_with_main_instance(postfix, tmp_path))
     run = site.run("offboard_user", "--check", usernames=["alice"])
     assert run.returncode == 0, run.output
 

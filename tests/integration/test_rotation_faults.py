@@ -179,8 +179,8 @@ def test_a_host_is_cut_off_before_anything_is_changed(site: RotationSite) -> Non
             assert run.wait() != 0
             assert "No password was changed, because these mail servers are not well: h2 (not reached)." in run.output
             site.check_secrets(run.output)
-        for name, password in site.old.items():
-            assert site.accepts(name, password)
+        for name, entry in site.stored().items():
+            assert site.accepts(entry["login"], site.old[name])
     finally:
         lost.reconnect()
     check_finished(site)

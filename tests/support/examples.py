@@ -21,7 +21,7 @@ NOT_RUN = re.compile(r"^(?:# not run: (?P<yaml>.+)|<!-- not run: (?P<markdown>.+
 RETURNED = "returned"
 #: Variables that hold a password; what is behind `vault_` is the same password.
 PASSWORDS = ["alice", "alice_new", "alice_old", "bob", "bob_primary", "cellar", "ceo", "example_net", "example_org"]
-PASSWORDS += ["info", "newsletter", "scanner", "server", "shop", "web1"]
+PASSWORDS += ["info", "newsletter", "scanner", "server", "shop", "web1", "web1_next"]
 #: Who is at the vendor before the examples of mail servers and logins: (domain, username) -> name of the password.
 SENDERS = {
     ("example.com", "alice"): "alice",

@@ -85,6 +85,14 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
+def path_with_main_instance(postfix: ScratchPostfix, folder: Path) -> str:
+    """A PATH on which this instance is the main one; the machine's own is nobody's to touch, and may not be set up."""
+    program = folder / "postconf"
+    program.write_text(f'#!/bin/sh\nMAIL_CONFIG={postfix.config_directory} exec {shutil.which("postconf")} "$@"\n')
+    program.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
 class ScratchPostfix:
     """A whole Postfix of one's own; use it as a context manager, or call `start` and `close`.
 

@@ -18,9 +18,11 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird
 
 from tests.support.preferences import PreferenceValue, read_preferences, write_preferences
 
-#: Thunderbird's own NSS (writes AES and 3DES) and, on Debian 12, an older one of the system (writes 3DES only).
+#: Thunderbird's own NSS and, on Debian 12, an older one of the system.
 PROGRAM_LIBRARY = "/usr/lib/thunderbird/libnss3.so"
 SYSTEM_LIBRARY = "libnss3.so"
+#: From NSS 3.113 on, so in Thunderbird 153 and not in 140, logins are AES; before, 3DES is all there is.
+KNOWS_AES = Path(PROGRAM_LIBRARY).exists() and b"PK11SDR_EncryptWithMechanism" in Path(PROGRAM_LIBRARY).read_bytes()
 
 PREFERENCES: dict[bytes, PreferenceValue] = {
     b"app.update.lastUpdateTime.addon-background-update-timer": 1795465007,

@@ -35,7 +35,13 @@ def find_instance(module: Any) -> Instance:
 
     directory = module.params["config_directory"]
     if directory is None:
-        directory = run(["postconf", "-h", "config_directory"], "").out.strip()
+        answer = run(["postconf", "-h", "config_directory"], "")
+        if answer.code:
+            raise PostfixError(
+                f"Postfix is installed without a configuration that can be read ({answer.err.strip()}); "
+                "give it one, on Debian with 'dpkg-reconfigure postfix', or leave this host out."
+            )
+        directory = answer.out.strip()
     check_config_directory(directory)
     for name in ("main.cf", "master.cf"):
         if not Path(directory, name).is_file():

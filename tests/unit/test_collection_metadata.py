@@ -93,3 +93,9 @@ def test_what_is_phony_are_the_rules_that_make_no_file() -> None:
     rules = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     (phony,) = re.findall(r"^\.PHONY: ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
     assert set(phony.replace("\\\n", " ").split()) == rules
+
+
+def test_folders_of_tests_are_packages() -> None:
+    """Without that `make test-slow`, which reads all of them, stops at the first two files of one name."""
+    folders = {Path(name).parent for name in FILES if re.fullmatch(r"tests/.*/test_\w+\.py", name)}
+    assert [folder for folder in folders if not (ROOT / folder / "__init__.py").exists()] == []

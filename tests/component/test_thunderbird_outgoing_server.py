@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import nss
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.logins import LoginsFile
 
+from tests.support.preferences import write_preferences
 from tests.support.thunderbird_module import OTHER, OURS, OWN, PASSWORD, absent, action, run, warned
 from tests.support.thunderbird_profile import (
     OWN_LOGIN,
@@ -26,6 +29,12 @@ from tests.support.thunderbird_profile import (
 pytestmark = pytest.mark.skipif(not Path(PROGRAM_LIBRARY).exists(), reason="Thunderbird is not installed")
 
 BRANCH = b"mail.smtpserver.spamexperts."
+
+
+def change_preferences(profile: Path, **values: bytes) -> None:
+    """Give our entry other values, as the dialogue does."""
+    changed = {BRANCH + name.encode(): value for name, value in values.items()}
+    (profile / "prefs.js").write_bytes(write_preferences({**preferences_of(profile), **changed}))
 
 
 def test_the_server_and_its_password_are_added(profile: Path) -> None:
@@ -122,6 +131,38 @@ def test_a_login_of_a_former_host_or_name_is_not_left_behind(
     expected = {} if password is None and "login" in changed else wanted
     assert passwords(profile) == {OWN: OWN_LOGIN["password"], **expected}
     assert [login["guid"] for login in json.loads((profile / "logins-backup.json").read_bytes())["logins"]] == ["{own}"]
+
+
+@pytest.mark.parametrize("ours_as_well", [True, False])
+def test_a_login_for_a_server_that_the_person_has_made_of_ours_is_theirs(profile: Path, ours_as_well: bool) -> None:
+    """They changed host and name in the dialogue, where Thunderbird forgets our login, and saved theirs."""
+    run(profile)
+    change_preferences(profile, hostname=b"private.test", username=b"me")
+    saved = LoginsFile((profile / "logins.json").read_bytes())
+    (ours,) = (login for login in saved.logins if login["guid"] != "{own}")
+    saved.remove(ours["guid"])
+    keys = nss.Keys([PROGRAM_LIBRARY], "")
+    theirs = {("smtp://private.test", "me"): "Their secret"}
+    since = {**theirs, OURS: PASSWORD} if ours_as_well else theirs
+    for number, ((origin, username), password) in enumerate(since.items()):
+        encrypted = nss.encrypt(profile, keys, [username, password], aes=nss.is_aes(ours["encryptedPassword"]))
+        saved.add(f"{{{number}}}", origin, *encrypted)
+    (profile / "logins.json").write_bytes(saved.content)
+    theirs[OWN] = OWN_LOGIN["password"]
+    assert action(run(profile)) == "changed"
+    assert passwords(profile) == {**theirs, OURS: PASSWORD}
+    assert action(absent(profile)) == "removed"
+    assert passwords(profile) == theirs
+
+
+def test_our_login_goes_also_when_something_has_dropped_our_entry(profile: Path) -> None:
+    """As user.js and the policies of an administrator do, which name all servers."""
+    run(profile)
+    content = (profile / "prefs.js").read_bytes()
+    (profile / "prefs.js").write_bytes(content.replace(b'"smtp1,spamexperts"', b'"smtp1"'))
+    assert action(absent(profile)) == "removed"
+    assert passwords(profile) == {OWN: OWN_LOGIN["password"]}
+    assert b"spamexperts" not in (profile / "prefs.js").read_bytes()
 
 
 def test_absent_is_the_way_back(profile: Path) -> None:

@@ -18,7 +18,10 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird
     plan_gone,
     plan_saved,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import OutgoingServer
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import (
+    OutgoingServer,
+    SavedLogin,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,6 +134,10 @@ def server(host: str = "a.test", login: str = "info") -> OutgoingServer:
     return OutgoingServer(host, 587, "starttls", "password", login, "")
 
 
+def ours(host: str = "a.test", login: str = "info") -> SavedLogin:
+    return SavedLogin("m", f"smtp://{host}", login)
+
+
 def login(guid: str, host: str, name: str, saved: str = "old", **more: Any) -> dict[str, Any]:
     origin = f"smtp://{host}"
     encrypted = {"encryptedUsername": f"encrypted {name}", "encryptedPassword": f"encrypted {saved}"}
@@ -146,34 +153,34 @@ def never(texts: Sequence[str]) -> list[str]:
 
 
 def test_a_new_password_is_added() -> None:
-    plan = plan_saved([login("u", "other.test", "info")], decrypt, server(), "new", old=None, ours="")
+    plan = plan_saved([login("u", "other.test", "info")], decrypt, server(), "new", ours=None)
     assert [(change.origin, change.username, change.password, change.is_new) for change in plan.changes] == [
         ("smtp://a.test", "info", "new", True)
     ]
-    assert plan.ours == plan.changes[0].guid
+    assert plan.ours == SavedLogin(plan.changes[0].guid, "smtp://a.test", "info")
     assert (plan.before, plan.after) == ("none", "as wanted")
 
 
 def test_the_same_password_is_left_alone() -> None:
-    plan = plan_saved([login("m", "a.test", "info", "new")], decrypt, server(), "new", old=server(), ours="m")
-    assert (plan.changes, plan.ours) == ([], "m")
+    plan = plan_saved([login("m", "a.test", "info", "new")], decrypt, server(), "new", ours=ours())
+    assert (plan.changes, plan.ours) == ([], ours())
 
 
 def test_another_password_is_replaced_in_its_place() -> None:
-    plan = plan_saved([login("m", "a.test", "info")], decrypt, server(), "new", old=server(), ours="m")
+    plan = plan_saved([login("m", "a.test", "info")], decrypt, server(), "new", ours=ours())
     assert plan.changes == [LoginChange("m", "smtp://a.test", None, "new")]
     assert plan.changes[0].is_new_password_only
 
 
 def test_a_login_that_was_there_before_stays_the_persons() -> None:
-    plan = plan_saved([login("u", "a.test", "info")], decrypt, server(), "new", old=None, ours="")
+    plan = plan_saved([login("u", "a.test", "info")], decrypt, server(), "new", ours=None)
     assert plan.changes == [LoginChange("u", "smtp://a.test", None, "new")]
-    assert plan.ours == ""
+    assert plan.ours is None
 
 
 def test_logins_of_other_realms_are_not_ours() -> None:
     plan = plan_saved(
-        [login("u", "a.test", "info", httpRealm=None)], never_called_with_logins, server(), "new", old=None, ours=""
+        [login("u", "a.test", "info", httpRealm=None)], never_called_with_logins, server(), "new", ours=None
     )
     assert plan.changes[0].is_new
 
@@ -188,53 +195,53 @@ def never_called_with_logins(texts: Sequence[str]) -> list[str]:
 )
 def test_the_login_of_a_former_host_or_name_moves(old: OutgoingServer) -> None:
     saved = [login("m", old.host, old.login), login("u", old.host, "person")]
-    plan = plan_saved(saved, decrypt, server(), "new", old=old, ours="m")
+    plan = plan_saved(saved, decrypt, server(), "new", ours=ours(old.host, old.login))
     assert plan.changes == [LoginChange("m", "smtp://a.test", "info", "new")]
-    assert plan.ours == "m"
+    assert plan.ours == ours()
 
 
 def test_without_a_password_it_moves_to_another_host_but_not_to_another_name() -> None:
     saved = [login("m", "before.test", "info")]
-    plan = plan_saved(saved, decrypt, server(), None, old=server("before.test"), ours="m")
+    plan = plan_saved(saved, decrypt, server(), None, ours=ours("before.test"))
     assert plan.changes == [LoginChange("m", "smtp://a.test")]
     assert not plan.changes[0].is_new_password_only
-    plan = plan_saved(saved, decrypt, server(login="other"), None, old=server("before.test"), ours="m")
-    assert (plan.changes, plan.ours) == ([LoginChange("m")], "")
+    plan = plan_saved(saved, decrypt, server(login="other"), None, ours=ours("before.test"))
+    assert (plan.changes, plan.ours) == ([LoginChange("m")], None)
 
 
 def test_a_leftover_goes_when_the_person_has_already_saved_the_new_one() -> None:
     saved = [login("m", "before.test", "info"), login("u", "a.test", "info", "new")]
-    plan = plan_saved(saved, decrypt, server(), "new", old=server("before.test"), ours="m")
-    assert (plan.changes, plan.ours) == ([LoginChange("m")], "")
-    plan = plan_saved(saved, decrypt, server(), None, old=server("before.test"), ours="m")
+    plan = plan_saved(saved, decrypt, server(), "new", ours=ours("before.test"))
+    assert (plan.changes, plan.ours) == ([LoginChange("m")], None)
+    plan = plan_saved(saved, decrypt, server(), None, ours=ours("before.test"))
     assert plan.changes == [LoginChange("m")]
 
 
-def test_a_shared_login_does_not_move() -> None:
-    saved = [login("m", "before.test", "info")]
-    plan = plan_saved(saved, decrypt, server(), "new", old=None, ours="m")
+def test_what_the_person_has_saved_since_for_the_host_of_their_choice_is_theirs() -> None:
+    """They have changed our entry in the dialogue, which made Thunderbird forget our login."""
+    theirs = [login("u", "private.test", "me")]
+    plan = plan_saved(theirs, decrypt, server(), "new", ours=ours())
     assert [change.is_new for change in plan.changes] == [True]
+    assert plan_gone(theirs, never, ours()).changes == []
 
 
 def test_without_a_password_nothing_is_decrypted_for_nothing() -> None:
-    plan = plan_saved([login("u", "other.test", "info")], never, server(), None, old=None, ours="")
+    plan = plan_saved([login("u", "other.test", "info")], never, server(), None, ours=None)
     assert (plan.changes, plan.after) == ([], "none")
 
 
 def test_our_login_goes_without_any_key() -> None:
-    assert plan_gone([login("m", "a.test", "info")], never, server(), "m").changes == [LoginChange("m")]
+    assert plan_gone([login("m", "a.test", "info")], never, ours()).changes == [LoginChange("m")]
 
 
 def test_our_login_goes_also_when_it_was_saved_anew() -> None:
     saved = [login("n", "a.test", "info"), login("u", "a.test", "person")]
-    assert plan_gone(saved, decrypt, server(), "m").changes == [LoginChange("n")]
-    assert plan_gone([], never, server(), "m").changes == []
+    assert plan_gone(saved, decrypt, ours()).changes == [LoginChange("n")]
+    assert plan_gone([], never, ours()).changes == []
 
 
-def test_a_login_that_is_not_ours_or_shared_stays() -> None:
-    saved = [login("u", "a.test", "info")]
-    assert plan_gone(saved, never, server(), "").changes == []
-    assert plan_gone(saved, never, None, "u").changes == []
+def test_a_login_that_is_not_ours_stays() -> None:
+    assert plan_gone([login("u", "a.test", "info")], never, None).changes == []
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.preferences import Preferences
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import (
     OutgoingServer,
+    SavedLogin,
     ServerEntry,
 )
 from hypothesis import given
@@ -64,7 +65,7 @@ def edit(content: bytes, *, default: bool, addresses: list[str]) -> bytes:
     entry.put(SERVER)
     entry.set_default(default)
     entry.set_identities(addresses)
-    entry.saved_login = "{guid}"
+    entry.saved_login = SavedLogin("{guid}", SERVER.origin, SERVER.login)
     return preferences.content
 
 

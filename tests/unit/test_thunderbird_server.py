@@ -12,6 +12,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.preferences import Preferences
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import (
     OutgoingServer,
+    SavedLogin,
     ServerEntry,
     validate,
     validate_entry,
@@ -143,9 +144,10 @@ def test_what_is_remembered_follows_the_person() -> None:
 
 def test_a_login_is_shared_with_the_persons_own_server_of_the_same_host_and_name() -> None:
     entry = ServerEntry(profile(mail_smtpserver_smtp1_hostname="Smarthost.test"), "spamexperts")
-    assert not entry.shares_login(GOOD)
+    entry.saved_login = saved = SavedLogin("{guid}", GOOD.origin, GOOD.login)
+    assert entry.saved_login == saved
     entry.preferences.set("mail.smtpserver.smtp1.username", GOOD.login)
-    assert entry.shares_login(GOOD)
+    assert entry.saved_login is None
 
 
 def test_two_entries_do_not_disturb_each_other() -> None:

@@ -26,6 +26,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import (
     OutgoingServer,
+    SavedLogin,
     ServerEntry,
 )
 
@@ -92,9 +93,8 @@ class _Plan:
         self._logins = _logins(profile / LOGINS)
         self._warnings: list[str] = []
         entry = ServerEntry(self._preferences, wanted.entry)
-        old = entry.current()
         self._before = entry.describe()
-        self._login = self._plan_login(entry, old, wanted)
+        self._login = self._plan_login(entry.saved_login, wanted)
         if wanted.server:
             entry.put(wanted.server)
             if wanted.default_server is not None:
@@ -109,13 +109,10 @@ class _Plan:
         self._before["saved_password"] = self._login.before
         self._after["saved_password"] = self._login.after
 
-    def _plan_login(self, entry: ServerEntry, old: OutgoingServer | None, wanted: Wanted) -> LoginPlan:
-        # A login that one of the person's own servers uses as well is left to it.
-        own = old if old and old.login and not entry.shares_login(old) else None
+    def _plan_login(self, ours: SavedLogin | None, wanted: Wanted) -> LoginPlan:
         if wanted.server and wanted.server.login:
-            logins, password = self._logins.logins, wanted.password
-            return plan_saved(logins, self._decrypt, wanted.server, password, old=own, ours=entry.saved_login)
-        return plan_gone(self._logins.logins, self._decrypt, own, entry.saved_login)
+            return plan_saved(self._logins.logins, self._decrypt, wanted.server, wanted.password, ours=ours)
+        return plan_gone(self._logins.logins, self._decrypt, ours)
 
     def _decrypt(self, encrypted: Sequence[str]) -> list[str]:
         return nss.decrypt(self._profile, self._keys, encrypted)

@@ -10,7 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.logins import Login
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import OutgoingServer
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import (
+    OutgoingServer,
+    SavedLogin,
+)
 
 Decrypt = Callable[[Sequence[str]], list[str]]
 
@@ -31,10 +34,10 @@ class LoginChange(NamedTuple):
 
 
 class LoginPlan(NamedTuple):
-    """What to write, the guid to remember as ours, and words (no secrets) for the diff."""
+    """What to write, the login to remember as ours, and words (no secrets) for the diff."""
 
     changes: list[LoginChange]
-    ours: str
+    ours: SavedLogin | None
     before: str
     after: str
 
@@ -46,26 +49,26 @@ class _Found(NamedTuple):
     password: str
 
 
-def plan_saved(  # noqa: PLR0911 - one return for each situation that the caller can meet
+def plan_saved(
     logins: Sequence[Login],
     decrypt: Decrypt,
     server: OutgoingServer,
     password: str | None,
     *,
-    old: OutgoingServer | None,
-    ours: str,
+    ours: SavedLogin | None,
 ) -> LoginPlan:
     """Let `server` find `password` (None: whatever is saved stays).
 
-    `old` is what our entry was until now, None where a server of the person uses its login, too. `ours` is the guid
-    of the login that was added for it. A password that is already saved for this host and name stays the person's.
+    `ours` is the login that was added by an earlier run. A password that is already saved for this host and name stays
+    the person's.
     """
-    found = _related(logins, decrypt, [server, old], needed=password is not None)
-    mine = _mine(found, ours, old)
+    origins = {server.origin, ours.origin} if ours else {server.origin}
+    found = _related(logins, decrypt, origins, needed=password is not None)
+    mine = _mine(found, ours)
     match = next((login for login in found if (login.origin, login.username) == (server.origin, server.login)), None)
     if match is not None:
         leftover = [LoginChange(mine.guid)] if mine and mine != match else []
-        remembered = match.guid if mine == match else ""
+        remembered = SavedLogin(match.guid, match.origin, match.username) if mine == match else None
         if password is None:
             return LoginPlan(leftover, remembered, "saved", "saved")
         if match.password == password:
@@ -74,39 +77,35 @@ def plan_saved(  # noqa: PLR0911 - one return for each situation that the caller
         return LoginPlan([*leftover, change], remembered, "another", "as wanted")
     if password is None and mine and mine.username == server.login:
         # The same login at another name of the smarthost: its password goes with it.
-        return LoginPlan([LoginChange(mine.guid, server.origin)], mine.guid, "saved for another host", "saved")
+        moved = SavedLogin(mine.guid, server.origin, server.login)
+        return LoginPlan([LoginChange(mine.guid, server.origin)], moved, "saved for another host", "saved")
     if password is None:
-        return LoginPlan([LoginChange(mine.guid)] if mine else [], "", "none", "none")
-    if mine:
-        change = LoginChange(mine.guid, server.origin, server.login, password)
-        return LoginPlan([change], mine.guid, "saved for another host or login", "as wanted")
-    guid = f"{{{uuid.uuid4()}}}"
-    return LoginPlan([LoginChange(guid, server.origin, server.login, password, True)], guid, "none", "as wanted")
+        return LoginPlan([LoginChange(mine.guid)] if mine else [], None, "none", "none")
+    change = LoginChange(mine.guid if mine else f"{{{uuid.uuid4()}}}", server.origin, server.login, password, not mine)
+    remembered = SavedLogin(change.guid, server.origin, server.login)
+    return LoginPlan([change], remembered, "saved for another host or login" if mine else "none", "as wanted")
 
 
-def plan_gone(logins: Sequence[Login], decrypt: Decrypt, old: OutgoingServer | None, ours: str) -> LoginPlan:
-    """Take away the login that was added for `old`; one that the person had before stays."""
-    if not ours or old is None:
-        return LoginPlan([], "", "none", "none")
-    if any(login["guid"] == ours for login in logins):
-        return LoginPlan([LoginChange(ours)], "", "saved", "none")
+def plan_gone(logins: Sequence[Login], decrypt: Decrypt, ours: SavedLogin | None) -> LoginPlan:
+    """Take away the login that was added by an earlier run; one that the person had before stays."""
+    if ours is None:
+        return LoginPlan([], None, "none", "none")
+    if any(login["guid"] == ours.guid for login in logins):
+        return LoginPlan([LoginChange(ours.guid)], None, "saved", "none")
     # Thunderbird has saved it anew, under another guid.
-    mine = _mine(_related(logins, decrypt, [old], needed=False), ours, old)
-    return LoginPlan([LoginChange(mine.guid)] if mine else [], "", "saved" if mine else "none", "none")
+    mine = _mine(_related(logins, decrypt, {ours.origin}, needed=False), ours)
+    return LoginPlan([LoginChange(mine.guid)] if mine else [], None, "saved" if mine else "none", "none")
 
 
-def _mine(found: list[_Found], ours: str, old: OutgoingServer | None) -> _Found | None:
-    if not ours or old is None:
+def _mine(found: list[_Found], ours: SavedLogin | None) -> _Found | None:
+    if ours is None:
         return None
-    by_name = (login for login in found if (login.origin, login.username) == (old.origin, old.login))
-    return next((login for login in found if login.guid == ours), None) or next(by_name, None)
+    by_name = (login for login in found if (login.origin, login.username) == (ours.origin, ours.username))
+    return next((login for login in found if login.guid == ours.guid), None) or next(by_name, None)
 
 
-def _related(
-    logins: Sequence[Login], decrypt: Decrypt, servers: Sequence[OutgoingServer | None], *, needed: bool
-) -> list[_Found]:
+def _related(logins: Sequence[Login], decrypt: Decrypt, origins: set[str], *, needed: bool) -> list[_Found]:
     """The logins of these servers, decrypted; `needed`: prove the keys also where there is nothing to decrypt."""
-    origins = {server.origin for server in servers if server}
     of_servers = (login for login in logins if login["hostname"] in origins)
     related = [login for login in of_servers if login.get("httpRealm") == login["hostname"]]
     if not related and not needed:

@@ -41,6 +41,14 @@ class OutgoingServer(NamedTuple):
         return f"smtp://[{self.host}]" if ":" in self.host else f"smtp://{self.host}"
 
 
+class SavedLogin(NamedTuple):
+    """A login that was added for our entry, as the run that did it left it."""
+
+    guid: str
+    origin: str
+    username: str
+
+
 def validate(server: OutgoingServer) -> OutgoingServer:
     """The server in the spelling that Thunderbird looks for; ThunderbirdError where it could not use it."""
     host = server.host.strip("[]").lower()
@@ -93,19 +101,26 @@ class ServerEntry:
             ),
         }
 
-    def shares_login(self, server: OutgoingServer) -> bool:
-        """Does another server of the profile log in to the same host under the same name, and so share its password?"""
-        others = (self._server(entry) for entry in self._entries() if entry != self.entry)
-        return any((other.host.lower(), other.login) == (server.host, server.login) for other in others)
-
     @property
-    def saved_login(self) -> str:
-        """The guid of the saved login that was added for this entry; empty where none was."""
-        return self.preferences.text(self._memory + "saved_login")
+    def saved_login(self) -> SavedLogin | None:
+        """The saved login that was added for this entry; None where none was, or another server shares it by now.
+
+        Servers with the same host and name share one password. It is not told by what the entry says now: whoever
+        has changed that in the dialogue has made Thunderbird forget our login, and what is saved since is theirs; and
+        user.js or a policy may have taken the entry out of the list while its password is still there.
+        """
+        login = SavedLogin(*(self.preferences.text(name) for name in self._saved_login_names()))
+        others = (self._server(entry) for entry in self._entries() if entry != self.entry)
+        shared = any((other.origin.lower(), other.login) == (login.origin, login.username) for other in others)
+        return login if login.guid and not shared else None
 
     @saved_login.setter
-    def saved_login(self, guid: str) -> None:
-        self._put(self._memory + "saved_login", guid or None)
+    def saved_login(self, login: SavedLogin | None) -> None:
+        for name, value in zip(self._saved_login_names(), login or (None, None, None)):
+            self._put(name, value)
+
+    def _saved_login_names(self) -> list[str]:
+        return [self._memory + name for name in ("saved_login", "saved_origin", "saved_username")]
 
     def put(self, server: OutgoingServer) -> None:
         """Make our entry what `server` says."""

@@ -17,7 +17,7 @@ from tests.support.emulator import Emulator
 from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
 from tests.support.thunderbird import PROGRAM_DIRECTORY
-from tests.support.thunderbird_profile import make_profile, passwords
+from tests.support.thunderbird_profile import in_use, make_profile, passwords
 
 pytestmark = pytest.mark.root
 
@@ -191,6 +191,14 @@ def test_the_thunderbird_of_a_sender_is_configured_too(tmp_path: Path, emulator:
     assert "alice@example.com" not in by_hand
     again = onboarding.run()
     assert again.changed() == 0, again.output
+
+    (tmp_path / "alice").write_text("Another-Horse-43\n")
+    with in_use(profile):
+        refused = onboarding.run()
+    assert refused.returncode != 0
+    assert f"{profile}: the profile is in use by Thunderbird" in refused.output
+    by_hand = refused.output.partition("to enter by hand")[2].partition("What the DNS needs")[0]
+    assert "alice@example.com" in by_hand
 
 
 def bad(name: str, value: Any) -> Any:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -108,6 +109,12 @@ def test_profiles_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
         profiles.find(home, every=False)
 
 
+def test_a_removed_program_whose_profile_is_gone_is_passed_over(tmp_path: Path) -> None:
+    registry = f"{FIRST_START}\n[Install0123456789ABCDEF]\nDefault=gone.default-release\n"
+    home = home_with(tmp_path, registry, "tp2xj57f.default", "6um0abt2.default-default")
+    assert [path.name for path in profiles.find(home, every=False)] == ["6um0abt2.default-default"]
+
+
 def test_a_profile_that_is_named_but_not_there_is_refused(tmp_path: Path) -> None:
     home = home_with(tmp_path, FIRST_START, "tp2xj57f.default")
     with pytest.raises(ThunderbirdError, match=r"6um0abt2\.default-default, which does not exist"):
@@ -195,3 +202,16 @@ def test_the_library_of_the_program_that_used_the_profile_comes_first(tmp_path: 
     (profile / "compatibility.ini").write_bytes(b"\xff broken")
     assert libraries(profile, "", installed)[0] == f"{tmp_path}/installed/libnss3.so"
     assert libraries(profile, "/given/libnss3.so", installed) == ["/given/libnss3.so"]
+    (profile / "compatibility.ini").unlink()
+    os.mkfifo(profile / "compatibility.ini")
+    assert libraries(profile, "", installed)[0] == f"{tmp_path}/installed/libnss3.so"
+
+
+def test_the_library_of_a_flatpak_that_used_the_profile_comes_first(tmp_path: Path) -> None:
+    """It knows itself under a path that is not there on the host."""
+    for name in ("package", "flatpak"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "libnss3.so").touch()
+    (tmp_path / "compatibility.ini").write_text("[Compatibility]\nLastPlatformDir=/app/lib/thunderbird\n")
+    installed = [Installation(PACKAGE, tmp_path / "package"), Installation(FLATPAK, tmp_path / "flatpak")]
+    assert libraries(tmp_path, "", installed)[0] == f"{tmp_path}/flatpak/libnss3.so"

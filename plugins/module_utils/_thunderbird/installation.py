@@ -9,6 +9,8 @@ import configparser
 from pathlib import Path
 from typing import NamedTuple
 
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import files
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.install_hash import install_hash
 
 SYSTEM_LIBRARY = "libnss3.so"
@@ -80,7 +82,10 @@ def libraries(profile: Path, nss_library: str, installed: list[Installation]) ->
     """
     if nss_library:
         return [nss_library]
-    directories = [_last_program(profile), *(item.directory for item in installed)]
+    last = _last_program(profile)
+    # A flatpak sees itself under a path that is not the host's.
+    own = [item.directory for item in installed if last and item.kind.own_path == str(last)]
+    directories = [last, *own, *(item.directory for item in installed)]
     found = [
         str(directory / SYSTEM_LIBRARY) if (directory / SYSTEM_LIBRARY).exists() else SYSTEM_LIBRARY
         for directory in directories
@@ -92,7 +97,7 @@ def libraries(profile: Path, nss_library: str, installed: list[Installation]) ->
 def _last_program(profile: Path) -> Path | None:
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read(profile / "compatibility.ini", encoding="utf-8")
+        parser.read_string((files.read(profile / "compatibility.ini") or b"").decode())
         return Path(parser["Compatibility"]["LastPlatformDir"])
-    except (configparser.Error, KeyError, ValueError, OSError):
+    except (configparser.Error, KeyError, ValueError, ThunderbirdError):
         return None

@@ -64,10 +64,11 @@ def _used(root: Path, kind: Kind, sections: Sections, named: dict[Path, dict[str
                     f"{root}/profiles.ini does not tell which of its profiles is in use; give one of them as profile: "
                     + ", ".join(str(path) for path in used)
                 )
-    for path in used:
-        if not path.is_dir():
-            raise ThunderbirdError(f"{root}/profiles.ini names the profile {path}, which does not exist")
-    return used
+    # A program that was removed leaves its section, and somebody may have removed its profile.
+    there = [path for path in used if path.is_dir()]
+    if used and not there:
+        raise ThunderbirdError(f"{root}/profiles.ini names the profile {used[0]}, which does not exist")
+    return there
 
 
 def new(home: Path, installed: list[Installation]) -> NewProfile:

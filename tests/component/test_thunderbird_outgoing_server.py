@@ -216,6 +216,16 @@ def test_without_authentication(profile: Path) -> None:
     assert passwords(profile) == {OWN: OWN_LOGIN["password"]}
 
 
+def test_a_user_js_that_drops_the_server_is_warned_of(profile: Path) -> None:
+    (profile / "user.js").write_text('// user_pref("mail.smtpservers", "smtp1");\nuser_pref("a.b", 1);\n')
+    assert not warned(run(profile), "user.js")
+    (profile / "user.js").write_text('user_pref("mail.smtpservers", "smtp1");\n')
+    assert warned(
+        run(profile), "user.js sets mail.smtpservers, so each start of Thunderbird drops this outgoing server"
+    )
+    assert not warned(absent(profile), "user.js")
+
+
 def test_an_address_without_identity_is_warned_of(profile: Path) -> None:
     done = run(profile, identities=["info@example.com", "nobody@example.com"])
     assert not done.failed

@@ -127,6 +127,17 @@ def test_a_format_of_the_future_is_refused() -> None:
         LoginsFile(b'{"nextId":1,"logins":[],"version":4}')
 
 
+def test_what_stays_of_a_deleted_login_is_no_login_and_stays() -> None:
+    """As logins.json has it where logins are synchronised."""
+    gone = b'{"guid":"{gone}","deleted":true,"syncCounter":1}'
+    saved = LoginsFile(EMPTY.replace(b"[]", b"[" + gone + b"]", 1))
+    saved.add("{new}", "smtp://a.test", "u", "p")
+    assert [entry["guid"] for entry in saved.logins] == ["{new}"]
+    saved.remove("{new}")
+    assert gone in saved.content
+    assert saved.logins == []
+
+
 # The decisions. A "decryption" that only takes a prefix away shows what was encrypted.
 
 

@@ -59,7 +59,7 @@ class LoginsFile:
     @property
     def logins(self) -> list[Login]:
         """A copy of every login, in the order of the file."""
-        return [dict(span.value) for span in self._logins]
+        return [dict(span.value) for span in self._logins if not span.value.get("deleted")]
 
     def replace(self, login: Login) -> None:
         """Put `login` in the place of the one with the same guid."""
@@ -146,7 +146,9 @@ class LoginsFile:
             return position + 1
         while True:
             value, end = _DECODER.raw_decode(self._text, position)
-            if not isinstance(value, dict) or not all(isinstance(value[name], str) for name in _NEEDED):
+            # Of a login that was deleted while logins are synchronised, no more than its guid stays.
+            needed = _NEEDED[:1] if isinstance(value, dict) and value.get("deleted") is True else _NEEDED
+            if not isinstance(value, dict) or not all(isinstance(value[name], str) for name in needed):
                 raise ValueError("not a login")
             logins.append(_Span(value, position, end))
             position = self._skip(end)

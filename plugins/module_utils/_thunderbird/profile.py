@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,6 +104,7 @@ class _Plan:
                 unknown = entry.set_identities(wanted.identities)
                 self._warnings += [f"{profile} has no identity with the address {address}" for address in unknown]
             entry.saved_login = self._login.ours
+            self._warnings += _reset_at_start(profile)
         else:
             entry.remove()
         self._after = entry.describe()
@@ -210,6 +212,14 @@ class _Plan:
         for guid in stale:
             backup.remove(guid)
         return backup.content if stale else None
+
+
+def _reset_at_start(profile: Path) -> list[str]:
+    """A warning where user.js, which Thunderbird reads at each start, has a list of servers of its own."""
+    path = profile / "user.js"
+    if not re.search(rb"""^\s*user_pref\(\s*["']mail\.smtpservers["']""", files.read(path) or b"", re.MULTILINE):
+        return []
+    return [f"{path} sets mail.smtpservers, so each start of Thunderbird drops this outgoing server; take the line out"]
 
 
 def _logins(path: Path) -> LoginsFile:

@@ -14,7 +14,9 @@ import signal
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,37 @@ def arrived(emulator: Emulator) -> list[tuple[str | None, bool, str, str]]:
     return [(mail["login"], mail["tls"], mail["mail_from"], mail["subject"]) for mail in emulator.mails()]
 
 
+@contextmanager
+def unlocked(profile: Path, home: Path) -> Iterator[Thunderbird]:
+    """A Thunderbird in a window, whose question for the primary password was answered."""
+    with Display() as display:
+        program = Thunderbird(profile, home=home, display=display.name)
+        program.start()
+        try:
+            display.type(display.wait_for_window("Password Required"), PRIMARY)
+            program.connect()
+            yield program
+        finally:
+            program.quit()
+
+
+def rotated_and_taken_away(
+    emulator: Emulator, start: Callable[[], AbstractContextManager[Thunderbird]], address: str, **wanted: Any
+) -> None:
+    """A mail goes with a new password; after `absent` nothing of ours is there."""
+    set_password(emulator, ROTATED)
+    assert action(run(emulator, **wanted, password=ROTATED)) == "changed"
+    with start() as program:
+        assert program.send(address, "rotated") == "sent"
+    assert arrived(emulator)[-1] == (LOGIN, True, address, "rotated")
+    place = {name: value for name, value in wanted.items() if name in {"profile", "users"}}
+    assert action(run(emulator, **place, state="absent")) == "removed"
+    with start() as program:
+        seen = program.servers()
+        assert "spamexperts" not in [seen["default"], *(server["key"] for server in seen["servers"])]
+        assert LOGIN not in [login["username"] for login in program.logins()]
+
+
 def test_an_existing_profile_from_the_first_run_to_absent(home: Path, profile: Path, smarthost: Emulator) -> None:
     where: dict[str, Any] = {"profile": str(profile)}
     wanted = {**where, "identities": [ALICE]}
@@ -236,6 +269,9 @@ def test_somebody_who_has_never_started_thunderbird(
     assert [path.name for path in profile.parent.iterdir() if (path / "prefs.js").exists()] == [profile.name]
     assert set(registry.split()) <= set((profile.parent / "profiles.ini").read_text().split())
     unchanged(smarthost, profile, users=["bob"])
+    rotated_and_taken_away(
+        smarthost, partial(Thunderbird, profile, home=home, choose_profile=True), "bob@example.com", users=["bob"]
+    )
 
 
 def test_a_profile_with_a_primary_password(home: Path, profile: Path, smarthost: Emulator) -> None:
@@ -249,18 +285,12 @@ def test_a_profile_with_a_primary_password(home: Path, profile: Path, smarthost:
     wanted["primary_password"] = PRIMARY
     assert action(run(smarthost, **wanted)) == "added"
     unchanged(smarthost, profile, **wanted)
-    with Display() as display:
-        program = Thunderbird(profile, home=home, display=display.name)
-        program.start()
-        try:
-            display.type(display.wait_for_window("Password Required"), PRIMARY)
-            program.connect()
-            assert (LOGIN, PASSWORD) in [(login["username"], login["password"]) for login in program.logins()]
-            assert program.send(ALICE, "with a primary password") == "sent"
-        finally:
-            program.quit()
+    with unlocked(profile, home) as program:
+        assert (LOGIN, PASSWORD) in [(login["username"], login["password"]) for login in program.logins()]
+        assert program.send(ALICE, "with a primary password") == "sent"
     assert arrived(smarthost) == [(LOGIN, True, ALICE, "with a primary password")]
     unchanged(smarthost, profile, **wanted)
+    rotated_and_taken_away(smarthost, partial(unlocked, profile, home), ALICE, **wanted)
 
 
 def test_a_profile_of_the_time_before_aes(home: Path, profile: Path, smarthost: Emulator) -> None:
@@ -359,6 +389,8 @@ def test_a_private_authority_by_policy(
         )
         assert program.send(ALICE, "trusted") == "sent"
     assert arrived(private) == [(LOGIN, True, ALICE, "trusted")]
+    start = partial(Thunderbird, profile, home=home, wrapper=with_policies)
+    rotated_and_taken_away(private, start, ALICE, profile=str(profile), identities=[ALICE])
     assert run_module("thunderbird_certificate_authority", {**arguments, "state": "absent"}).changed
     assert json.loads(policies.read_bytes()) == {"policies": {"DisableTelemetry": True}}
 

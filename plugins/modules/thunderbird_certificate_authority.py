@@ -23,7 +23,7 @@ options:
   state:
     description:
       - Whether the policies name the authority.
-      - A policies file in which nothing is left is removed.
+      - V(absent) takes the path out, whoever has put it there. A policies file in which nothing is left is removed.
     type: str
     choices:
       - present

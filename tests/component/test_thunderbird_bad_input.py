@@ -114,6 +114,13 @@ def test_a_key_database_of_another_profile(profile: Path, tmp_path: Path) -> Non
     refuse(profile, "a saved login cannot be decrypted with the profile's key database")
 
 
+def test_a_key_database_whose_last_change_is_unfinished(profile: Path) -> None:
+    (profile / "key4.db-journal").touch()  # what is left of one that was finished
+    run(profile)
+    (profile / "key4.db-journal").write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
+    refuse(profile, "the key database key4.db cannot be opened", login="other@example.com")
+
+
 def test_a_primary_password_that_is_missing_or_wrong(tmp_path: Path) -> None:
     profile = make_profile(tmp_path / "profile", library=SYSTEM_LIBRARY, primary_password="primary secret")
     refuse(profile, "the profile has a primary password; give it as primary_password")

@@ -152,6 +152,8 @@ def main() -> None:
         result = look(module)
     except (PostfixError, ValueError) as error:
         module.fail_json(msg=str(error))
+    except PermissionError as error:
+        module.fail_json(msg=f"{error.filename} can be read by root only; run the task with become: true.")
     module.exit_json(changed=False, **result)
 
 

@@ -24,6 +24,12 @@ options:
     description: Where the mail goes. It arrives there.
     type: str
     required: true
+  smarthost:
+    description:
+      - Name of the server that has to accept the mail, as Postfix knows it.
+      - If it is given and another server accepts the mail, such as this host itself for a domain of its own, nothing
+        is proven, and the module fails.
+    type: str
   timeout:
     description: How many seconds to wait for the outcome.
     type: int
@@ -56,6 +62,12 @@ EXAMPLES = r"""
   smarthost.spamexperts.postfix_test_mail:
     sender: shop@example.com
     recipient: postmaster@example.com
+
+- name: And does it go through the smarthost?
+  smarthost.spamexperts.postfix_test_mail:
+    sender: shop@example.com
+    recipient: someone@example.net
+    smarthost: 4489.smtp.antispamcloud.com
 """
 
 RETURN = r"""
@@ -88,6 +100,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.mail_log import Delivery, MailLog
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import find_instance
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import ascii_name
 
 MESSAGE = """\
 From: {sender}
@@ -109,6 +122,7 @@ def main() -> None:
         argument_spec={
             "sender": {"type": "str", "required": True},
             "recipient": {"type": "str", "required": True},
+            "smarthost": {"type": "str"},
             "timeout": {"type": "int", "default": 60},
             "config_directory": {"type": "path"},
         },
@@ -138,16 +152,23 @@ def send(module: Any) -> dict[str, str]:
     while time.monotonic() - begin < timeout:
         queue_id = log.queue_id(message_id)
         attempts = log.deliveries(queue_id) if queue_id else []
-        if queue_id and attempts:
-            return judged(instance, queue_id, attempts[-1])
+        # A content filter has handed it back under another queue id by the time that it has accepted it.
+        if queue_id and attempts and log.queue_id(message_id) == queue_id:
+            return judged(instance, queue_id, attempts[-1], module.params["smarthost"])
         if queue_id is None and time.monotonic() - begin > min(LOG_PATIENCE, timeout / 2):
             return {"status": "unknown"}
         time.sleep(0.1)
     raise PostfixError(f"the test mail had not left this host after {timeout} seconds; see the queue and the mail log.")
 
 
-def judged(instance: Instance, queue_id: str, attempt: Delivery) -> dict[str, str]:
-    """Return an accepted mail; take any other one back and raise PostfixError with the reason."""
+def judged(instance: Instance, queue_id: str, attempt: Delivery, smarthost: str | None) -> dict[str, str]:
+    """Return a mail that the right server has accepted; take any other one back and raise PostfixError."""
+    name = ascii_name(smarthost or "")
+    if attempt.status == "sent" and name and attempt.relay.partition("[")[0].lower() != name:
+        raise PostfixError(
+            f"the test mail was accepted by {attempt.relay}, not by the smarthost {name}; name a recipient and "
+            "a sender whose mail goes through it."
+        )
     if attempt.status == "sent":
         return attempt._asdict()
     instance.ask("postsuper", "-d", queue_id)

@@ -68,6 +68,14 @@ def test_mail_that_is_not(vendor: Emulator, sending: ScratchPostfix, reply: str,
     sending.wait_until_empty()
 
 
+def test_mail_that_another_server_has_accepted(sending: ScratchPostfix) -> None:
+    """Such as this host itself, where it knows the domain of the recipient; that proves nothing."""
+    assert probe(sending, smarthost="localhost").result["status"] == "sent"
+    message = probe(sending, smarthost="Smarthost.example").message
+    assert "was accepted by localhost[127.0.0.1]:" in message
+    assert "not by the smarthost smarthost.example; name a recipient" in message
+
+
 def test_mail_in_check_mode(vendor: Emulator, sending: ScratchPostfix) -> None:
     assert probe(sending, check=True).result["status"] == "not_sent"
     assert vendor.mails() == []
@@ -76,6 +84,7 @@ def test_mail_in_check_mode(vendor: Emulator, sending: ScratchPostfix) -> None:
 def test_mail_that_does_not_leave_in_time(sending: ScratchPostfix, vendor: Emulator) -> None:
     vendor.faults({"match": "smtp:data", "kind": "latency", "seconds": 3, "times": 1})
     assert "had not left this host after 1 seconds" in probe(sending, timeout=1).message
+    sending.wait_until_empty()  # it leaves all the same, and must not be counted by another test
 
 
 def test_log_that_does_not_know_the_mail(sending: ScratchPostfix) -> None:

@@ -249,6 +249,48 @@ def test_administrator_wins_when_taken_back(postfix: ScratchPostfix, warnings: l
     assert [text for text in warnings if "smtp_destination_concurrency_limit was changed by hand" in text]
 
 
+@pytest.mark.parametrize(
+    ("options", "name", "value"),
+    [
+        ({}, "relayhost", "[localhost]:2525"),
+        ({"dedicated_transport": True}, "default_transport", "smarthost:[elsewhere.example]:25"),
+    ],
+)
+def test_logins_are_not_taken_from_a_way_that_still_leads_to_the_smarthost(
+    postfix: ScratchPostfix, options: dict[str, Any], name: str, value: str
+) -> None:
+    assert relay(postfix, **options).changed
+    postfix.set(**{name: value})
+    before = snapshot(postfix.config_directory)
+    for check in (True, False):
+        assert "still leads to the smarthost" in relay(postfix, check=check, state="absent").message
+    assert snapshot(postfix.config_directory) == before
+    postfix.set(**{name: "smtp" if name == "default_transport" else "[old.example]:25"})
+    assert relay(postfix, state="absent").changed
+
+
+def test_our_map_goes_from_a_list_that_was_added_to(postfix: ScratchPostfix, warnings: list[str]) -> None:
+    relay(postfix, only_named_senders=True, logins=[], senders=["example.net"])
+    ours = postfix.parameters()["sender_dependent_default_transport_maps"]
+    theirs = "inline:{ { a@b.example = relay:[x.example]:25 } }"
+    postfix.set(sender_dependent_default_transport_maps=f"{ours}, {theirs}")
+    relay(postfix, state="absent")
+    assert postfix.parameters()["sender_dependent_default_transport_maps"] == theirs
+    assert [text for text in warnings if f"'{theirs}' stays" in text]
+    assert not list(postfix.config_directory.glob("smarthost_*"))
+
+
+def test_a_table_in_main_cf_keeps_its_spelling(postfix: ScratchPostfix) -> None:
+    theirs = "inline:{ { a@b.example = relay:[x.example]:25 } }"
+    postfix.set(sender_dependent_default_transport_maps=theirs)
+    options: dict[str, Any] = {"only_named_senders": True, "logins": [], "senders": ["example.net"]}
+    relay(postfix, **options)
+    assert postfix.parameters()["sender_dependent_default_transport_maps"].endswith(f"smarthost_senders, {theirs}")
+    assert not relay(postfix, **options).changed
+    relay(postfix, state="absent")
+    assert postfix.parameters()["sender_dependent_default_transport_maps"] == theirs
+
+
 def test_edit_by_hand_becomes_the_original(postfix: ScratchPostfix, warnings: list[str]) -> None:
     postfix.set(smtp_destination_concurrency_limit="7")
     relay(postfix)

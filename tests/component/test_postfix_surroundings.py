@@ -131,6 +131,48 @@ def test_other_routes_are_named(postfix: ScratchPostfix, warnings: list[str]) ->
     assert "relays for other domains" in text
 
 
+def test_a_content_filter_is_not_bound_by_our_rules(postfix: ScratchPostfix) -> None:
+    """Else all mail, also what comes in, would wait for a virus scanner that offers no TLS."""
+    service = "scanner/unix=scanner unix - - n - 2 smtp -o disable_dns_lookups=yes"
+    postfix.run("postconf", "-M", service)
+    assert_refused(postfix, "scanner/unix of master.cf would be bound", "its own smtp_tls_security_level with -o")
+    logins = {"logins": [{"login": "b@example.org", "password": "Correct-Horse-43", "senders": ["@example.org"]}]}
+    postfix.run("postconf", "-P", "scanner/unix/smtp_tls_security_level=none")
+    assert_refused(postfix, "scanner/unix of master.cf would be bound", "its own smtp_sasl_auth_enable", **logins)
+    assert configure(postfix).changed
+    assert configure(postfix, dedicated_transport=True, **logins).changed
+    postfix.run("postconf", "-P", "scanner/unix/smtp_sasl_auth_enable=no")
+    assert configure(postfix, dedicated_transport=False, **logins).changed
+
+
+def test_a_content_filter_that_is_reached_by_smtp_itself(postfix: ScratchPostfix) -> None:
+    postfix.set(content_filter="smtp:[127.0.0.1]:10024")
+    assert_refused(postfix, "content_filter sends all mail to 'smtp:[127.0.0.1]:10024'", "dedicated_transport=true")
+    assert configure(postfix, dedicated_transport=True).changed
+
+
+def test_the_client_for_relay_domains_is_looked_at_where_there_are_some(
+    postfix: ScratchPostfix, warnings: list[str]
+) -> None:
+    postfix.run("postconf", "-P", "relay/unix/smtp_tls_security_level=may")
+    assert configure(postfix).changed
+    assert relay(postfix, state="absent").changed
+    postfix.set(relay_domains="backup.example")
+    assert_refused(postfix, "overrides smtp_tls_security_level with 'may' for relay")
+
+
+def test_a_policy_that_master_cf_names_is_looked_at(postfix: ScratchPostfix) -> None:
+    policy = texthash(postfix, "policy", "smarthost.example encrypt\n")
+    postfix.run("postconf", "-P", f"smtp/unix/smtp_tls_policy_maps={policy}")
+    assert_refused(postfix, "lowers the TLS level")
+
+
+def test_a_transport_by_smtp_is_named(postfix: ScratchPostfix, warnings: list[str]) -> None:
+    postfix.set(virtual_transport="smtp:[10.0.0.3]")
+    configure(postfix)
+    assert "also sends by virtual_transport" in " ".join(warnings)
+
+
 def test_own_maps_of_transports_stay(postfix: ScratchPostfix) -> None:
     theirs = texthash(postfix, "theirs", "a@example.com relay:\n")
     postfix.set(sender_dependent_default_transport_maps=theirs)

@@ -26,6 +26,12 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.set
 
 PASSWORD = "Correct-Horse-42"
 DEFAULTS = {
+    "content_filter": "",
+    "fallback_transport": "",
+    "local_transport": "local:$myhostname",
+    "mailbox_transport": "",
+    "relay_transport": "relay",
+    "virtual_transport": "virtual",
     "daemon_directory": "/usr/libexec/postfix",
     "queue_directory": "/var/spool/postfix",
     "default_transport": "smtp",

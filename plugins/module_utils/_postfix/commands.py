@@ -120,8 +120,12 @@ class Instance:
         """
         wanted = list(keys)
         answer = self.ask("postmap", "-q", "-", table, stdin="".join(f"{key}\n" for key in wanted))
-        # postmap exits with 1 both for "nothing found" and for an unreadable map, but complains only of the latter.
-        if answer.code and answer.err.strip():
+        # postmap exits with 1 both for "nothing found" and for an unreadable map, but complains only of the latter;
+        # beside that it may warn of anything in main.cf.
+        complaints = [
+            line for line in answer.err.splitlines() if ": warning: " not in line or f"{table} is unavailable" in line
+        ]
+        if answer.code and complaints:
             return None
         pairs = (line.partition("\t") for line in answer.out.split("\n") if line)
         return {key: value for key, _separator, value in pairs}

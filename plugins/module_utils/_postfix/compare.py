@@ -9,6 +9,7 @@ state=absent the administrator: a value that is not ours any more is left alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Optional
 
@@ -18,7 +19,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix imp
     maps,
     surroundings,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.originals import (
     Originals,
     Remembered,
@@ -43,8 +44,9 @@ def administrators(instance: Instance, remembered: Originals, explicit: Mapping[
     current = explicit.get(name, "")
     if known and normal(current) == normal(known.ours):
         return known.original or ""
-    ours = tuple(f":{instance.path(file)}" for file in (delivery_filter.FILE, PASSWORDS_FILE, SENDERS_FILE))
-    return ", ".join(word for word in normal(current).split() if not word.endswith(ours))
+    paths = "|".join(re.escape(instance.path(file)) for file in (delivery_filter.FILE, PASSWORDS_FILE, SENDERS_FILE))
+    # What is left keeps its spelling: a table that stands in main.cf itself may hold blanks and commas.
+    return re.sub(rf"[\s,]*[^\s,]+:(?:{paths})(?![^\s,])", "", current).strip(" ,")
 
 
 def parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str], explicit: Mapping[str, str]) -> None:
@@ -73,7 +75,21 @@ def parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str], explic
         plan.before[name], plan.after[name] = _shown(current), value
     for name, known in before.items():
         if name not in wanted:
-            _bring_back(plan, name, known, explicit.get(name))
+            _bring_back(instance, plan, name, known, explicit)
+
+
+def check_ways(remembered: Originals, explicit: Mapping[str, str]) -> None:
+    """Refuse to take the logins away where a way that somebody has changed since still leads to the smarthost."""
+    for name in ("relayhost", "default_transport"):
+        known, current = remembered.parameters.get(name), explicit.get(name)
+        if known is None or not _edited(known, current) or current is None:
+            continue
+        host = known.ours.partition("[")[2].partition("]")[0]
+        if current.startswith(f"{TRANSPORT}:") or host in re.split(r"[\[\]:]+", current):
+            raise PostfixError(
+                f"{name} was changed by hand to '{current}', which still leads to the smarthost; without its login "
+                "that mail would be lost. Set it to where mail shall go now, or take it out, then run again."
+            )
 
 
 def services(instance: Instance, plan: Plan, wanted: Mapping[str, Service]) -> None:
@@ -138,17 +154,24 @@ def own_files(instance: Instance, plan: Plan, tables: Mapping[str, maps.Table], 
         plan.before[path], plan.after[path] = "(unused)", NOT_SET
 
 
-def _bring_back(plan: Plan, name: str, known: Remembered, current: Optional[str]) -> None:
+def _bring_back(instance: Instance, plan: Plan, name: str, known: Remembered, explicit: Mapping[str, str]) -> None:
     """Plan the way back of one parameter, unless the administrator has changed it since."""
+    current = explicit.get(name)
     # Postfix does not show the parameters of our own transport when its service is gone.
     hidden = current is None and name.startswith(f"{TRANSPORT}_")
     if hidden or (not _edited(known, current) and not _same(current, known.original)):
         (plan.routes if name in ROUTES else plan.dropped)[name] = known.original
         plan.before[name], plan.after[name] = _shown(current), _shown(known.original)
     elif _edited(known, current):
+        kept = administrators(instance, plan.remembered_before, explicit, name)
+        if name == "sender_dependent_default_transport_maps" and current is not None and kept != current:
+            # Our map names a transport that goes.
+            plan.routes[name] = kept or None
+            plan.before[name], plan.after[name] = current, _shown(kept or None)
+            current = kept or None
         plan.warnings.append(
-            f"{name} was changed by hand from '{known.ours}' to '{_shown(current)}'; it stays so, and "
-            f"'{_shown(known.original)}', which was there before, is not brought back."
+            f"{name} was changed by hand from '{known.ours}' to '{_shown(explicit.get(name))}'; "
+            f"'{_shown(current)}' stays, and '{_shown(known.original)}', which was there before, is not brought back."
         )
 
 

@@ -53,6 +53,7 @@ def plan_absent(instance: Instance) -> Plan:
     """Plan the way back to what was there before us."""
     plan = Plan(originals.load(instance))
     explicit = instance.explicit()
+    compare.check_ways(plan.remembered_before, explicit)
     compare.services(instance, plan, {})
     compare.parameters(instance, plan, {}, explicit)
     compare.own_files(instance, plan, {}, explicit)

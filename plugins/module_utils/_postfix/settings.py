@@ -227,7 +227,7 @@ def _senders(given: Iterable[str], place: str, problems: list[str]) -> tuple[str
         if _AMBIGUOUS & set(domain):
             problems.append(f"{place}: write the domain of '{text}' in its xn-- form.")
             continue
-        ascii_domain = _ascii(domain)
+        ascii_domain = ascii_name(domain)
         if not _is_host_name(ascii_domain) or (local and not _LOCAL_PART.match(local)):
             problems.append(f"{place}: '{text}' is neither an address nor a domain.")
             continue
@@ -243,13 +243,13 @@ def _host(text: str, problems: list[str]) -> str:
     if _AMBIGUOUS & set(text):
         problems.append(f"smarthost: write '{text}' in its xn-- form.")
         return ""
-    name = _ascii(text)
+    name = ascii_name(text)
     if not _is_host_name(name):
         problems.append(f"smarthost: '{text}' is neither a host name nor an IP address (without brackets and port).")
     return name
 
 
-def _ascii(name: str) -> str:
+def ascii_name(name: str) -> str:
     """A domain in its ASCII form; empty where it has none."""
     try:
         return name.encode("idna").decode("ascii").lower()

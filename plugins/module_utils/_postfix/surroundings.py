@@ -26,6 +26,9 @@ CA_FILES = (
 _SASL_PLUGINS = ("usr/lib/*/sasl2", "usr/lib64/sasl2", "usr/lib/sasl2", "usr/local/lib*/sasl2")
 # Parameters by which mail can leave over servers other than the smarthost.
 _OTHER_ROUTES = ("transport_maps", "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps")
+# Parameters that may hand mail to another server by the client that main.cf rules.
+_TRANSPORTS = ("virtual_transport", "local_transport", "mailbox_transport", "fallback_transport", "relay_transport")
+_LOOKED_AT = ("content_filter", "default_transport", "smtp_sasl_password_maps", "smtp_tls_policy_maps")
 _VERIFYING_LEVELS = ("secure", "verify", "fingerprint", "dane-only")
 
 
@@ -72,9 +75,7 @@ def check_shared(
     explicit: Mapping[str, str],
 ) -> list[str]:
     """Check that the relay may use the rules of main.cf, which bind all mail; return warnings."""
-    effective = instance.effective(
-        ["default_transport", "smtp_tls_policy_maps", "smtp_sasl_password_maps", "relay_domains", *_OTHER_ROUTES]
-    )
+    effective = instance.effective([*_LOOKED_AT, *_OTHER_ROUTES, *_TRANSPORTS])
     separate = "set dedicated_transport=true to keep the smarthost apart from it"
     ours = originals.parameters.get("default_transport")
     transport = (
@@ -84,11 +85,23 @@ def check_shared(
     )
     if transport != "smtp":
         raise PostfixError(f"default_transport is '{transport}', so relayhost alone would not be enough; {separate}.")
-    for name, value in instance.overrides("smtp/unix").items():
-        if name in rules and not parameters.is_right(name, rules[name], value):
-            raise PostfixError(f"master.cf overrides {name} with '{value}' for smtp; remove it there, or {separate}.")
-    _check_policy(instance, settings, effective["smtp_tls_policy_maps"])
+    if effective["content_filter"].startswith("smtp:"):
+        raise PostfixError(
+            f"content_filter sends all mail to '{effective['content_filter']}', which would have to log in and encrypt "
+            f"as the smarthost does; {separate}."
+        )
+    # Mail for relay_domains takes the client `relay`, and now goes to the smarthost too.
+    for client in ("smtp", "relay") if explicit.get("relay_domains") else ("smtp",):
+        overrides = instance.overrides(f"{client}/unix")
+        for name, value in overrides.items():
+            if name in rules and not parameters.is_right(name, rules[name], value):
+                raise PostfixError(
+                    f"master.cf overrides {name} with '{value}' for {client}; remove it there, or {separate}."
+                )
+        _check_policy(instance, settings, overrides.get("smtp_tls_policy_maps", effective["smtp_tls_policy_maps"]))
+    _check_other_clients(instance, settings, separate)
     other = [name for name in _OTHER_ROUTES if effective[name] and not _is_ours(originals, name, explicit)]
+    other += [name for name in _TRANSPORTS if effective[name].startswith("smtp:")]
     foreign_logins = effective["smtp_sasl_password_maps"] and not _is_ours(
         originals, "smtp_sasl_password_maps", explicit
     )
@@ -151,6 +164,23 @@ def check_files_free(instance: Instance, originals: Originals, names: list[str])
     for name in names:
         if name not in originals.files and Path(instance.path(name)).exists():
             raise PostfixError(f"{instance.path(name)} exists and is not ours; move it away and run again.")
+
+
+def _check_other_clients(instance: Instance, settings: RelaySettings, separate: str) -> None:
+    """Refuse where a service of the administrator, such as the way to a virus scanner, would inherit our rules.
+
+    It would defer all its mail for want of TLS, or offer it the logins that are chosen by sender.
+    """
+    needed = ["smtp_tls_security_level", *(["smtp_sasl_auth_enable"] if settings.logins else [])]
+    for service, words in instance.services().items():
+        if words[7] != "smtp" or service in ("smtp/unix", "relay/unix", parameters.TRANSPORT_SERVICE):
+            continue
+        lacking = [name for name in needed if name not in instance.overrides(service)]
+        if lacking:
+            raise PostfixError(
+                f"the service {service} of master.cf would be bound by the rules for the smarthost; give it its own "
+                f"{' and '.join(lacking)} with -o, or {separate}."
+            )
 
 
 def _check_policy(instance: Instance, settings: RelaySettings, tables: str) -> None:

@@ -33,20 +33,23 @@ def watched(folders: list[Path]) -> Iterator[dict[str, bytes]]:
     def watch() -> None:
         while not stop.wait(0.02):
             for folder in folders:
-                for file in folder.rglob("*"):
-                    try:
-                        content = file.read_bytes() if file.is_file() else b""
-                    except OSError:  # it is gone
-                        continue
-                    seen[f"{file} {hash(content)}"] = str(file).encode() + content
+                for place, _folders, names in os.walk(folder):  # one that is gone meanwhile is passed over
+                    for file in [Path(place), *(Path(place, name) for name in names)]:
+                        try:
+                            content = file.read_bytes() if file.is_file() else b""
+                        except OSError:  # it is gone
+                            continue
+                        seen[f"{file} {hash(content)}"] = str(file).encode() + content
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
         yield seen
     finally:
+        watching = thread.is_alive()
         stop.set()
         thread.join()
+    assert watching, "what lay there was not looked at until the end"
 
 
 @pytest.fixture

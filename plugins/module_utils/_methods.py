@@ -313,8 +313,10 @@ def discover(page: str, use_writes: bool) -> dict[str, Method]:
     """
     links: dict[str, list[str]] = {}
     for controller, action, pairs in _LINK.findall(html.unescape(page)):
-        names = [unquote(part) for part in pairs.split("/")[1::2]]
-        links[f"{controller}/{action}".lower()] = [name for name in names if name != "format"]
+        names = [name for name in map(unquote, pairs.split("/")[1::2]) if name != "format"]
+        call = f"{controller}/{action}".lower()
+        # Of several examples the one that shows most.
+        links[call] = max(links.get(call, names), names, key=len)
     found: dict[str, Method] = {}
     for operation, calls in CALL_ALIASES.items():
         for call in calls:
@@ -327,7 +329,9 @@ def discover(page: str, use_writes: bool) -> dict[str, Method]:
 
 
 def _from_link(operation: str, wire_names: Sequence[str]) -> Optional[dict[str, str]]:
-    allowed = {*_REQUIRED.get(operation, ()), *_ADDRESS, *_ATTRIBUTES.get(operation, ())}
+    # A call that asks for one user shows one user: its answer must not be taken for the list.
+    address: Sequence[str] = ("domain",) if operation == LIST else _ADDRESS
+    allowed: set[str] = {*_REQUIRED.get(operation, ()), *address, *_ATTRIBUTES.get(operation, ())}
     parameters: dict[str, str] = {}
     for wire_name in wire_names:
         name = known_name(wire_name)

@@ -105,10 +105,13 @@ def _named(result: Mapping[str, Any], method: str) -> list[str]:
 
 def _spf(name: str, onboarding: Mapping[str, Any], looked_up: Any) -> Iterable[str]:
     include = onboarding.get("spf_include") or DEFAULT_SPF_INCLUDE
-    if looked_up and looked_up.get("domains"):
-        found = looked_up["domains"][0]
-        return [f'  {name}. TXT "{found["recommended_record"]}"', *(f"  {problem}" for problem in found["problems"])]
+    found = looked_up["domains"][0] if looked_up and looked_up.get("domains") else {}
+    problems = [f"  {problem}" for problem in found.get("problems", ())]
+    if found.get("recommended_record"):
+        return [f'  {name}. TXT "{found["recommended_record"]}"', *problems]
+    # Where the DNS did not answer, or its record is broken, nothing can be recommended on top of it.
     return [
+        *problems,
         f'  {name}. TXT "v=spf1 include:{include} ~all"',
         f'  A record that is there already gets include:{include} before its "all": there must be one SPF record only.',
     ]

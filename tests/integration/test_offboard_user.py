@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,24 @@ import yaml
 from tests.support.emulator import Emulator
 from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix, path_with_main_instance
+from tests.support.relay import snapshot
 
 pytestmark = pytest.mark.root
 
 PASSWORD = "Correct-Horse-42"
 
 
+@pytest.fixture
+def other() -> Iterator[ScratchPostfix]:
+    """A second mail server."""
+    with ScratchPostfix() as running:
+        yield running
+
+
 class Site:
     """One mail server with a login for the rest and one for alice."""
 
-    def __init__(self, folder: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
+    def __init__(self, folder: Path, emulator: Emulator, *relays: ScratchPostfix) -> None:
         self.folder, self.emulator = folder, emulator
         emulator.seed(
             domains=["example.com"],
@@ -33,7 +42,7 @@ class Site:
         self.inventory = inventory_file(
             folder / "inventory.yml",
             emulator,
-            postfix,
+            *relays,
             outgoing_mail_login="server@example.com",
             outgoing_mail_password=PASSWORD,
             outgoing_mail_logins=[alice],
@@ -98,6 +107,56 @@ def test_an_empty_configuration_directory_is_the_main_instance(
     monkeypatch.setenv("PATH", path_with_main_instance(postfix, tmp_path))
     run = site.run("offboard_user", "--check", usernames=["alice"])
     assert run.returncode == 0, run.output
+
+
+def test_nothing_is_changed_where_the_filter_cannot_do_it(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    """The help page shows a call that locks, and nobody has said that it may be used."""
+    site = Site(tmp_path, emulator, postfix)
+    configured = site.run("configure_relays")
+    assert configured.returncode == 0, configured.output
+    before = snapshot(postfix.config_directory)
+    content = yaml.safe_load(site.inventory.read_text())
+    del content["all"]["vars"]["spamexperts_accounts"]["default"]["use_discovered_methods"]
+    site.inventory.write_text(yaml.safe_dump(content))
+    run = site.run("offboard_user", usernames=["alice"], action="lock")
+    assert run.returncode != 0
+    assert "api_methods" in run.output
+    assert snapshot(postfix.config_directory) == before
+
+
+def test_a_mail_server_whose_own_login_the_inventory_does_not_know_is_named_first(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    """As after an onboarding, which gives it the login of the sender that is marked for it."""
+    site = Site(tmp_path, emulator, postfix)
+    configured = site.run("configure_relays")
+    assert configured.returncode == 0, configured.output
+    before = snapshot(postfix.config_directory)
+    content = yaml.safe_load(site.inventory.read_text())
+    del content["all"]["vars"]["outgoing_mail_login"]
+    site.inventory.write_text(yaml.safe_dump(content))
+    run = site.run("offboard_user", usernames=["alice"])
+    assert run.returncode != 0
+    assert "The inventory does not say how mail1 sends the rest of its mail" in run.output
+    assert snapshot(postfix.config_directory) == before
+    assert site.names() == {"alice", "server"}
+
+
+def test_a_mail_server_that_fails_still_has_the_login(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, other: ScratchPostfix
+) -> None:
+    site = Site(tmp_path, emulator, postfix, other)
+    configured = site.run("configure_relays")
+    assert configured.returncode == 0, configured.output
+    content = yaml.safe_load(site.inventory.read_text())
+    content["all"]["children"]["mail_relays"]["hosts"]["mail2"]["outgoing_mail_concurrency"] = 99
+    site.inventory.write_text(yaml.safe_dump(content))
+    run = site.run("offboard_user", usernames=["alice"])
+    assert run.returncode != 0
+    assert "mail1: alice@example.com" in run.output
+    assert "mail2: still has alice@example.com; run the playbook again" in run.output
 
 
 def test_a_login_that_a_mail_server_needs_is_not_taken_away(

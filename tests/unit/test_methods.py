@@ -63,6 +63,21 @@ def test_a_discovered_read_is_used_and_a_discovered_write_only_proposed() -> Non
         offered.require("set_password", "set the password")
 
 
+def test_a_call_for_one_user_is_not_the_list() -> None:
+    found = methods.discover("/api/outgoingusers/get/domain/d/username/u/", False)
+    assert methods.LIST not in found
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_of_several_examples_of_a_call_the_fullest_counts(last: int) -> None:
+    links = [
+        "/api/outgoingusers/setlimits/domain/d/username/u/limit_per_hour/5/",
+        "/api/outgoingusers/setlimits/domain/d/username/u/",
+    ]
+    found = methods.discover(" ".join([links[1 - last], links[last]]), True)
+    assert "per_hour" in found[methods.SET_LIMITS].parameters
+
+
 def test_discovered_writes_are_used_when_allowed() -> None:
     offered = table(use=True)
     assert offered.require("set_limits", "set limits").parameters == {

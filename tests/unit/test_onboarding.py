@@ -153,6 +153,10 @@ def test_the_summary_repeats_what_was_found_in_the_dns() -> None:
     lines = _summary.summary(facts(spf=spf))
     assert '  example.com. TXT "v=spf1 mx include:x -all"' in lines
     assert "  It is not included." in lines
+    unanswered: dict[str, Any] = {"recommended_record": None, "problems": ["The DNS did not answer."]}
+    silent = _summary.summary(facts(spf={"domains": [unanswered]}))
+    assert '  example.com. TXT "v=spf1 include:spf.antispamcloud.com ~all"' in silent
+    assert "  The DNS did not answer." in silent
     own = _summary.summary(facts(onboarding=describe(ALICE, spf_include="spf.example.net")))
     assert '  example.com. TXT "v=spf1 include:spf.example.net ~all"' in own
 

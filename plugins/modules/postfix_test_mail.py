@@ -163,16 +163,16 @@ def send(module: Any) -> dict[str, str]:
 
 def judged(instance: Instance, queue_id: str, attempt: Delivery, smarthost: str | None) -> dict[str, str]:
     """Return a mail that the right server has accepted; take any other one back and raise PostfixError."""
+    if attempt.status != "sent":
+        instance.ask("postsuper", "-d", queue_id)
+        raise PostfixError(f"the test mail was {attempt.status} and taken back, because: {attempt.reply}")
     name = ascii_name(smarthost or "")
-    if attempt.status == "sent" and name and attempt.relay.partition("[")[0].lower() != name:
+    if name and attempt.relay.partition("[")[0].lower() != name:
         raise PostfixError(
             f"the test mail was accepted by {attempt.relay}, not by the smarthost {name}; name a recipient and "
             "a sender whose mail goes through it."
         )
-    if attempt.status == "sent":
-        return attempt._asdict()
-    instance.ask("postsuper", "-d", queue_id)
-    raise PostfixError(f"the test mail was {attempt.status} and taken back, because: {attempt.reply}")
+    return attempt._asdict()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,25 @@ class Site:
         assert PASSWORD not in run.output
         return run
 
+    def configure(self) -> None:
+        """Set the mail servers up, with both logins."""
+        configured = self.run("configure_relays")
+        assert configured.returncode == 0, configured.output
+
+    @contextmanager
+    def changed_inventory(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """The variables of all hosts, and those of each mail server by its name; changes are written."""
+        content = yaml.safe_load(self.inventory.read_text())
+        yield content["all"]["vars"], content["all"]["children"]["mail_relays"]["hosts"]
+        self.inventory.write_text(yaml.safe_dump(content))
+
     def names(self) -> set[str]:
         return {user["username"] for user in self.emulator.users()}
 
 
 def test_somebody_leaves(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
     site = Site(tmp_path, emulator, postfix)
-    configured = site.run("configure_relays")
-    assert configured.returncode == 0, configured.output
+    site.configure()
     emulator.reset_counters()
     checked = site.run("offboard_user", "--check", usernames=["alice"])
     assert checked.returncode == 0, checked.output
@@ -101,9 +113,8 @@ def test_an_empty_configuration_directory_is_the_main_instance(
 ) -> None:
     """As in the role; the variable may be there for the sake of other hosts."""
     site = Site(tmp_path, emulator, postfix)
-    content = yaml.safe_load(site.inventory.read_text())
-    content["all"]["children"]["mail_relays"]["hosts"]["mail1"]["outgoing_mail_config_directory"] = ""
-    site.inventory.write_text(yaml.safe_dump(content))
+    with site.changed_inventory() as (_shared, hosts):
+        hosts["mail1"]["outgoing_mail_config_directory"] = ""
     monkeypatch.setenv("PATH", path_with_main_instance(postfix, tmp_path))
     run = site.run("offboard_user", "--check", usernames=["alice"])
     assert run.returncode == 0, run.output
@@ -114,12 +125,10 @@ def test_nothing_is_changed_where_the_filter_cannot_do_it(
 ) -> None:
     """The help page shows a call that locks, and nobody has said that it may be used."""
     site = Site(tmp_path, emulator, postfix)
-    configured = site.run("configure_relays")
-    assert configured.returncode == 0, configured.output
+    site.configure()
     before = snapshot(postfix.config_directory)
-    content = yaml.safe_load(site.inventory.read_text())
-    del content["all"]["vars"]["spamexperts_accounts"]["default"]["use_discovered_methods"]
-    site.inventory.write_text(yaml.safe_dump(content))
+    with site.changed_inventory() as (shared, _hosts):
+        del shared["spamexperts_accounts"]["default"]["use_discovered_methods"]
     run = site.run("offboard_user", usernames=["alice"], action="lock")
     assert run.returncode != 0
     assert "api_methods" in run.output
@@ -131,12 +140,10 @@ def test_a_mail_server_whose_own_login_the_inventory_does_not_know_is_named_firs
 ) -> None:
     """As after an onboarding, which gives it the login of the sender that is marked for it."""
     site = Site(tmp_path, emulator, postfix)
-    configured = site.run("configure_relays")
-    assert configured.returncode == 0, configured.output
+    site.configure()
     before = snapshot(postfix.config_directory)
-    content = yaml.safe_load(site.inventory.read_text())
-    del content["all"]["vars"]["outgoing_mail_login"]
-    site.inventory.write_text(yaml.safe_dump(content))
+    with site.changed_inventory() as (shared, _hosts):
+        del shared["outgoing_mail_login"]
     run = site.run("offboard_user", usernames=["alice"])
     assert run.returncode != 0
     assert "The inventory does not say how mail1 sends the rest of its mail" in run.output
@@ -148,11 +155,9 @@ def test_a_mail_server_that_fails_still_has_the_login(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, other: ScratchPostfix
 ) -> None:
     site = Site(tmp_path, emulator, postfix, other)
-    configured = site.run("configure_relays")
-    assert configured.returncode == 0, configured.output
-    content = yaml.safe_load(site.inventory.read_text())
-    content["all"]["children"]["mail_relays"]["hosts"]["mail2"]["outgoing_mail_concurrency"] = 99
-    site.inventory.write_text(yaml.safe_dump(content))
+    site.configure()
+    with site.changed_inventory() as (_shared, hosts):
+        hosts["mail2"]["outgoing_mail_concurrency"] = 99
     run = site.run("offboard_user", usernames=["alice"])
     assert run.returncode != 0
     assert "mail1: alice@example.com" in run.output
@@ -163,8 +168,7 @@ def test_a_login_that_a_mail_server_needs_is_not_taken_away(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
 ) -> None:
     site = Site(tmp_path, emulator, postfix)
-    configured = site.run("configure_relays")
-    assert configured.returncode == 0, configured.output
+    site.configure()
     run = site.run("offboard_user", usernames=["server"], action="lock")
     assert run.returncode != 0
     assert "give it another outgoing_mail_login first" in run.output

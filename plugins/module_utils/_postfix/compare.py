@@ -163,15 +163,16 @@ def _bring_back(instance: Instance, plan: Plan, name: str, known: Remembered, ex
         (plan.routes if name in ROUTES else plan.dropped)[name] = known.original
         plan.before[name], plan.after[name] = _shown(current), _shown(known.original)
     elif _edited(known, current):
-        kept = administrators(instance, plan.remembered_before, explicit, name)
-        if name == "sender_dependent_default_transport_maps" and current is not None and kept != current:
+        stays = current
+        if name == "sender_dependent_default_transport_maps" and current is not None:
             # Our map names a transport that goes.
-            plan.routes[name] = kept or None
-            plan.before[name], plan.after[name] = current, _shown(kept or None)
-            current = kept or None
+            stays = administrators(instance, plan.remembered_before, explicit, name) or None
+            if stays != current:
+                plan.routes[name] = stays
+                plan.before[name], plan.after[name] = current, _shown(stays)
         plan.warnings.append(
-            f"{name} was changed by hand from '{known.ours}' to '{_shown(explicit.get(name))}'; "
-            f"'{_shown(current)}' stays, and '{_shown(known.original)}', which was there before, is not brought back."
+            f"{name} was changed by hand from '{known.ours}' to '{_shown(current)}'; "
+            f"'{_shown(stays)}' stays, and '{_shown(known.original)}', which was there before, is not brought back."
         )
 
 

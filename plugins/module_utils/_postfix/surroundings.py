@@ -175,7 +175,8 @@ def _check_other_clients(instance: Instance, settings: RelaySettings, separate: 
     for service, words in instance.services().items():
         if words[7] != "smtp" or service in ("smtp/unix", "relay/unix", parameters.TRANSPORT_SERVICE):
             continue
-        lacking = [name for name in needed if name not in instance.overrides(service)]
+        overrides = instance.overrides(service)
+        lacking = [name for name in needed if name not in overrides]
         if lacking:
             raise PostfixError(
                 f"the service {service} of master.cf would be bound by the rules for the smarthost; give it its own "

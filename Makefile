@@ -31,13 +31,13 @@ COVERED := --cov --cov-report= --cov-fail-under=0
 # Most of their time these tests wait, for Postfix or for a play: more of them than processors.
 PARALLEL := --numprocesses=4 --dist=worksteal
 PARALLEL_FILES := --numprocesses=3 --dist=loadfile
-SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment importer release_check stage)
+SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all audit environment importer release_check stage)
 # By the names under which they import each other, so that mypy reads each once.
 PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: screenshot mutation help environment packages-demo packages-test demo \
-	test test-unit test-component test-integration test-slow test-matrix coverage sanity units build importer audit docs \
+.PHONY: screenshot mutation help environment packages-demo packages-test demo live \
+	test test-unit test-component test-integration test-slow slow test-matrix coverage sanity units build importer audit docs \
 	lint lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog \
 	changelog release-check publish bench clean
 
@@ -60,6 +60,9 @@ packages-test:
 
 demo: packages-demo environment  ## Onboard a domain and relay a real mail against the emulator, without an account
 	@python -m tests.demo
+
+live: environment  ## What a real account offers, reading only (SPAMEXPERTS_API_URL, _USERNAME and _PASSWORD)
+	@python -m tests.tools.live
 
 test: packages-test environment  ## Everything that must pass before a change lands
 	@tests/tools/all lint test-unit test-component coverage test-integration sanity build
@@ -103,7 +106,10 @@ coverage: environment  ## What unit and component tests together have run of plu
 test-integration: packages-test environment  ## Real playbooks, real Postfix, real Thunderbird, against the emulator
 	@$(STAGE) integration $(PYTEST) $(PARALLEL_FILES) -m "not slow" tests/integration $(wildcard tests/fleet)
 
-test-slow: packages-test environment  ## The tests that take minutes
+test-slow: packages-test environment  ## For a nightly job: what takes minutes, mutation, Galaxy's importer, known holes, the site
+	@tests/tools/all slow mutation importer audit docs
+
+slow: packages-test environment  ## The tests that take minutes
 	@$(STAGE) slow $(PYTEST) -m slow tests
 
 mutation: packages-test environment  ## Whether the tests notice small changes of the code that decides (half an hour)
@@ -128,7 +134,7 @@ importer: build  ## What Galaxy says to the artefact, by its own importer
 
 audit: environment  ## Known holes in what is pinned (asks the package index)
 	@tests/tools/environment $(VENV)/bin/python $(BUILD)/audit tests/requirements-audit.txt
-	@$(STAGE) pip-audit $(BUILD)/audit/bin/pip-audit --strict --progress-spinner off --requirement tests/requirements-test.txt
+	@$(STAGE) pip-audit tests/tools/audit $(BUILD)/audit/bin/pip-audit
 
 docs: environment  ## The documentation as a site, in build/site; every link in it is followed
 	@tests/tools/environment $(VENV)/bin/python $(BUILD)/docs tests/requirements-docs.txt

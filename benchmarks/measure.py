@@ -52,6 +52,11 @@ class Figure:
     note: str = ""
     runs: dict[str, list[float]] = field(default_factory=dict)
 
+    @property
+    def skipped(self) -> bool:
+        """Whether this says why a row could not be measured, and nothing else."""
+        return self.note.startswith("skipped: ")
+
 
 def run_process(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
     """Run a program to its end. Raises BenchmarkError with its output where it fails."""

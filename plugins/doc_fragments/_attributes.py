@@ -21,6 +21,10 @@ attributes:
   idempotent:
     description: A second run with the same options changes nothing.
     support: full
+  platform:
+    description: Systems on which it runs.
+    support: full
+    platforms: posix
 """
 
     API = r"""
@@ -45,4 +49,8 @@ attributes:
   idempotent:
     description: Changes nothing.
     support: N/A
+  platform:
+    description: Systems on which it runs.
+    support: full
+    platforms: posix
 """

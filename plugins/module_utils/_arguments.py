@@ -15,7 +15,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import from_environment
 
 #: The version in galaxy.yml, which a running module cannot read; a test compares the two.
-COLLECTION_VERSION = "0.1.0"
+COLLECTION_VERSION = "1.0.0"
 
 
 #: Fragment `_api`.

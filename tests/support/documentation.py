@@ -37,7 +37,7 @@ _Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construc
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of YAML in a guide, a README or a module's EXAMPLES."""
+    """A fenced piece of a guide or a README, or a module's EXAMPLES."""
 
     source: str
     text: str
@@ -110,6 +110,7 @@ def guides() -> list[Path]:
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("roles/*/README.md"),
+        *ROOT.glob("benchmarks/*.md"),
         *ROOT.glob("tests/**/*.md"),
     ]
     return sorted(path for path in found if path.name != "CHANGELOG.md")
@@ -120,12 +121,12 @@ def examples(kind: str, name: str) -> Block:
     return Block(f"EXAMPLES of {name}", documented(kind)[name]["examples"])
 
 
-def guide_blocks() -> Iterator[Block]:
-    """Yield each fenced YAML block of every guide."""
+def guide_blocks(*languages: str) -> Iterator[Block]:
+    """Yield each fenced block of every guide in one of the languages, of YAML unless given."""
     for path in guides():
         text = path.read_text()
         for match in FENCE.finditer(text):
-            if match["language"] in {"yaml", "yml"}:
+            if match["language"] in (languages or ("yaml", "yml")):
                 line = text.count("\n", 0, match.start()) + 1
                 lines = [part.removeprefix(match["indent"]) for part in match["text"].splitlines()]
                 before = text[: match.start()].rstrip().rpartition("\n")[2]

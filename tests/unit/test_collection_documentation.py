@@ -31,7 +31,7 @@ from tests.support.documentation import (
 )
 
 MODULES = module_names()
-MODULE_ATTRIBUTES = {"check_mode", "diff_mode", "idempotent"}
+MODULE_ATTRIBUTES = {"check_mode", "diff_mode", "idempotent", "platform"}
 ROLE_ACTIONS = {"ansible.builtin.include_role", "ansible.builtin.import_role"}
 
 

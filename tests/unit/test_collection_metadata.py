@@ -17,7 +17,13 @@ from tests.tools.artefact import strangers
 from tests.tools.committed import committed_files
 
 FILES = committed_files()
-SCRIPTS = [name for name in FILES if name.endswith(".py") or (ROOT / name).read_bytes().startswith(b"#!")]
+# The changelog is written by antsibull-changelog, which keeps no comment.
+SOURCES = [
+    name
+    for name in FILES
+    if name.endswith((".py", ".yml", ".yaml", ".toml", ".cfg")) or (ROOT / name).read_bytes().startswith(b"#!")
+    if name != "changelogs/changelog.yaml"
+]
 
 
 def ignored_by_build(name: str, patterns: list[str]) -> bool:
@@ -42,7 +48,7 @@ def test_build_ignore_has_no_pattern_that_the_product_needs() -> None:
 
 def test_every_source_names_its_licence() -> None:
     wanted = ["# Copyright: smarthost.spamexperts maintainers", "# SPDX-License-Identifier: GPL-3.0-or-later"]
-    heads = {name: (ROOT / name).read_text().splitlines()[:8] for name in SCRIPTS}
+    heads = {name: (ROOT / name).read_text().splitlines()[:8] for name in SOURCES}
     assert [name for name, head in heads.items() if head and not set(wanted) <= set(head)] == []
 
 
@@ -84,7 +90,7 @@ def test_every_shell_script_is_checked() -> None:
     expanded = re.sub(
         r"\$\(addprefix ([^,]+),([^)]+)\)", lambda match: " ".join(match[1] + word for word in match[2].split()), line
     )
-    shells = [name for name in SCRIPTS if re.match(rb"#!.*\b(ba|da)?sh\b", (ROOT / name).read_bytes())]
+    shells = [name for name in SOURCES if re.match(rb"#!.*\b(ba|da)?sh\b", (ROOT / name).read_bytes())]
     assert sorted(expanded.split()) == shells
 
 

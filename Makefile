@@ -31,7 +31,7 @@ COVERED := --cov --cov-report= --cov-fail-under=0
 # Most of their time these tests wait, for Postfix or for a play: more of them than processors.
 PARALLEL := --numprocesses=4 --dist=worksteal
 PARALLEL_FILES := --numprocesses=3 --dist=loadfile
-SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all audit environment importer release_check stage)
+SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment importer release_check stage)
 # By the names under which they import each other, so that mypy reads each once.
 PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 
@@ -134,7 +134,7 @@ importer: build  ## What Galaxy says to the artefact, by its own importer
 
 audit: environment  ## Known holes in what is pinned (asks the package index)
 	@tests/tools/environment $(VENV)/bin/python $(BUILD)/audit tests/requirements-audit.txt
-	@$(STAGE) pip-audit tests/tools/audit $(BUILD)/audit/bin/pip-audit
+	@$(STAGE) pip-audit python -m tests.tools.audit $(BUILD)/audit/bin/pip-audit
 
 docs: environment  ## The documentation as a site, in build/site; every link in it is followed
 	@tests/tools/environment $(VENV)/bin/python $(BUILD)/docs tests/requirements-docs.txt

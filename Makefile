@@ -83,7 +83,7 @@ lint-shell: environment
 	@$(STAGE) shellcheck shellcheck $(SHELL_SOURCES)
 
 lint-yaml: environment
-	@$(STAGE) yamllint yamllint --strict .
+	@$(STAGE) yamllint sh -c 'yamllint --strict . && python -m tests.tools.yaml_in_guides'
 
 lint-ansible: environment
 	@$(STAGE) ansible-lint ansible-lint --offline --strict

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.fleet import SMARTHOST_NAME, Host, why_impossible
+from tests.support.documentation import ROOT
 from tests.support.rotation import STORE_LOOKUP, RotationSite
 from tests.support.thunderbird import PROGRAM_DIRECTORY
 from tests.support.thunderbird_profile import in_use, make_profile, passwords
@@ -51,6 +54,12 @@ def saved(host: Host, person: str, folder: Path) -> dict[tuple[str, str], str]:
     return passwords(Path(shutil.copytree(profile_of(host, person), folder / person, dirs_exist_ok=True)))
 
 
+def from_the_guide(variable: str) -> str:
+    """The value of a variable that stands in a line of the guide."""
+    (value,) = re.findall(rf'`{variable}: "(.+)"`', (ROOT / "docs" / "rotation.md").read_text())
+    return str(value)
+
+
 @pytest.fixture
 def clients(site: RotationSite, tmp_path: Path) -> Iterator[Path]:
     """An inventory beside the site's own, with the people's Thunderbird."""
@@ -62,7 +71,7 @@ def clients(site: RotationSite, tmp_path: Path) -> Iterator[Path]:
         for login in LOGINS:
             entry = {"domain": "example.com", "username": login.partition("@")[0]}
             site.emulator.seed(users=[{**entry, "password": site.stored()[login]["current"]}])
-        members = {}
+        members: dict[str, dict[str, Any]] = {}
         for person, name in PEOPLE.items():
             make_person(hosts[name], person, tmp_path / "made")
             login = f"{person}@example.com"
@@ -70,6 +79,13 @@ def clients(site: RotationSite, tmp_path: Path) -> Iterator[Path]:
             members[name] = {
                 "outgoing_mail_thunderbird_people": [{"user": person, "login": login, "password": password}]
             }
+        # As the guide says it, of somebody whom an onboarding describes.
+        senders = [{"username": "alice", "password": STORE_LOOKUP.format(name="alice@example.com", part="")}]
+        members[PEOPLE["alice"]] = {
+            "spamexperts_onboarding": {"domain": "example.com", "senders": senders},
+            "spamexperts_people": [{"user": "alice"}],
+            "outgoing_mail_thunderbird_people": from_the_guide("outgoing_mail_thunderbird_people"),
+        }
         inventory.write_text(yaml.safe_dump({"mail_clients": {"hosts": members}}), encoding="utf-8")
         yield inventory
     finally:

@@ -158,10 +158,12 @@ def cut_off(site: RotationSite, event: str, strategy: str) -> None:
             assert set(outcomes.values()) == {"committed"}, run.output
         finally:
             lost.reconnect()
-        if not any("next" in entry for entry in site.stored().values()):
-            # No run has anything to finish there: Postfix itself would try again, minutes later.
-            lost.run("postqueue", "-f")
+        over = not any("next" in entry for entry in site.stored().values())
         check_finished(site, strategy=strategy)
+        if over:
+            # No run had anything to finish there: Postfix itself would try again, minutes later. Not before the run,
+            # as an attempt that began without a network may still fail then, and hold back the others.
+            lost.run("postqueue", "-f")
     check_mail(site, senders)
 
 

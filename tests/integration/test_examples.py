@@ -120,7 +120,8 @@ def test_examples_of_lookups(host: Machine, name: str) -> None:
     succeed(run, results)
     values = results[-1].result["msg"]
     assert set(values) == set(given)
-    assert all(isinstance(value, str) and len(value) >= 12 for value in values.values())
+    # ansible-core 2.22 shows no password.
+    assert all(value == "$REDACTED$" or len(value) >= 12 for value in values.values()), set(values)
 
 
 def blocks_by_guide() -> dict[str, list[Block]]:

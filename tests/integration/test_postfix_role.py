@@ -99,7 +99,7 @@ def test_a_login_that_does_not_work_is_named(tmp_path: Path, vendor: Emulator, p
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"outgoing_mail_password": "ends with a blank "}, "the password ends with a blank"),
+        ({"outgoing_mail_password": "Quince-Lantern-4 "}, "the password ends with a blank"),
         ({"outgoing_mail_password": "two\nlines"}, "holds a newline"),
         ({"outgoing_mail_login": ""}, "default_login is missing"),
         ({"outgoing_mail_smarthost_port": 0}, "smarthost_port: 0 is not a port"),

@@ -172,7 +172,7 @@ def test_connections_are_reused(postfix: ScratchPostfix, vendor: Emulator, dedic
     for _number in range(15):
         postfix.inject("alice@example.com", RECIPIENT)
         postfix.inject("boss@example.com", RECIPIENT)
-    # A connection that is closed just before its reuse defers a mail; Postfix itself would try again after minutes.
+    # On a busy machine a mail was once deferred here, why is not known; Postfix itself would try again after minutes.
     postfix.wait_until_quiet()
     postfix.flush()
     postfix.wait_until_empty()

@@ -53,7 +53,7 @@ def main() -> int:
     print("\n".join(report(info)))
     for module, what in (("domain_info", "domains"), ("outgoing_user_info", "users")):
         answer = ask(module)
-        print(f"{what:<10}{answer['msg'] if answer.get('failed') else len(answer[what])}")
+        print(f"{what:<10}{answer['msg'] if answer['failed'] else len(answer[what])}")
     return 0
 
 

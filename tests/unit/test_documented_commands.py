@@ -61,10 +61,11 @@ def check(words: list[str]) -> None:
     program, *arguments = words
     name = Path(program).name
     if name == "make":
-        wanted = {word for word in arguments if not re.match(r"[A-Z]+=", word)}
-        assert wanted <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-        set_there = {word.partition("=")[0] for word in arguments} - wanted
-        assert set_there <= set(re.findall(r"^(\w+) \?=", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        makefile = (ROOT / "Makefile").read_text()
+        targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+        variables = set(re.findall(r"^(\w+) \?=", makefile, re.MULTILINE))
+        assert {word for word in arguments if "=" not in word} <= targets
+        assert {word.partition("=")[0] for word in arguments if "=" in word} <= variables
     elif name == "ansible-playbook":
         for playbook in _parsed(PlaybookCLI, words).args:
             assert playbook.startswith(f"{COLLECTION}.")

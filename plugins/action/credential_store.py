@@ -31,7 +31,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "vault_id": {"type": "str"},
     "state": {
         "type": "str",
-        "choices": ["present", "staged", "switched", "committed", "rolled_back", "absent"],
+        "choices": ["present", "staged", "switched", "reverted", "committed", "rolled_back", "absent"],
         "default": "present",
     },
     "names": {"type": "list", "elements": "str", "default": []},
@@ -45,6 +45,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "password": {"type": "str", "no_log": True},
             "next_login": {"type": "str"},
             "locked": {"type": "bool"},
+            "leaked": {"type": "bool"},
         },
     },
     "update_password": {"type": "str", "choices": ["on_create", "always"], "default": "on_create", "no_log": False},
@@ -53,7 +54,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "hold": {"type": "bool"},
 }
 #: Options of a credential -> the only state in which they mean something.
-_ONLY_WITH = {"password": "present", "login": "present", "next_login": "staged", "locked": "staged"}
+_ONLY_WITH = {"password": "present", "login": "present", "next_login": "staged", "locked": "staged", "leaked": "staged"}
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
@@ -166,9 +167,10 @@ def apply(credentials: Credentials, params: Mapping[str, Any]) -> dict[str, str]
             entry["name"], entry["login"] or "", entry["password"], make, overwrite=overwrite
         ),
         "staged": lambda entry: credentials.stage(
-            entry["name"], entry["next_login"] or "", make, locked=bool(entry["locked"])
+            entry["name"], entry["next_login"] or "", make, locked=bool(entry["locked"]), leaked=bool(entry["leaked"])
         ),
         "switched": lambda entry: credentials.switch(entry["name"]),
+        "reverted": lambda entry: credentials.revert(entry["name"]),
         "committed": lambda entry: credentials.commit(entry["name"]),
         "rolled_back": lambda entry: credentials.roll_back(entry["name"]),
         "absent": lambda entry: credentials.remove(entry["name"]),

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _rotation, _rotation_report
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import (
+    _rotation,
+    _rotation_plan,
+    _rotation_report,
+)
 
 
 class FilterModule:
@@ -16,14 +20,16 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by their names."""
         return {
+            "rotation_left": _rotation.left,
             "rotation_locked": _rotation.locked,
             "rotation_locks": _rotation.locks,
             "rotation_logins": _rotation.logins,
             "rotation_old_users": _rotation.old_users,
             "rotation_outcome": _rotation.outcome,
-            "rotation_plan": _rotation.plan,
-            "rotation_problems": _rotation.problems,
+            "rotation_plan": _rotation_plan.plan,
+            "rotation_problems": _rotation_plan.problems,
             "rotation_report": _rotation_report.report,
+            "rotation_settled": _rotation.settled,
             "rotation_summary": _rotation_report.summary,
             "rotation_taken": _rotation.taken,
             "rotation_undone": _rotation.undone,

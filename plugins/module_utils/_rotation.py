@@ -1,81 +1,28 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `spamexperts_rotation` may hold, and what the playbook decides from what it has seen. Pure, no I/O.
+"""What the playbook rotate_credentials does at the vendor, and what becomes of each login. Pure, no I/O.
 
-A credential here is one entry of the result of credential_store: name, login, rotating, and next_login, switched and
-locked while it is rotating.
+An entry here is one of the credentials that `_rotation_plan.plan` gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     DOMAIN,
-    ENVELOPE_SENDER,
     LOCK_SETTINGS,
     USER,
     InputError,
     normalise_domain,
-    parse_wanted,
 )
 
-NAME = "spamexperts_rotation"
-IN_PLACE = "in_place"
-ALTERNATE = "alternate"
 NEXT = "next_login"
-LOCK = "lock"
+#: What becomes of a login. ROLLING_BACK and PENDING are not done yet, the one on its way back and the other forward.
 COMMITTED, ROLLED_BACK, PENDING, NOT_CHANGED = "committed", "rolled_back", "pending", "not_changed"
-
-ROTATION_OPTIONS: dict[str, Any] = {
-    "logins": {"type": "list", "elements": "str"},
-    "domains": {"type": "list", "elements": "str"},
-    "hosts": {"type": "list", "elements": "str"},
-    "everything": {"type": "bool"},
-    "strategy": {"type": "str", "choices": [IN_PLACE, ALTERNATE]},
-    "alternates": {"type": "dict"},
-    "emergency": {"type": "bool"},
-    "emergency_action": {"type": "str", "choices": ["change", LOCK]},
-    "leave_out_broken_hosts": {"type": "bool"},
-    "roll_back": {"type": "bool"},
-    "password_length": {"type": "int", "no_log": False},
-    "password_alphabet": {"type": "str", "no_log": False},
-    "report": {"type": "str"},
-    "store_is_kept": {"type": "bool"},
-    "store_tasks": {"type": "str"},
-    "account": {"type": "str"},
-}
-_SELECTORS = ("logins", "domains", "hosts", "everything")
-
-
-def problems(rotation: object, accounts: Optional[Container[str]] = None) -> list[str]:
-    """Everything that is wrong with a rotation before anything else is known, one sentence each.
-
-    accounts: the names in `spamexperts_accounts`; None where they are not known.
-    """
-    if not isinstance(rotation, Mapping):
-        return [f'{NAME} is missing; say what to rotate, as in: -e \'{{"{NAME}": {{"everything": true}}}}\'.']
-    misfits = spec_problems(NAME, rotation, ROTATION_OPTIONS, accounts)
-    if misfits:
-        return misfits
-    found = []
-    if not any(rotation.get(selector) for selector in _SELECTORS):
-        found.append(f"{NAME} selects nothing; give logins, domains or hosts, or everything: true.")
-    if rotation.get("everything") and any(rotation.get(selector) for selector in _SELECTORS[:3]):
-        found.append(f"{NAME} has everything and a choice as well; give one of the two.")
-    if rotation.get("roll_back") and rotation.get("emergency"):
-        found.append(f"{NAME}: roll_back would bring a leaked password back; leave out roll_back or emergency.")
-    if rotation.get("emergency_action") and not rotation.get("emergency"):
-        found.append(f"{NAME} has emergency_action without emergency: true; add it, or leave out emergency_action.")
-    for name, pair in (rotation.get("alternates") or {}).items():
-        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(set(pair)) != 2 or len(pair) != 2:
-            found.append(f"{NAME}.alternates: {name} needs a list of two different logins.")
-    if rotation.get("strategy") == ALTERNATE and not rotation.get("alternates"):
-        found.append(f"{NAME}: the strategy alternate needs alternates, the two logins of each credential.")
-    return found
+ROLLING_BACK = "rolling_back"
 
 
 def identity(login: str) -> dict[str, str]:
@@ -88,158 +35,6 @@ def identity(login: str) -> dict[str, str]:
     return user
 
 
-def plan(
-    rotation: Mapping[str, Any],
-    credentials: Sequence[Mapping[str, Any]],
-    uses: Mapping[str, Sequence[str]],
-    works: Mapping[str, bool],
-    senders: Iterable[tuple[str, Sequence[str]]] = (),
-) -> dict[str, Any]:
-    """What is rotated, and where.
-
-    credentials: all of the store. uses: host -> the logins in its variables. works: as api_info gives it.
-    senders: pairs of a login and the envelope senders that the mail servers use it for.
-    Gives problems (sentences), credentials (with next_login, hosts, the senders that a second login must be able to
-    send for, and whether the login is locked first), stage (the option `credentials` of credential_store), hosts, and
-    tell (logins that no host uses).
-    """
-    found: list[str] = []
-    by_login = {login: entry for entry in credentials for login in _logins(entry)}
-    unknown = [
-        f"{host} uses the login {login}, which is not in the credential store; adopt it with "
-        "smarthost.spamexperts.adopt_credentials, or give the host a credential of the store."
-        for host, logins in uses.items()
-        for login in logins
-        if login not in by_login and (rotation.get("everything") or host in (rotation.get("hosts") or ()))
-    ]
-    found += unknown
-    hosts_of: dict[str, list[str]] = {}
-    for host, logins in uses.items():
-        for login in dict.fromkeys(logins):
-            if login in by_login:
-                hosts_of.setdefault(by_login[login]["name"], []).append(host)
-    declared: dict[str, list[str]] = {}
-    for login, addresses in senders:
-        if login in by_login:
-            # @example.com, for all of a domain, cannot be offered.
-            declared.setdefault(by_login[login]["name"], []).extend(filter(ENVELOPE_SENDER.match, addresses))
-    lock_first = bool(rotation.get("emergency")) and rotation.get("emergency_action") == LOCK
-    if lock_first and not works.get("lock_users"):
-        found.append(
-            "This server offers no calls to lock and unlock a user, so the logins cannot be locked first; name the "
-            f"calls in api_methods, or leave out {NAME}.emergency_action."
-        )
-    chosen = _chosen(rotation, credentials, hosts_of, uses, found)
-    entries = []
-    for entry in chosen:
-        try:
-            next_login = _next_login(rotation, entry, works)
-        except InputError as problem:
-            found.append(f"{problem}.")
-            continue
-        hosts = sorted(hosts_of.get(entry["name"], []))
-        # Without a declaration, the name of a credential is the address whose mail it is, if it is one.
-        address = entry["name"] if ENVELOPE_SENDER.match(entry["name"]) else entry["login"]
-        entries.append(
-            {
-                "name": entry["name"],
-                "login": entry["login"],
-                "next_login": next_login,
-                "domain": identity(entry["login"])["domain"],
-                "hosts": hosts,
-                "resumed": bool(entry["rotating"]),
-                "moves": next_login != entry["login"],
-                "senders": sorted(set(declared.get(entry["name"]) or [address])),
-                # A login with its next password needs no lock; the first of two does until it is removed.
-                "locks": lock_first and (next_login != entry["login"] or not entry.get("switched")),
-                "locked": lock_first or bool(entry.get("locked")),
-            }
-        )
-    return {
-        "problems": found,
-        "credentials": entries,
-        "stage": [{name: entry[name] for name in ("name", "next_login", "locked")} for entry in entries],
-        "hosts": sorted({host for entry in entries for host in entry["hosts"]}),
-        "tell": sorted(entry["login"] for entry in entries if not entry["hosts"]),
-    }
-
-
-def _logins(entry: Mapping[str, Any]) -> list[str]:
-    return [entry["login"], *([entry["next_login"]] if entry["rotating"] else [])]
-
-
-def _chosen(
-    rotation: Mapping[str, Any],
-    credentials: Sequence[Mapping[str, Any]],
-    hosts_of: Mapping[str, Sequence[str]],
-    uses: Mapping[str, Sequence[str]],
-    found: list[str],
-) -> list[Mapping[str, Any]]:
-    """The credentials that the rotation selects; what it names and nobody knows is a problem."""
-    logins = list(rotation.get("logins") or ())
-    hosts = set(rotation.get("hosts") or ())
-    domains = set()
-    for domain in rotation.get("domains") or ():
-        try:
-            domains.add(normalise_domain(domain))
-        except InputError as problem:
-            found.append(f"{NAME}.domains: {problem}.")
-    chosen = []
-    for entry in credentials:
-        names = {entry["name"], *_logins(entry)}
-        in_domain = {_domain(login) for login in _logins(entry)} & domains
-        on_host = hosts & set(hosts_of.get(entry["name"], ()))
-        if rotation.get("everything") or names & set(logins) or in_domain or on_host:
-            chosen.append(entry)
-    known = {name for entry in credentials for name in (entry["name"], *_logins(entry))}
-    found += [f"{NAME}.logins: {login} is not in the credential store." for login in logins if login not in known]
-    found += [f"{NAME}.hosts: {host} is not among the mail servers." for host in sorted(hosts - set(uses))]
-    if rotation.get("roll_back"):
-        chosen = [entry for entry in chosen if entry["rotating"]]
-    if not chosen and not found:
-        found.append("There is nothing to do: no credential of the store is selected.")
-    return chosen
-
-
-def _domain(login: str) -> str:
-    """The domain of a login of the store, which nobody has checked; empty where it is none."""
-    try:
-        return identity(login)["domain"]
-    except InputError:
-        return ""
-
-
-def _next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Mapping[str, bool]) -> str:
-    """The login that the next password will belong to. Raises InputError where the strategy cannot be used for it."""
-    name, login = entry["name"], entry["login"]
-    user = identity(login)
-    parse_wanted(user, 0, "on_create")
-    pair = (rotation.get("alternates") or {}).get(name)
-    if entry["rotating"]:
-        wanted = str(entry["next_login"])  # what has begun is finished as it was begun
-    elif rotation.get("strategy", IN_PLACE) == ALTERNATE:
-        if pair is None or login not in pair:
-            raise InputError(
-                f"{name}: the strategy alternate needs {NAME}.alternates.{name} with {login} and a second login"
-            )
-        wanted = str(pair[1] if pair[0] == login else pair[0])
-    else:
-        wanted = str(login)
-    if wanted != login:
-        other = identity(wanted)
-        if not user["authentication_method"] == other["authentication_method"] == USER:
-            raise InputError(f"{name}: the strategy alternate is for logins of users only; rotate this one in_place")
-        parse_wanted(other, 0, "on_create")
-        if not works.get("create_users") or not works.get("remove_users"):
-            raise InputError(f"{name}: this server offers no call to add and remove users, which alternate needs")
-    elif not works.get("change_passwords"):
-        raise InputError(
-            f"{name}: this server offers no call to set a password, so it cannot be rotated in_place; "
-            "name the call in api_methods, or declare a second login and use the strategy alternate"
-        )
-    return wanted
-
-
 def users(
     entries: Sequence[Mapping[str, Any]],
     passwords: Sequence[str],
@@ -249,19 +44,23 @@ def users(
 ) -> list[dict[str, Any]]:
     """The option `users` of outgoing_users that makes the vendor take these passwords, in the same order.
 
-    which: next_login or login. A password that the vendor may know already is tried before it is set.
-    present: of outgoing_user_info; a second login gets the limits and lock settings of the first, as far as the server
-    shows and takes them (works, as api_info gives it).
+    which: next_login, or login for the way back. A password that the vendor may know already is tried before it is set.
+    present: of outgoing_user_info; a second login gets the limits and lock settings of the first, and the first one, if
+    it has been removed, those of the second, as far as the server shows and takes them (works, as api_info gives it).
     """
-    return [
-        {
+
+    def user(entry: Mapping[str, Any], password: str) -> dict[str, Any]:
+        forward = which == NEXT
+        new = entry["moves"] and (forward or not _listed(entry[which], present))
+        known = entry["resumed"] if forward else entry["moves"]
+        return {
             **identity(entry[which]),
-            **(_copied(entry["login"], present, works or {}) if which == NEXT and entry["moves"] else {}),
+            **(_copied(entry["login" if forward else NEXT], present, works or {}) if new else {}),
             "password": password,
-            "update_password": "on_mismatch" if which == NEXT and entry["resumed"] else "always",
+            "update_password": "on_mismatch" if known else "always",
         }
-        for entry, password in zip(entries, passwords)
-    ]
+
+    return [user(entry, password) for entry, password in zip(entries, passwords)]
 
 
 def _copied(login: str, present: Sequence[Mapping[str, Any]], works: Mapping[str, bool]) -> dict[str, Any]:
@@ -285,6 +84,14 @@ def login_key(login: str) -> tuple[str, str]:
     """The domain and the username of a login, as `user_key` gives them."""
     wanted = identity(login)
     return wanted["domain"], wanted.get("username", "")
+
+
+def written_key(login: str) -> tuple[str, str]:
+    """As login_key, for a login that nobody has checked and that may be none."""
+    try:
+        return login_key(login)
+    except InputError:
+        return login, ""
 
 
 def user_key(user: Mapping[str, Any]) -> tuple[str, str]:
@@ -316,18 +123,29 @@ def logins(entries: Sequence[Mapping[str, Any]], passwords: Sequence[str], which
     ]
 
 
-def old_users(
-    entries: Sequence[Mapping[str, Any]], which: str, hosts: Optional[Mapping[str, Mapping[str, Any]]] = None
-) -> list[dict[str, Any]]:
-    """The option `users` of outgoing_users that removes one login of each pair; none where the login stays.
+def old_users(entries: Sequence[Mapping[str, Any]], outcome: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The option `users` of outgoing_users that removes the login of each pair that nobody uses any more.
 
-    hosts: host -> state; given, a login stays whose mail servers have not all been rolled back, as one may use it.
+    outcome: by name. None is removed of an entry that is not done, or whose login stays.
     """
-    return [
-        {**identity(entry[which]), "state": "absent"}
-        for entry in entries
-        if entry["moves"] and (hosts is None or all(hosts[host]["state"] == ROLLED_BACK for host in entry["hosts"]))
-    ]
+    return [{**identity(entry[unused]), "state": "absent"} for entry in entries if (unused := _unused(entry, outcome))]
+
+
+def _unused(entry: Mapping[str, Any], outcome: Mapping[str, str]) -> str:
+    """Which login of an entry nobody uses any more; empty where there is none."""
+    unused = {COMMITTED: "login", ROLLED_BACK: NEXT}.get(outcome.get(entry["name"], ""), "")
+    return unused if entry["moves"] else ""
+
+
+def left(entries: Sequence[Mapping[str, Any]], outcome: Mapping[str, str], result: Mapping[str, Any]) -> dict[str, str]:
+    """What becomes of each entry when the logins that nobody uses are removed; one that is still there is not done.
+
+    outcome: by name, from before. result: of outgoing_users with what `old_users` gives.
+    """
+    gone = {user_key(user) for user in result.get("users", ()) if user["action"] in ("removed", "unchanged")}
+    open_ = {COMMITTED: PENDING, ROLLED_BACK: ROLLING_BACK}
+    still = [entry for entry in entries if (unused := _unused(entry, outcome)) and login_key(entry[unused]) not in gone]
+    return {**outcome, **{entry["name"]: open_[outcome[entry["name"]]] for entry in still}}
 
 
 def locks(entries: Sequence[Mapping[str, Any]], locked: bool) -> list[dict[str, Any]]:
@@ -342,28 +160,33 @@ def undone(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> l
 
 
 def taken(
-    entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], proofs: Sequence[Mapping[str, Any]]
+    entries: Sequence[Mapping[str, Any]],
+    result: Mapping[str, Any],
+    proofs: Sequence[Mapping[str, Any]],
+    which: str = NEXT,
 ) -> list[str]:
-    """The names of the credentials whose next password the vendor takes.
+    """The names of the credentials whose next password, or with `login` whose old one, the vendor takes.
 
     result: of outgoing_users with all of them. proofs: of smtp_login_info, for those about which it was not sure.
     A second login that works is not enough: where a call has failed, it may be without the limits of the first.
     """
     accepted = {proof["login"] for proof in proofs if proof["accepted"] and proof.get("may_send", True)}
-    doubtful = {entry["name"] for entry in unproven(entries, result)}
+    doubtful = {entry["name"] for entry in unproven(entries, result, which)}
     failed = {
         user_key(user) for user in result.get("users", ()) if user["action"] not in ("created", "updated", "unchanged")
     }
     return [
         entry["name"]
         for entry in entries
-        if not (entry["moves"] and login_key(entry[NEXT]) in failed)
-        and (entry["name"] not in doubtful or entry[NEXT] in accepted)
+        if not (entry["moves"] and login_key(entry[which]) in failed)
+        and (entry["name"] not in doubtful or entry[which] in accepted)
     ]
 
 
-def unproven(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The credentials whose next login has to be tried.
+def unproven(
+    entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], which: str = NEXT
+) -> list[Mapping[str, Any]]:
+    """The credentials whose next login, or with `login` whose old one, has to be tried.
 
     That are those of which outgoing_users did not say that the password is set or right, and every other login, since
     the mail servers shall not move before it works.
@@ -373,21 +196,20 @@ def unproven(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) ->
         for user in result.get("users", ())
         if user["action"] in ("created", "updated", "unchanged") and user.get("password") in ("set", "kept")
     }
-    return [entry for entry in entries if entry["moves"] or login_key(entry[NEXT]) not in good]
+    return [entry for entry in entries if entry["moves"] or login_key(entry[which]) not in good]
 
 
 def outcome(
     entries: Sequence[Mapping[str, Any]],
     switched: Sequence[str],
     hosts: Mapping[str, Mapping[str, Any]],
-    emergency: bool = False,
     roll_back: bool = False,
 ) -> list[dict[str, Any]]:
-    """The credentials, each with `outcome`, what becomes of it.
+    """The credentials, each with `outcome`, what is to become of it.
 
     switched: the names of those whose next password the vendor takes.
     hosts: host -> state, which is active, failed or anything else for a host that was not reached.
-    emergency: never roll back, as the old password is known to strangers. roll_back: all of them.
+    roll_back: all of them. An old password that strangers know is never set again.
     """
     taken_over = set(switched)
 
@@ -399,6 +221,42 @@ def outcome(
             return NOT_CHANGED
         if states <= {"active"}:
             return COMMITTED
-        return ROLLED_BACK if "failed" in states and not emergency else PENDING
+        return ROLLED_BACK if "failed" in states and not entry["leaked"] else PENDING
 
     return [{**entry, "outcome": decided(entry)} for entry in entries]
+
+
+def settled(
+    entries: Sequence[Mapping[str, Any]],
+    back: Sequence[str],
+    unfinished: Sequence[str],
+    hosts: Mapping[str, Mapping[str, Any]],
+    clients: Mapping[str, Mapping[str, Any]],
+) -> dict[str, str]:
+    """What has become of each of the credentials that `outcome` gives, by name.
+
+    back: the names of those whose old password the vendor takes again. unfinished: of those that are still locked, or
+    unknown to another store. hosts: host -> state. clients: hosts with Thunderbird, by name: state and logins.
+    """
+    returned, waits = set(back), set(unfinished)
+
+    def now(entry: Mapping[str, Any]) -> str:
+        name, wanted = entry["name"], entry["outcome"]
+        if wanted == ROLLED_BACK:
+            if name not in returned:
+                return PENDING
+            done = all(hosts[host]["state"] == ROLLED_BACK for host in entry["hosts"])
+            return ROLLED_BACK if done and name not in waits else ROLLING_BACK
+        if wanted == COMMITTED and (name in waits or (entry["moves"] and _behind(entry, clients))):
+            return PENDING
+        return str(wanted)
+
+    return {entry["name"]: now(entry) for entry in entries}
+
+
+def _behind(entry: Mapping[str, Any], clients: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a Thunderbird may still use the first login of a pair, which is not removed then."""
+    both = {login_key(entry["login"]), login_key(entry[NEXT])}
+    return any(
+        client["state"] != "updated" and both & set(map(written_key, client["logins"])) for client in clients.values()
+    )

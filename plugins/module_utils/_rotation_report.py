@@ -10,20 +10,24 @@ from datetime import datetime
 from typing import Any, Optional
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import (
+    COMMITTED,
     NOT_CHANGED,
     PENDING,
     ROLLED_BACK,
+    ROLLING_BACK,
     login_key,
     user_key,
 )
 
 _WORDS = {
-    "committed": "has its new password everywhere",
+    COMMITTED: "has its new password everywhere",
     ROLLED_BACK: "was rolled back to its old password",
+    ROLLING_BACK: "has its old password at the vendor again, but not on every mail server",
     PENDING: "is changed at the vendor, but not on every mail server",
     NOT_CHANGED: "was not changed, as the vendor did not take the new password",
     "would_rotate": "would get a new password",
 }
+_OPEN = (PENDING, ROLLING_BACK, NOT_CHANGED)
 
 
 def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +45,7 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     for entry in plan["credentials"]:
         states = {host: dict(seen["hosts"].get(host) or {"state": "not_reached"}) for host in entry["hosts"]}
         outcome = seen["outcome"].get(entry["name"], "would_rotate")
-        if outcome in (PENDING, ROLLED_BACK):
+        if outcome in (PENDING, ROLLED_BACK, ROLLING_BACK):
             for state in states.values():
                 # It was well, and then did not even fail.
                 state["state"] = "not_reached" if state["state"] == "ready" else state["state"]
@@ -54,11 +58,16 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
             shown["reason"] = reason
         if entry.get("locked") and entry["name"] in (seen.get("lock_failed") or ()):
             shown["locked"] = False
-        elif entry.get("locked") and outcome in (PENDING, NOT_CHANGED):
+        elif entry.get("locked") and outcome in _OPEN:
             shown["locked"] = entry["moves"] or entry["name"] not in (seen.get("unlocked") or ())
         if entry["name"] in (seen.get("not_handed_over") or ()):
             shown["handed_over"] = False
-        window = _seconds(seen.get("changed"), [state.get("at") for state in states.values()])
+        if entry.get("leaked"):
+            shown["leaked"] = True
+        # A run that goes on does not know when the window was opened.
+        window = (
+            None if entry["resumed"] else _seconds(seen.get("changed"), [state.get("at") for state in states.values()])
+        )
         if window is not None:
             shown["window_seconds"] = window
         credentials.append(shown)
@@ -93,7 +102,7 @@ def _tell(plan: Mapping[str, Any], outcome: Mapping[str, str], clients: Mapping[
     found = []
     for login in plan["tell"]:
         entry = entries.get(login, {"name": login, "next_login": login})
-        unchanged = outcome.get(entry["name"]) in (NOT_CHANGED, ROLLED_BACK)
+        unchanged = outcome.get(entry["name"]) in (NOT_CHANGED, ROLLED_BACK, ROLLING_BACK)
         if not unchanged and not known & {login, entry["next_login"]}:
             found.append(entry["next_login"])
     return found
@@ -103,14 +112,21 @@ def summary(data: Mapping[str, Any]) -> list[str]:
     """The report as lines of text."""
     lines = []
     for entry in data["credentials"]:
-        moved = f", now {entry['next_login']}" if entry.get("next_login") and entry["outcome"] == "committed" else ""
-        window = f" after {entry['window_seconds']} s" if "window_seconds" in entry else ""
+        done = entry["outcome"] == COMMITTED
+        moved = f", now {entry['next_login']}" if done and "next_login" in entry else ""
+        window = f" after {entry['window_seconds']} s" if done and "window_seconds" in entry else ""
         reason = f" ({entry['reason']})" if entry.get("reason") else ""
-        lines.append(f"{entry['name']}{moved} {_WORDS[entry['outcome']]}{window}{reason}.")
+        words = _WORDS[entry["outcome"]]
+        if entry["outcome"] == PENDING and all(state["state"] == "active" for state in entry["hosts"].values()):
+            words = "has its new password on every mail server, but is not finished"
+        lines.append(f"{entry['name']}{moved} {words}{window}{reason}.")
+        old_works = entry["outcome"] == NOT_CHANGED or ("next_login" in entry and entry["outcome"] in _OPEN)
         if entry.get("locked"):
             lines.append(f"  {entry['login']} is locked at the vendor, and stays so until a run has finished")
-        elif entry.get("locked") is False and entry["outcome"] == NOT_CHANGED:
-            lines.append(f"  {entry['login']} is not locked, and still has its old password")
+        elif old_works and "locked" in entry:
+            lines.append(f"  {entry['login']} could not be locked, and its old password still works")
+        elif old_works and entry["outcome"] == PENDING:
+            lines.append(f"  {entry['login']} works as well, until nobody uses it and a run has removed it")
         if "handed_over" in entry:
             lines.append("  the other store may not know the password that is in use; the next run hands it over again")
         for host, state in sorted(entry["hosts"].items()):
@@ -127,8 +143,11 @@ def summary(data: Mapping[str, Any]) -> list[str]:
             "No mail server uses these logins, and no managed Thunderbird has their new passwords; tell the people who "
             f"do: {', '.join(shown)}"
         )
-    if any(entry["outcome"] in (PENDING, NOT_CHANGED) for entry in data["credentials"]):
-        lines.append("Not everything is done: run the same again, or set roll_back: true.")
+    unfinished = [entry for entry in data["credentials"] if entry["outcome"] in _OPEN]
+    if unfinished:
+        # What is out is never used again.
+        back = "." if any(entry.get("leaked") for entry in unfinished) else ", or set roll_back: true."
+        lines.append(f"Not everything is done: run the same again{back}")
     return lines
 
 

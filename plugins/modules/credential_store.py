@@ -32,11 +32,13 @@ options:
       - V(present) has the credentials; a missing one is created, with a new password unless one is given.
       - V(staged) gives each a next password. One that is there already is kept, as the vendor may know it.
       - V(switched) remembers that the vendor takes the next login and password, so that the lookup gives them.
+      - V(reverted) remembers that the vendor takes the login and password from before again, so that the lookup gives
+        those; the next ones are kept until V(rolled_back).
       - V(committed) lets the next login and password be the current ones, and forgets the old ones.
       - V(rolled_back) forgets the next login and password.
       - V(absent) forgets the credentials.
     type: str
-    choices: [present, staged, switched, committed, rolled_back, absent]
+    choices: [present, staged, switched, reverted, committed, rolled_back, absent]
     default: present
   names:
     description: Names of credentials of which nothing else has to be said, in addition to O(credentials).
@@ -68,6 +70,11 @@ options:
         description:
           - Whether the rotation is going to lock the login at the vendor, so that it must be unlocked before the end.
           - The store only remembers it. Only with O(state=staged).
+        type: bool
+      leaked:
+        description:
+          - Whether strangers know the present password, so that O(state=reverted) and O(state=rolled_back) refuse it.
+          - The store remembers it until the rotation has ended. Only with O(state=staged).
         type: bool
   update_password:
     description:
@@ -165,10 +172,15 @@ credentials:
       type: bool
       returned: when a rotation is under way
       sample: false
+    leaked:
+      description: Whether strangers know the present password.
+      type: bool
+      returned: when a rotation is under way
+      sample: false
     action:
       description:
         - What was done, or would be done in check mode. One of V(created), V(updated), V(staged), V(switched),
-          V(committed), V(rolled_back), V(removed) and V(unchanged).
+          V(reverted), V(committed), V(rolled_back), V(removed) and V(unchanged).
       type: str
       returned: always
       sample: created

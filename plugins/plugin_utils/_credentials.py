@@ -19,11 +19,12 @@ STAGED = "staged"
 SWITCHED = "switched"
 COMMITTED = "committed"
 ROLLED_BACK = "rolled_back"
+REVERTED = "reverted"
 REMOVED = "removed"
 UNCHANGED = "unchanged"
 
 _HEADER = "# Written by smarthost.spamexperts.credential_store. To change it by hand: ansible-vault edit\n"
-_FIELDS = {"login", "current", "next", "next_login", "in_use", "locked"}
+_FIELDS = {"login", "current", "next", "next_login", "in_use", "locked", "leaked"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Credential:
 
     `next` and `next_login` are empty unless a rotation is under way. `switched` says that the vendor
     takes the next ones already, so that everybody has to use them. `locked` says that the rotation has locked the login
-    at the vendor, or was about to, so that it has to unlock it.
+    at the vendor, or was about to, so that it has to unlock it. `leaked` says that strangers know `current`, so that it
+    is never used again.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Credential:
     next_login: str = ""
     switched: bool = False
     locked: bool = False
+    leaked: bool = False
 
     @property
     def rotating(self) -> bool:
@@ -57,7 +60,7 @@ class Credential:
         """The credential as results and diffs show it: never with a password."""
         shown: dict[str, Any] = {"name": self.name, "login": self.login, "rotating": self.rotating}
         if self.rotating:
-            shown.update(next_login=self.next_login, switched=self.switched, locked=self.locked)
+            shown.update(next_login=self.next_login, switched=self.switched, locked=self.locked, leaked=self.leaked)
         return shown
 
 
@@ -88,6 +91,7 @@ class Credentials:
                 shown.update(next_login=entry.next_login, next=entry.next)
                 shown["in_use"] = "next" if entry.switched else "current"
                 shown.update({"locked": "yes"} if entry.locked else {})
+                shown.update({"leaked": "yes"} if entry.leaked else {})
             credentials[name] = shown
         data = {"format": FORMAT, "credentials": _plain(credentials)}
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -122,10 +126,13 @@ class Credentials:
         self.entries[name] = replace(present, current=password)
         return UPDATED
 
-    def stage(self, name: str, next_login: str, make: Callable[[], str], *, locked: bool = False) -> str:
+    def stage(
+        self, name: str, next_login: str, make: Callable[[], str], *, locked: bool = False, leaked: bool = False
+    ) -> str:
         """Have a next password; one that is there already is kept, since the vendor may know it.
 
-        `locked` remembers that the login is going to be locked; it is forgotten with the end of the rotation only.
+        `locked` remembers that the login is going to be locked, `leaked` that strangers know the present password; both
+        are forgotten with the end of the rotation only.
         """
         present = self.get(name)
         wanted = next_login or present.login
@@ -135,11 +142,10 @@ class Credentials:
                     f"{name} is in the middle of a rotation to the login {present.next_login}, not {wanted}; "
                     "finish it, or roll it back first"
                 )
-            if present.locked or not locked:
-                return UNCHANGED
-            self.entries[name] = replace(present, locked=True)
-            return STAGED
-        self.entries[name] = replace(present, next=make(), next_login=wanted, locked=locked)
+            marked = replace(present, locked=present.locked or locked, leaked=present.leaked or leaked)
+            self.entries[name] = marked
+            return UNCHANGED if marked == present else STAGED
+        self.entries[name] = replace(present, next=make(), next_login=wanted, locked=locked, leaked=leaked)
         return STAGED
 
     def switch(self, name: str) -> str:
@@ -152,6 +158,14 @@ class Credentials:
         self.entries[name] = replace(present, switched=True)
         return SWITCHED
 
+    def revert(self, name: str) -> str:
+        """Remember that the vendor takes the login and password from before again; the next ones are kept."""
+        present = self._without_leak(name)
+        if not present.switched:
+            return UNCHANGED
+        self.entries[name] = replace(present, switched=False)
+        return REVERTED
+
     def commit(self, name: str) -> str:
         """Let the next login and password be the current ones, and forget the old ones."""
         present = self.get(name)
@@ -162,11 +176,19 @@ class Credentials:
 
     def roll_back(self, name: str) -> str:
         """Forget the next login and password."""
-        present = self.get(name)
+        present = self._without_leak(name)
         if not present.rotating:
             return UNCHANGED
         self.entries[name] = Credential(name, present.login, present.current)
         return ROLLED_BACK
+
+    def _without_leak(self, name: str) -> Credential:
+        present = self.get(name)
+        if present.leaked:
+            raise InputError(
+                f"the password of {name} from before is out, so it is not rolled back; finish the rotation"
+            )
+        return present
 
     def remove(self, name: str) -> str:
         """Forget the credential."""
@@ -191,4 +213,5 @@ def _credential(name: str, entry: object) -> Credential:
     next_login = str(entry.get("next_login", login)) if following else ""
     switched = bool(following) and entry.get("in_use") == "next"
     locked = bool(following) and entry.get("locked") == "yes"
-    return Credential(name, login, str(entry["current"]), following, next_login, switched, locked)
+    leaked = bool(following) and entry.get("leaked") == "yes"
+    return Credential(name, login, str(entry["current"]), following, next_login, switched, locked, leaked)

@@ -114,6 +114,7 @@ def test_a_whole_rotation(site: Site) -> None:
             "next_login": "web2",
             "switched": True,
             "locked": False,
+            "leaked": False,
             "action": "switched",
         }
     ]
@@ -121,8 +122,17 @@ def test_a_whole_rotation(site: Site) -> None:
     site.change("committed", "web")
     assert site.stored()["web"] == {"login": "web2", "current": following}
     site.change("staged", "mail")
+    site.change("switched", "mail")
+    assert site.change("reverted", "mail")["credentials"][0]["action"] == "reverted"
+    assert (site.stored()["mail"]["in_use"], "next" in site.stored()["mail"]) == ("current", True)
     assert site.change("rolled_back", "mail")["credentials"][0]["action"] == "rolled_back"
     assert site.stored()["mail"] == before["mail"]
+    site.change("staged", credentials=[{"name": "mail", "leaked": True}])
+    for state in ("reverted", "rolled_back"):
+        with pytest.raises(
+            AnsibleActionFail, match="the password of mail from before is out, so it is not rolled back"
+        ):
+            site.change(state, "mail")
     removed = site.change("absent", "mail", "unknown")
     assert removed["credentials"] == [{"name": "mail", "action": "removed"}, {"name": "unknown", "action": "unchanged"}]
     assert list(site.stored()) == ["web"]

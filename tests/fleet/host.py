@@ -11,7 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -96,6 +99,25 @@ class Host:
     def resume(self) -> None:
         """Let them go on."""
         send(signal.SIGCONT, pids_in(self._namespace))
+
+    @contextmanager
+    def slowed_down(self, standing: float = 0.3, moving: float = 0.1) -> Iterator[None]:
+        """Let the host work for `moving` seconds only, and then stand still for `standing`, again and again."""
+        over = threading.Event()
+
+        def brake() -> None:
+            while not over.wait(moving):
+                self.pause()
+                over.wait(standing)
+                self.resume()
+
+        thread = threading.Thread(target=brake)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     # Programs and files
 

@@ -88,3 +88,13 @@ def test_no_log_is_demanded(site: RotationSite) -> None:
     task = {"smarthost.spamexperts.adopt_credentials": {"path": str(site.store)}}
     with pytest.raises(AssertionError, match="Set no_log: true on this task"):
         site.play(task)
+
+
+def test_what_is_wrong_is_said_although_the_task_has_no_log(site: RotationSite, tmp_path: Path) -> None:
+    run = site.run(ADOPT, spamexperts_credentials_csv=str(tmp_path / "nowhere.csv"))
+    assert run.returncode == 2
+    assert f"{tmp_path / 'nowhere.csv'} cannot be read: No such file or directory" in run.output
+    site.fleet.hosts[0].run("postconf", "-e", "smtp_sasl_password_maps=${nothing?")
+    run = site.run(ADOPT)
+    assert run.returncode == 2
+    assert "postconf fails on h1" in run.output

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_a_mail_goes_from_a_host_to_the_emulator_in_its_namespace(fleet: Fleet) 
         assert host.log().count("status=sent") == len(received)
 
 
-def test_a_host_can_be_cut_off_paused_and_rebooted(fleet: Fleet) -> None:
+def test_a_host_can_be_cut_off_paused_slowed_down_and_rebooted(fleet: Fleet) -> None:
     first, second = fleet.hosts
     first.cut_off()
     try:
@@ -94,6 +95,15 @@ def test_a_host_can_be_cut_off_paused_and_rebooted(fleet: Fleet) -> None:
     states = {state_of(pid) for pid in pids_in(fleet.network.namespace("h2"))}
     second.resume()
     assert states == {"T"}
+    work = ("python3", "-c", "sum(range(20_000_000))")
+    times = []
+    brakes: list[AbstractContextManager[None]] = [nullcontext(), second.slowed_down()]
+    for brake in brakes:
+        with brake:
+            begin = time.monotonic()
+            second.run(*work)
+            times.append(time.monotonic() - begin)
+    assert times[1] > 2 * times[0]
     first.path("/var/kept").write_text("still here")
     first.path("/run/lost").write_text("not any more")
     old = first.init_pid

@@ -151,6 +151,27 @@ def test_exactly_the_login_that_fails_is_rolled_back(site: RotationSite) -> None
     site.check_rotated([name for name in site.names if not name.startswith("h2@")])
 
 
+def test_a_mail_server_that_cannot_go_back_is_finished_by_the_next_run(site: RotationSite) -> None:
+    host, before = site.fleet.hosts[1], site.stored()
+    with steady_mail(site, "goback") as senders:
+        with site.interrupted(SET) as run:
+            run.wait_for_stop()
+            with read_only(host):
+                run.go_on()
+                assert run.wait() == 2
+            site.check_secrets(run.output)
+        name = site.name(host.name)
+        assert site.outcomes()[name] == "rolling_back"
+        entry = site.stored()[name]
+        assert (entry["current"], entry["in_use"], "next" in entry) == (site.old[name], "current", True)
+        assert site.accepts(entry["login"], site.old[name])
+        back = site.rotate(everything=False, logins=[name], roll_back=True)
+        assert back.returncode == 0, back.output
+    check_mail(site, senders)
+    assert site.stored()[name] == before[name]
+    site.check_rotated([other for other in site.names if other != name])
+
+
 def test_in_an_emergency_the_vendor_is_changed_although_a_host_cannot_be_reached(site: RotationSite) -> None:
     lost = site.fleet.hosts[1]
     lost.cut_off()

@@ -121,3 +121,34 @@ def test_saved_logins_change_and_the_others_are_told(site: RotationSite, clients
     assert saved(second, "carol", tmp_path)[origin, "carol@example.com"] == stored["carol@example.com"]["current"]
     assert site.report()["tell"] == []
     assert saved(first, "alice", tmp_path)["smtp://smtp.example.org", "alice"] == "Alice's own"
+
+
+def test_a_login_is_not_removed_while_a_thunderbird_may_use_it(
+    site: RotationSite, clients: Path, tmp_path: Path
+) -> None:
+    """Carol sends with the login of her mail server, which moves to its second one."""
+    host = site.fleet.hosts[1]
+    name = site.name(host.name)
+    person = {
+        "user": "carol",
+        "login": STORE_LOOKUP.format(name=name, part=", part='login'"),
+        "password": STORE_LOOKUP.format(name=name, part=""),
+    }
+    shared = tmp_path / "shared.yml"
+    variables = {"outgoing_mail_thunderbird_people": [person]}
+    shared.write_text(yaml.safe_dump({"mail_clients": {"hosts": {host.name: variables}}}), encoding="utf-8")
+    inventories = ("-i", str(clients), "-i", str(shared))
+    site.remember()
+    first = site.stored()[name]["login"]
+    with in_use(profile_of(host, "carol")):
+        run = site.rotate(*inventories, strategy="alternate", everything=False, logins=[name])
+    assert run.returncode == 2, run.output
+    assert f"{first} works as well, until nobody uses it and a run has removed it" in run.output
+    second = site.stored()[name]["next_login"]
+    assert site.outcomes() == {name: "pending"}
+    assert site.accepts(first, site.old[name])
+    assert site.accepts(second, site.stored()[name]["next"])
+    run = site.rotate(*inventories, everything=False, logins=[name])
+    assert run.returncode == 0, run.output
+    assert saved(host, "carol", tmp_path)[f"smtp://{SMARTHOST_NAME}", second] == site.stored()[name]["current"]
+    site.check_rotated([name])

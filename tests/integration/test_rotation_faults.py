@@ -237,6 +237,17 @@ def test_a_host_restarts_in_the_middle(site: RotationSite, event: str) -> None:
 
 
 @pytest.mark.slow
+def test_a_host_that_is_far_too_slow(site: RotationSite) -> None:
+    host = site.fleet.hosts[1]
+    with steady_mail(site, f"brake{next(_LABEL)}x") as senders:
+        with host.slowed_down():
+            run = site.rotate()
+        assert run.returncode == 0, run.output
+    check_mail(site, senders)
+    site.check_rotated()
+
+
+@pytest.mark.slow
 def test_the_way_back_fails_as_well(site: RotationSite) -> None:
     """The new passwords stay in force, and known, where the vendor does not take the old ones any more."""
     host = site.fleet.hosts[1]

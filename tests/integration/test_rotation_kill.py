@@ -38,13 +38,13 @@ FIRST_DONE = f"{USE} / Send through the smarthost / done"
 PROVE = f"{USE} / Prove every login from this host"
 DECIDE = "Decide about each login, and roll back what failed"
 SET_BACK = f"{DECIDE} / Set the old passwords again"
-UNLOCK_BACK = f"{DECIDE} / Unlock the logins that have their old passwords"
-FORGET = f"{DECIDE} / Let the store forget the next passwords of these logins"
+KNOW_BACK = f"{DECIDE} / Let the store know that they are in use again"
 USE_OLD = "Let the mail servers use the old passwords again"
 WAITING = "Let waiting mail go"
 CLIENTS = "Let people's Thunderbird use the new passwords"
 REMOVE = "Finish, and report / Remove the logins that nobody uses any more"
 COMMIT = "Finish, and report / Let the next passwords be the current ones"
+FORGET = "Finish, and report / Let the store forget the next passwords of logins that were rolled back"
 RELEASE = "Finish, and report / Let other runs have the store"
 IN_PLACE: dict[str, Any] = {"strategy": "in_place"}
 ALTERNATE: dict[str, Any] = {"strategy": "alternate"}
@@ -58,7 +58,7 @@ CHAINS = {
     "locked": ({"emergency": True, "emergency_action": "lock"}, [LOCK, SET, UNLOCK]),
 }
 #: As above, of a run that goes back.
-BACK = [SET_BACK, UNLOCK_BACK, FORGET, USE_OLD]
+BACK = [SET_BACK, KNOW_BACK, USE_OLD, FORGET]
 SEED = 20261123
 _LABEL = itertools.count()
 
@@ -72,8 +72,13 @@ def moments(number: int) -> list[Any]:
 def phases() -> list[str]:
     """Where a phase begins, out of the playbook itself: a play, or its tasks that write, and some within the role."""
     found = []
+
+    def inner(tasks: list[Any]) -> list[Any]:
+        blocks = (task["block"] + task.get("always", []) if "block" in task else None for task in tasks)
+        return [each for task, block in zip(tasks, blocks) for each in ([task] if block is None else inner(block))]
+
     for play in PLAYBOOK:
-        tasks = [inner for task in play["tasks"] for inner in task.get("block", [task])]
+        tasks = inner(play["tasks"])
         writing = [task["name"] for task in tasks if any(write in task for write in WRITES)]
         found += [f"{play['name']} / {task}" for task in writing] or [play["name"]]
     return [*found, FIRST_BESIDE, FIRST_ACTIVE, FIRST_DONE, PROVE]
@@ -107,18 +112,25 @@ def test_killed_at_one_phase_after_the_other(
     check_killed(site, rotation, events)
 
 
-def test_killed_while_it_rolls_back(site: RotationSite) -> None:
+@pytest.mark.parametrize(
+    ("rotation", "event"),
+    [(IN_PLACE, FIRST_ACTIVE), (ALTERNATE, FIRST_ACTIVE), (ALTERNATE, REMOVE), (ALTERNATE, COMMIT)],
+    ids=["in_place", "alternate", "alternate, to be removed", "alternate, removed"],
+)
+def test_killed_while_it_rolls_back(site: RotationSite, rotation: Mapping[str, Any], event: str) -> None:
+    before = site.stored()
     with steady_mail(site, f"back{next(_LABEL)}x", 5) as senders:
-        kill_at(site, FIRST_ACTIVE)
-        for event in BACK:
-            kill_at(site, event, roll_back=True)
-        # The store has forgotten the next passwords, but the hosts have not.
-        run = site.run("smarthost.spamexperts.configure_relays")
+        kill_at(site, event, **rotation)
+        for back in BACK:
+            kill_at(site, back, roll_back=True)
+        run = site.rotate(roll_back=True)
         assert run.returncode == 0, run.output
     check_mail(site, senders)
-    assert {name: entry["current"] for name, entry in site.stored().items()} == site.old
-    for name, entry in site.stored().items():
-        assert "next" not in entry
+    assert site.stored() == before
+    assert {f"{user['username']}@example.com" for user in site.emulator.users()} == {
+        entry["login"] for entry in before.values()
+    }
+    for name, entry in before.items():
         assert site.accepts(entry["login"], site.old[name])
 
 

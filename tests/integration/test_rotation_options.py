@@ -228,19 +228,154 @@ def test_a_second_login_that_a_mail_server_cannot_use_is_removed(site: Site) -> 
     assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
 
 
-def test_the_first_of_two_logins_is_locked_until_it_is_removed_or_used_again(site: Site) -> None:
+def test_the_first_of_two_logins_is_locked_until_it_is_removed(site: Site) -> None:
     site.emulator.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": "550 Sender verify failed"})
     run = site.rotate(strategy="alternate", alternates=PAIR, emergency=True, emergency_action="lock")
     assert run.returncode == 2
     assert site.users()["web1"]["locked"] == 1
     assert site.report()["credentials"][0]["locked"] is True
-    assert site.rotate(roll_back=True).returncode == 0
-    assert {name: user["locked"] for name, user in site.users().items()} == {"web1": 0}
+    run = site.rotate(roll_back=True)
+    assert run.returncode == 2
+    assert f"{NAME}: its password from before is out" in run.output
+    assert site.users()["web1"]["locked"] == 1
+    assert site.stored()[NAME]["leaked"] == "yes"
     site.emulator.faults()
     run = site.rotate(strategy="alternate", alternates=PAIR, emergency=True, emergency_action="lock")
     assert run.returncode == 0, run.output
     assert {name: user["locked"] for name, user in site.users().items()} == {"web1-b": 0}
-    assert sent(site.emulator)[-3:] == ["lock", "add", "remove"]
+    assert sent(site.emulator) == ["lock", "add", "remove"], "it is locked already"
+
+
+def test_what_is_out_is_not_rolled_back_by_a_later_run_either(site: Site) -> None:
+    refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
+    for rotation, skip in (({"emergency": True}, 0), ({}, 1)):
+        # What the mail server tries; the second run asks the smarthost about the password as well.
+        site.emulator.faults({**refusal, "skip": skip, "times": 1})
+        run = site.rotate(**rotation)
+        assert run.returncode == 2, run.output
+        assert site.report()["credentials"][0]["outcome"] == "pending"
+        assert run.output.count("Not everything is done: run the same again.") == 1
+        assert site.stored()[NAME]["in_use"] == "next"
+    status = site.run("smarthost.spamexperts.rotation_status")
+    assert f"{NAME} cannot be rolled back, as its password from before is out." in status.output
+    site.emulator.faults()
+    assert site.rotate().returncode == 0
+
+
+# The way back
+
+
+def test_nothing_is_forgotten_before_the_mail_server_is_back(site: Site) -> None:
+    # The login of the check beforehand is taken; that of the new password is not, nor is the old one when it is back.
+    refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
+    site.emulator.faults({**refusal, "skip": 1, "times": 2})
+    run = site.rotate()
+    assert run.returncode == 2
+    assert site.report()["credentials"][0]["outcome"] == "rolling_back"
+    assert f"{NAME} has its old password at the vendor again, but not on every mail server." in run.output
+    stored = site.stored()[NAME]
+    assert (stored["current"], stored["in_use"], "next" in stored) == (BEFORE, "current", True)
+    status = site.run("smarthost.spamexperts.rotation_status")
+    assert f"{NAME} can be rolled back instead, with roll_back: true." in status.output
+    assert site.rotate(roll_back=True).returncode == 0
+    assert site.report()["credentials"][0]["outcome"] == "rolled_back"
+    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
+
+
+def test_a_first_login_that_is_gone_is_made_again(site: Site) -> None:
+    site.emulator.call("outgoingusers/setlimits", domain="example.com", username="web1", limit_per_hour="777777")
+    site.emulator.faults({"match": "outgoingusers/remove", "kind": "status", "code": 503, "times": None})
+    run = site.rotate(strategy="alternate", alternates=PAIR)
+    assert run.returncode == 2, run.output
+    assert set(site.users()) == {"web1", "web1-b"}
+    assert site.report()["credentials"][0]["outcome"] == "pending"
+    assert f"{NAME} has its new password on every mail server, but is not finished." in run.output
+    site.emulator.faults()
+    # As after a call whose answer was lost, in a run that was then killed.
+    site.emulator.call("outgoingusers/remove", domain="example.com", username="web1")
+    run = site.rotate(roll_back=True)
+    assert run.returncode == 0, run.output
+    (user,) = site.users().values()
+    assert (user["username"], user["limit_per_hour"]) == ("web1", 777777)
+    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
+    site.relay.inject(NAME, "someone@elsewhere.example")
+    site.relay.wait_until_empty()
+    assert len(site.emulator.mails()) == 1
+
+
+# What else a mail server uses
+
+
+def test_a_login_of_another_rotation_is_left_alone(site: Site) -> None:
+    other = "web2@example.com"
+    site.emulator.seed(users=[{"domain": "example.com", "username": "web2", "password": BEFORE}])
+    store = {"path": str(site.store)}
+    site.play(
+        {"smarthost.spamexperts.credential_store": {**store, "credentials": [{"name": other, "password": BEFORE}]}},
+        {"smarthost.spamexperts.credential_store": {**store, "state": "staged", "names": [other]}},
+    )
+    entry = {
+        "login": other,
+        "password": LOOKUP.format(name=other, part="password"),
+        "senders": [other],
+    }
+    variables = {"outgoing_mail_logins": [entry]}
+    assert site.run("smarthost.spamexperts.configure_relays", **variables).returncode == 0
+    rotation = {"logins": [NAME], "report": str(site.report_file), "store_is_kept": True}
+    run = site.run(ROTATE, spamexperts_rotation=rotation, **variables)
+    assert run.returncode == 0, run.output
+    # Beside would lie the password that the vendor does not know.
+    assert "Make the tables with the next passwords, and look them up" not in run.output
+    for sender in (NAME, other):
+        site.relay.inject(sender, "someone@elsewhere.example")
+    site.relay.wait_until_empty()
+    assert len(site.emulator.mails()) == 2
+    assert site.emulator.counters()["auths_refused"] == 0
+    assert site.stored()[other]["current"] == BEFORE
+    assert "next" in site.stored()[other]
+
+
+# The store
+
+
+def test_a_store_that_is_not_there(site: Site) -> None:
+    nowhere = site.folder / "nowhere.yml"
+    for playbook in (ROTATE, "smarthost.spamexperts.rotation_status"):
+        run = site.run(playbook, spamexperts_credential_store=str(nowhere), spamexperts_rotation={"everything": True})
+        assert run.returncode == 2
+        assert f"There is no credential store at {nowhere}; correct the variable" in run.output
+        run = site.run(playbook, spamexperts_credential_store="", spamexperts_rotation={"everything": True})
+        assert run.returncode == 2
+        assert "The credential store is not named; set the variable" in run.output
+    assert list(site.folder.glob(".nowhere*")) == []
+
+
+def test_a_report_that_cannot_be_written_stops_the_start(site: Site) -> None:
+    run = site.rotate(report=str(site.folder / "nowhere" / "report.json"))
+    assert run.returncode == 2
+    assert "nowhere/report.json is not there; make it, or correct spamexperts_rotation.report." in run.output
+    assert site.emulator.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "rotation"),
+    [
+        ({"match": "help", "kind": "status", "code": 401, "times": None}, {}),
+        (None, {"logins": ["nobody@example.com"], "everything": False}),
+        ({"match": "smtp:auth", "kind": "smtp_reply", "text": "535 No", "times": None}, {}),
+    ],
+    ids=["the API", "the plan", "a mail server"],
+)
+def test_a_run_that_stops_lets_other_machines_have_the_store(
+    site: Site, fault: dict[str, Any] | None, rotation: dict[str, Any]
+) -> None:
+    """Each job of AWX has another host name, and cannot see whether the run that kept the store is gone."""
+    lock = site.store.with_name(f".{site.store.name}.lock")
+    site.emulator.faults(*([fault] if fault else []))
+    lock.unlink(missing_ok=True)
+    run = site.rotate(**rotation)
+    assert run.returncode == 2
+    assert lock.read_text(encoding="utf-8") == ""
 
 
 # Another store

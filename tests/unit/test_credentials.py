@@ -60,6 +60,29 @@ def test_a_lock_is_remembered_until_the_end_of_the_rotation() -> None:
     assert "locked" not in store.to_yaml()
 
 
+def test_a_password_that_is_out_never_comes_back() -> None:
+    store = credentials(Credential("web", "web", OLD))
+    assert store.stage("web", "", make) == "staged"
+    assert store.stage("web", "", make, leaked=True) == "staged", "an emergency after all"
+    assert store.stage("web", "", make) == "unchanged"
+    store.switch("web")
+    again = Credentials.from_yaml(store.to_yaml())
+    assert again.get("web") == Credential("web", "web", OLD, NEW, "web", switched=True, leaked=True)
+    for back in (again.revert, again.roll_back):
+        with pytest.raises(InputError, match="the password of web from before is out"):
+            back("web")
+    assert again.commit("web") == "committed"
+    assert again.get("web") == Credential("web", "web", NEW)
+
+
+def test_the_way_back_keeps_the_next_password_until_its_end() -> None:
+    store = credentials(Credential("web", "a", OLD, NEW, "b", switched=True))
+    assert store.revert("web") == "reverted"
+    assert store.get("web") == Credential("web", "a", OLD, NEW, "b")
+    assert store.revert("web") == "unchanged"
+    assert credentials(Credential("web", "a", OLD)).revert("web") == "unchanged"
+
+
 def test_what_is_not_staged_cannot_be_switched() -> None:
     with pytest.raises(InputError, match="web has no next password"):
         credentials(Credential("web", "web", OLD)).switch("web")
@@ -133,6 +156,7 @@ def test_nothing_shown_holds_a_password() -> None:
         "next_login": "web2",
         "switched": False,
         "locked": False,
+        "leaked": False,
     }
     assert "next_login" not in Credential("web", "web", OLD).to_result()
 
@@ -151,7 +175,7 @@ def test_a_file_by_hand_needs_only_the_password() -> None:
         ("format: 1\ncredentials:\n  web: {login: secret}", "web needs current"),
         (
             "format: 1\ncredentials:\n  web: {current: secret, pasword: secret}",
-            "web needs current, and may have current, in_use, locked, login, next, next_login; correct",
+            "web needs current, and may have current, in_use, leaked, locked, login, next, next_login; correct",
         ),
         ("format: 1\ncredentials: {web: {current: 'secret}", "not valid YAML in line 2"),
     ],

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding, _onboarding, _rotation
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding, _onboarding, _rotation_plan
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import unknown_keys
 
 SECRET = "the password of alice"
@@ -47,7 +47,7 @@ SENDER = {"username": "alice", "password": SECRET}
             ["spamexperts_offboarding has username, which it does not know; it may have domain, usernames, "],
         ),
         (
-            _rotation.problems,
+            _rotation_plan.problems,
             {"everything": True, "logns": ["a"], 1: 2},
             ["spamexperts_rotation has 1, logns, which it does not know; it may have logins, domains, "],
         ),
@@ -69,7 +69,7 @@ def test_what_is_no_dict_is_left_to_the_check_of_types(senders: Any) -> None:
     assert unknown_keys("x", {"senders": senders}, options) == []
 
 
-@pytest.mark.parametrize("problems", [_onboarding.problems, _offboarding.problems, _rotation.problems])
+@pytest.mark.parametrize("problems", [_onboarding.problems, _offboarding.problems, _rotation_plan.problems])
 def test_other_mistakes_are_sentences(problems: Callable[[object], list[str]]) -> None:
     for description in ({"domain": 1}, {"everything": "maybe"}, {"senders": "x", "domain": ["y"]}, {}):
         assert all(sentence.endswith(".") and not sentence.endswith("..") for sentence in problems(description))
@@ -80,7 +80,7 @@ def test_other_mistakes_are_sentences(problems: Callable[[object], list[str]]) -
     [
         (_onboarding.problems, {"domain": "example.com", "senders": [SENDER]}),
         (_offboarding.problems, {"domain": "example.com", "usernames": ["alice"]}),
-        (_rotation.problems, {"everything": True}),
+        (_rotation_plan.problems, {"everything": True}),
     ],
 )
 def test_an_account_that_is_not_there(problems: Callable[..., list[str]], description: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding, _onboarding, _rotation
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding, _onboarding, _rotation_plan
 
 from tests.support.documentation import ROOT, guides
 
@@ -84,7 +84,7 @@ def test_every_message_that_is_explained_is_one_of_the_code(name: str) -> None:
         ("onboarding.md", _onboarding.ONBOARDING_OPTIONS),
         ("onboarding.md", _onboarding.SENDER_OPTIONS),
         ("onboarding.md", _offboarding.OFFBOARDING_OPTIONS),
-        ("rotation.md", _rotation.ROTATION_OPTIONS),
+        ("rotation.md", _rotation_plan.ROTATION_OPTIONS),
     ],
 )
 def test_every_key_of_a_description_is_explained(name: str, options: dict[str, Any]) -> None:

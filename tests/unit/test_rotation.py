@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a rotation decides."""
+"""What a rotation does at the vendor, and what becomes of each login."""
 
 from __future__ import annotations
 
@@ -10,212 +10,27 @@ from typing import Any
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils import _rotation, _rotation_report
 
-WORKS = {"change_passwords": True, "create_users": True, "remove_users": True, "lock_users": True}
-
-
-def credential(name: str, login: str = "", next_login: str = "") -> dict[str, Any]:
-    shown: dict[str, Any] = {"name": name, "login": login or name, "rotating": bool(next_login)}
-    return {**shown, "next_login": next_login, "switched": False} if next_login else shown
-
-
-STORE = [
-    credential("a@example.com"),
-    credential("b@example.com"),
-    credential("example.net"),
-    credential("c@example.net"),
+ENTRIES = [
+    {
+        "name": "a",
+        "login": "a@example.com",
+        "next_login": "a@example.com",
+        "hosts": ["h1", "h2"],
+        "resumed": False,
+        "moves": False,
+        "leaked": False,
+    },
+    {
+        "name": "b",
+        "login": "b@example.com",
+        "next_login": "c@example.com",
+        "hosts": ["h2"],
+        "resumed": True,
+        "moves": True,
+        "leaked": False,
+        "senders": ["b@example.com"],
+    },
 ]
-USES = {"h1": ["a@example.com"], "h2": ["b@example.com", "a@example.com"], "h3": ["example.net"]}
-
-
-def plan(works: dict[str, bool] | None = None, **rotation: Any) -> dict[str, Any]:
-    return _rotation.plan(rotation, STORE, USES, WORKS if works is None else works)
-
-
-@pytest.mark.parametrize(
-    ("rotation", "message"),
-    [
-        (None, "spamexperts_rotation is missing"),
-        ({}, "selects nothing"),
-        ({"everything": True, "login": "a"}, "has login, which it does not know; it may have logins"),
-        ({"everything": True, "logins": ["a"]}, "everything and a choice as well"),
-        ({"everything": True, "strategy": "other"}, "value of strategy must be one of"),
-        ({"everything": True, "strategy": "alternate"}, "needs alternates"),
-        ({"everything": True, "alternates": {"a": ["x", "x"]}}, "a needs a list of two different logins"),
-        ({"everything": True, "alternates": {"a": "xy"}}, "a needs a list of two different logins"),
-        ({"everything": True, "emergency": True, "roll_back": True}, "would bring a leaked password back"),
-        ({"everything": True, "emergency_action": "lock"}, "has emergency_action without emergency: true"),
-        ({"everything": True, "emergency": True, "emergency_action": "x"}, "value of emergency_action must be one of"),
-    ],
-)
-def test_problems(rotation: object, message: str) -> None:
-    found = _rotation.problems(rotation)
-    assert len(found) == 1
-    assert message in found[0]
-
-
-def test_no_problems() -> None:
-    assert _rotation.problems({"everything": True, "emergency": "yes", "alternates": {"a": ["x", "y"]}}) == []
-
-
-@pytest.mark.parametrize(
-    ("rotation", "names", "hosts"),
-    [
-        ({"everything": True}, ["a@example.com", "b@example.com", "example.net", "c@example.net"], ["h1", "h2", "h3"]),
-        ({"logins": ["b@example.com"]}, ["b@example.com"], ["h2"]),
-        ({"domains": ["Example.NET"]}, ["example.net", "c@example.net"], ["h3"]),
-        ({"hosts": ["h2"]}, ["a@example.com", "b@example.com"], ["h1", "h2"]),
-    ],
-)
-def test_selection(rotation: dict[str, Any], names: list[str], hosts: list[str]) -> None:
-    made = plan(**rotation)
-    assert made["problems"] == []
-    assert [entry["name"] for entry in made["credentials"]] == names
-    assert made["hosts"] == hosts
-
-
-@pytest.mark.parametrize("written", ["bücher.example", "XN--BCHER-KVA.example"])
-@pytest.mark.parametrize("stored", ["bücher.example", "xn--bcher-kva.example"])
-def test_a_domain_is_selected_in_either_form(written: str, stored: str) -> None:
-    store = [{"name": "shop", "login": f"a@{stored}", "rotating": False}]
-    made = _rotation.plan({"domains": [written]}, store, {}, WORKS)
-    assert made["problems"] == []
-    assert [entry["name"] for entry in made["credentials"]] == ["shop"]
-
-
-def test_what_is_no_domain_is_named() -> None:
-    (problem,) = plan(domains=["example..com"])["problems"]
-    assert "spamexperts_rotation.domains: 'example..com' is not a domain name" in problem
-
-
-def test_people_who_must_be_told() -> None:
-    assert plan(everything=True)["tell"] == ["c@example.net"]
-
-
-@pytest.mark.parametrize(
-    ("rotation", "works", "message"),
-    [
-        ({"logins": ["x@example.com"]}, WORKS, "x@example.com is not in the credential store"),
-        ({"hosts": ["h9"]}, WORKS, "h9 is not among the mail servers"),
-        ({"everything": True, "roll_back": True}, WORKS, "There is nothing to do"),
-        ({"logins": ["a@example.com"]}, {**WORKS, "change_passwords": False}, "no call to set a password"),
-        ({"logins": ["a@example.com"], "strategy": "alternate"}, WORKS, "with a@example.com and a second login"),
-        (
-            {
-                "logins": ["example.net"],
-                "strategy": "alternate",
-                "alternates": {"example.net": ["example.net", "x@example.net"]},
-            },
-            WORKS,
-            "for logins of users only",
-        ),
-        (
-            {
-                "logins": ["a@example.com"],
-                "strategy": "alternate",
-                "alternates": {"a@example.com": ["a@example.com", "b@c.de"]},
-            },
-            {"create_users": True},
-            "no call to add and remove users",
-        ),
-    ],
-)
-def test_what_cannot_be_done(rotation: dict[str, Any], works: dict[str, bool], message: str) -> None:
-    found = plan(works, **rotation)["problems"]
-    assert len(found) == 1
-    assert message in found[0]
-
-
-def test_a_host_with_a_login_that_nobody_knows() -> None:
-    made = _rotation.plan({"everything": True}, STORE, {"h1": ["other@example.com"]}, WORKS)
-    assert made["problems"][0].startswith("h1 uses the login other@example.com, which is not in the credential store")
-
-
-def test_alternate_goes_back_and_forth() -> None:
-    pair = {"a": ["a@example.com", "a-b@example.com"]}
-    for login, other in (pair["a"], pair["a"][::-1]):
-        made = _rotation.plan(
-            {"everything": True, "strategy": "alternate", "alternates": pair},
-            [credential("a", login)],
-            {"h": [login]},
-            WORKS,
-        )
-        assert made["stage"] == [{"name": "a", "next_login": other, "locked": False}]
-        assert made["credentials"][0]["moves"]
-
-
-def test_what_has_begun_is_finished_as_it_was_begun() -> None:
-    begun = credential("a", "a@example.com", "a-b@example.com")
-    made = _rotation.plan({"everything": True}, [begun], {"h1": ["a-b@example.com"]}, WORKS)
-    assert made["problems"] == []
-    assert made["credentials"] == [
-        {
-            "name": "a",
-            "login": "a@example.com",
-            "next_login": "a-b@example.com",
-            "domain": "example.com",
-            "hosts": ["h1"],
-            "resumed": True,
-            "moves": True,
-            "senders": ["a@example.com"],
-            "locks": False,
-            "locked": False,
-        }
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "declared", "senders"),
-    [
-        ("a@example.com", [], ["a@example.com"]),
-        ("relay of the shop", [], ["old@example.com"]),
-        ("a@example.com", ["@example.com", "ü@example.com", "a <b@example.com>"], ["a@example.com"]),
-        ("a@example.com", ["y@example.com", "x@example.com", "y@example.com"], ["x@example.com", "y@example.com"]),
-    ],
-)
-def test_whose_mail_a_second_login_must_be_able_to_send(name: str, declared: list[str], senders: list[str]) -> None:
-    made = _rotation.plan(
-        {"everything": True, "strategy": "alternate", "alternates": {name: ["old@example.com", "new@example.com"]}},
-        [credential(name, "old@example.com")],
-        {"h": ["old@example.com"]},
-        WORKS,
-        [("old@example.com", declared), ("nobody@example.com", ["z@example.com"])],
-    )
-    (entry,) = made["credentials"]
-    assert entry["senders"] == senders
-    tried = {"login": "new@example.com", "password": "p", "senders": senders}
-    assert _rotation.logins([entry], ["p"], "next_login") == [tried]
-
-
-LOCKING = {"everything": True, "emergency": True, "emergency_action": "lock"}
-
-
-@pytest.mark.parametrize(
-    ("rotation", "state", "locks", "locked"),
-    [
-        (LOCKING, {}, True, True),
-        ({**LOCKING, "emergency_action": "change"}, {}, False, False),
-        (LOCKING, {"switched": True, "locked": True}, False, True),
-        (LOCKING, {"switched": False, "locked": True}, True, True),
-        (LOCKING, {"switched": True, "next_login": "b@example.com", "locked": False}, True, True),
-        ({"everything": True}, {"switched": False, "locked": True}, False, True),
-        ({"everything": True, "roll_back": True}, {"switched": False, "locked": True}, False, True),
-    ],
-)
-def test_what_is_locked_first_and_what_is_unlocked(
-    rotation: dict[str, Any], state: dict[str, Any], locks: bool, locked: bool
-) -> None:
-    entry = {**credential("a@example.com", next_login="a@example.com" if state else ""), **state}
-    made = _rotation.plan(rotation, [entry], {}, WORKS)
-    assert made["problems"] == []
-    assert (made["credentials"][0]["locks"], made["stage"][0]["locked"]) == (locks, locked)
-
-
-def test_locks_that_the_server_does_not_offer() -> None:
-    (problem,) = plan({**WORKS, "lock_users": False}, **LOCKING)["problems"]
-    assert problem == (
-        "This server offers no calls to lock and unlock a user, so the logins cannot be locked first; name the calls "
-        "in api_methods, or leave out spamexperts_rotation.emergency_action."
-    )
 
 
 def test_locks_and_what_became_of_them() -> None:
@@ -230,82 +45,12 @@ def test_locks_and_what_became_of_them() -> None:
     assert _rotation.undone([{**ENTRIES[0], "login": "bücher.example"}], {"users": [shown]}) == []
 
 
-@pytest.mark.parametrize(
-    ("outcome", "moves", "seen", "locked", "line"),
-    [
-        ("committed", False, {}, None, None),
-        (
-            "not_changed",
-            False,
-            {},
-            True,
-            "a@example.com is locked at the vendor, and stays so until a run has finished",
-        ),
-        ("pending", False, {}, True, "a@example.com is locked at the vendor, and stays so until a run has finished"),
-        ("pending", False, {"unlocked": ["a"]}, False, None),
-        (
-            "pending",
-            True,
-            {"unlocked": ["a"]},
-            True,
-            "a@example.com is locked at the vendor, and stays so until a run has finished",
-        ),
-        (
-            "not_changed",
-            False,
-            {"lock_failed": ["a"]},
-            False,
-            "a@example.com is not locked, and still has its old password",
-        ),
-        ("committed", False, {"lock_failed": ["a"]}, False, None),
-    ],
-)
-def test_report_of_locks(
-    outcome: str, moves: bool, seen: dict[str, Any], locked: bool | None, line: str | None
-) -> None:
-    entry: dict[str, Any] = {
-        "name": "a",
-        "login": "a@example.com",
-        "next_login": "b@example.com" if moves else "a@example.com",
-        "moves": moves,
-        "hosts": [],
-        "locked": True,
-    }
-    times = {"started": "2026-01-01T10:00:00+00:00", "finished": None}
-    data = _rotation_report.report(
-        {"credentials": [entry], "tell": []}, {**times, "hosts": {}, "outcome": {"a": outcome}, **seen}
-    )
-    assert data["credentials"][0].get("locked") is locked
-    assert [text.strip() for text in _rotation_report.summary(data) if "locked" in text] == ([line] if line else [])
-
-
 def test_a_second_login_that_is_locked() -> None:
     users = [{"domain": "example.com", "username": name, "locked": True} for name in ("a", "b")]
     assert _rotation.locked(ENTRIES, users) == [], "the first logins may be locked"
     assert _rotation.locked(ENTRIES, [{"domain": "example.com", "username": "c", "locked": False}]) == []
     (found,) = _rotation.locked(ENTRIES, [{"domain": "EXAMPLE.com", "username": "c", "locked": True}])
     assert found.startswith("b: the second login c@example.com is locked at the vendor")
-
-
-ENTRIES = [
-    {
-        "name": "a",
-        "login": "a@example.com",
-        "next_login": "a@example.com",
-        "hosts": ["h1", "h2"],
-        "resumed": False,
-        "moves": False,
-    },
-    {
-        "name": "b",
-        "login": "b@example.com",
-        "next_login": "c@example.com",
-        "hosts": ["h2"],
-        "resumed": True,
-        "moves": True,
-        "senders": ["b@example.com"],
-    },
-]
 
 
 def test_users_and_logins() -> None:
@@ -325,7 +70,8 @@ def test_users_and_logins() -> None:
             "update_password": "on_mismatch",
         },
     ]
-    assert {user["update_password"] for user in _rotation.users(ENTRIES, ["p1", "p2"], "login")} == {"always"}
+    back = _rotation.users(ENTRIES, ["p1", "p2"], "login")
+    assert [(user["username"], user["update_password"]) for user in back] == [("a", "always"), ("b", "on_mismatch")]
     assert _rotation.users([{**ENTRIES[0], "login": "@example.com"}], ["p"], "login")[0] == {
         "domain": "example.com",
         "authentication_method": "domain",
@@ -337,11 +83,29 @@ def test_users_and_logins() -> None:
         "password": "p2",
         "senders": ["b@example.com"],
     }
-    assert _rotation.old_users(ENTRIES, "login") == [
-        {"domain": "example.com", "username": "b", "authentication_method": "user", "state": "absent"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "unused", "kept"),
+    [
+        ("committed", ["b"], "pending"),
+        ("rolled_back", ["c"], "rolling_back"),
+        ("pending", [], "pending"),
+        ("rolling_back", [], "rolling_back"),
+        ("not_changed", [], "not_changed"),
+    ],
+)
+def test_the_login_that_nobody_uses_is_removed(outcome: str, unused: list[str], kept: str) -> None:
+    outcomes = {"a": outcome, "b": outcome}
+    assert _rotation.old_users(ENTRIES, outcomes) == [
+        {"domain": "example.com", "username": name, "authentication_method": "user", "state": "absent"}
+        for name in unused
     ]
-    for state, left in (("rolled_back", 1), ("failed", 0), ("not_reached", 0), ("active", 0)):
-        assert len(_rotation.old_users(ENTRIES, "next_login", {"h2": {"state": state}})) == left
+    gone = {"users": [answer(name, action, "") for name, action in zip(unused, ("removed", "unchanged"))]}
+    assert _rotation.left(ENTRIES, outcomes, gone) == outcomes
+    for result in ({}, {"users": [answer(name, "failed", "") for name in unused]}):
+        assert _rotation.left(ENTRIES, outcomes, result) == {"a": outcome, "b": kept}, "it is still there"
+    assert _rotation.left(ENTRIES, {}, {}) == {}, "in check mode"
 
 
 def test_a_second_login_gets_the_limits_of_the_first() -> None:
@@ -364,6 +128,21 @@ def test_a_second_login_gets_the_limits_of_the_first() -> None:
     assert "limits" not in _rotation.users(ENTRIES, ["p", "q"], "login", present, works)[1]
 
 
+def test_a_first_login_that_was_removed_gets_the_limits_of_the_second_on_the_way_back() -> None:
+    limits, works = {"enabled": True, "per_hour": 7}, {"change_limits": True}
+    second = {"domain": "example.com", "username": "c", "limits": limits}
+    assert _rotation.users(ENTRIES, ["p", "q"], "login", [second], works)[1] == {
+        "domain": "example.com",
+        "username": "b",
+        "authentication_method": "user",
+        "limits": limits,
+        "password": "q",
+        "update_password": "on_mismatch",
+    }
+    first = {"domain": "example.com", "username": "b", "limits": {"per_hour": 1}}
+    assert "limits" not in _rotation.users(ENTRIES, ["p", "q"], "login", [first, second], works)[1], "it has its own"
+
+
 def answer(name: str, action: str, password: str) -> dict[str, str]:
     return {"domain": "example.com", "username": name, "action": action, "password": password}
 
@@ -379,6 +158,15 @@ def test_what_the_vendor_takes() -> None:
         assert _rotation.taken(ENTRIES, good, [{**proof, "may_send": may_send}]) == ["a"], "nobody moves"
     partly = {"users": [answer("a", "updated", "set"), answer("c", "failed", "set")]}
     assert _rotation.taken(ENTRIES, partly, [{**proof, "may_send": True}]) == ["a"], "its limits may be missing"
+
+
+def test_which_old_passwords_the_vendor_takes_again() -> None:
+    back = {"users": [answer("a", "updated", "set"), answer("b", "created", "set")]}
+    assert _rotation.unproven(ENTRIES, back, "login") == ENTRIES[1:], "the mail servers move here as well"
+    proof = {"login": "b@example.com", "accepted": True, "may_send": True}
+    assert _rotation.taken(ENTRIES, back, [proof], "login") == ["a", "b"]
+    assert _rotation.taken(ENTRIES, back, [{**proof, "login": "c@example.com"}], "login") == ["a"]
+    assert _rotation.taken(ENTRIES, {}, [], "login") == []
 
 
 def test_a_domain_is_the_same_in_both_of_its_forms() -> None:
@@ -400,7 +188,7 @@ def test_a_domain_is_the_same_in_both_of_its_forms() -> None:
 
 
 @pytest.mark.parametrize(
-    ("h1", "h2", "emergency", "a", "b"),
+    ("h1", "h2", "leaked", "a", "b"),
     [
         ("active", "active", False, "committed", "committed"),
         ("failed", "active", False, "rolled_back", "committed"),
@@ -411,192 +199,56 @@ def test_a_domain_is_the_same_in_both_of_its_forms() -> None:
         ("broken", "active", False, "pending", "committed"),
     ],
 )
-def test_outcome(h1: str, h2: str, emergency: bool, a: str, b: str) -> None:
+def test_outcome(h1: str, h2: str, leaked: bool, a: str, b: str) -> None:
     hosts = {"h1": {"state": h1}, "h2": {"state": h2}}
+    entries = [{**entry, "leaked": leaked} for entry in ENTRIES]
 
     def outcome(switched: list[str], **more: bool) -> dict[str, str]:
-        decided = _rotation.outcome(ENTRIES, switched, hosts, **more)
-        assert [{**entry, "outcome": None} for entry in ENTRIES] == [{**entry, "outcome": None} for entry in decided]
+        decided = _rotation.outcome(entries, switched, hosts, **more)
+        assert [{**entry, "outcome": None} for entry in entries] == [{**entry, "outcome": None} for entry in decided]
         return {entry["name"]: entry["outcome"] for entry in decided}
 
-    assert outcome(["a", "b"], emergency=emergency) == {"a": a, "b": b}
-    assert outcome([], emergency=emergency) == {"a": "not_changed", "b": "not_changed"}
+    assert outcome(["a", "b"]) == {"a": a, "b": b}
+    assert outcome([]) == {"a": "not_changed", "b": "not_changed"}
     assert outcome(["a"], roll_back=True) == {"a": "rolled_back", "b": "rolled_back"}
 
 
-def test_report() -> None:
-    seen: dict[str, Any] = {
-        "started": "2026-01-01T10:00:00+00:00",
-        "changed": "2026-01-01T10:00:05+00:00",
-        "finished": "2026-01-01T10:00:20+00:00",
-        "outcome": {"a": "pending", "b": "committed"},
-        "hosts": {
-            "h1": {"state": "ready"},  # and then it could not be reached
-            "h2": {"state": "active", "at": "2026-01-01T10:00:12.250000+00:00", "waiting": "Mail queue is empty"},
-        },
-        "clients": {
-            "desk": {"state": "updated", "logins": ["y@example.com", "a@example.com"]},
-            "lap": {"state": "failed", "logins": ["b@example.com"], "reason": "Thunderbird is open"},
-            "other": {"state": "not_reached", "logins": ["z@example.com"]},
-        },
-    }
-    seen["not_handed_over"] = ["a"]
-    data = _rotation_report.report({"credentials": ENTRIES, "tell": ["x@example.com", "y@example.com"]}, seen)
-    assert [entry.get("handed_over") for entry in data["credentials"]] == [False, None]
-    assert [entry["window_seconds"] for entry in data["credentials"]] == [7.2, 7.2]
-    assert _rotation_report.summary(data) == [
-        "a is changed at the vendor, but not on every mail server after 7.2 s.",
-        "  the other store may not know the password that is in use; the next run hands it over again",
-        "  h1: not reached",
-        "  h2: active, Mail queue is empty",
-        "b, now c@example.com has its new password everywhere after 7.2 s.",
-        "  h2: active, Mail queue is empty",
-        "Thunderbird on desk: updated",
-        "Thunderbird on lap: failed, Thunderbird is open",
-        "No mail server uses these logins, and no managed Thunderbird has their new passwords; "
-        "tell the people who do: x@example.com",
-        "Not everything is done: run the same again, or set roll_back: true.",
-    ]
-
-
-def test_report_of_a_rotation_that_has_not_begun() -> None:
-    seen: dict[str, Any] = {"started": "2026-01-01T10:00:00+00:00", "finished": None, "outcome": {}, "hosts": {}}
-    data = _rotation_report.report({"credentials": ENTRIES[1:], "tell": []}, seen)
-    assert data["credentials"] == [
-        {
-            "name": "b",
-            "login": "b@example.com",
-            "next_login": "c@example.com",
-            "outcome": "would_rotate",
-            "hosts": {"h2": {"state": "not_reached"}},
-        }
-    ]
-    assert (data["emergency"], data["clients"], data["tell"]) == (False, {}, [])
-    assert _rotation_report.summary(data) == ["b would get a new password.", "  h2: not reached"]
-
-
-def test_report_without_an_active_host_has_no_window() -> None:
-    seen = {
-        "started": "2026-01-01T10:00:00+00:00",
-        "changed": "2026-01-01T10:00:05+00:00",
-        "finished": "2026-01-01T10:00:20+00:00",
-        "outcome": {"a": "not_changed"},
-        "sent": [{"username": "a", "domain": "example.com"}],
-        "tried": [{"login": "a@example.com", "accepted": False, "reason": "535 No"}],
-        "hosts": {"h1": {"state": "failed", "reason": "no answer"}, "h2": {"state": "failed", "at": ""}},
-        "emergency": True,
-    }
-    data = _rotation_report.report({"credentials": ENTRIES[:1], "tell": ["x@example.com"]}, seen)
-    assert "window_seconds" not in data["credentials"][0]
-    assert data["emergency"] is True
-    assert _rotation_report.summary(data) == [
-        "a was not changed, as the vendor did not take the new password (535 No).",
-        "  h1: failed, no answer",
-        "  h2: failed",
-        "No mail server uses these logins, and no managed Thunderbird has their new passwords; "
-        "tell the people who do: x@example.com",
-        "Not everything is done: run the same again, or set roll_back: true.",
-    ]
+@pytest.mark.parametrize(
+    ("state", "back", "unfinished", "outcome"),
+    [
+        ("rolled_back", ["b"], [], "rolled_back"),
+        ("failed", ["b"], [], "rolling_back"),
+        ("not_reached", ["b"], [], "rolling_back"),
+        ("active", ["b"], [], "rolling_back"),
+        ("rolled_back", ["b"], ["b"], "rolling_back"),  # another store does not know it
+        ("rolled_back", ["a"], [], "pending"),  # the vendor did not take the old password
+    ],
+)
+def test_nothing_is_rolled_back_before_every_mail_server_is(
+    state: str, back: list[str], unfinished: list[str], outcome: str
+) -> None:
+    entry = {**ENTRIES[1], "outcome": "rolled_back"}
+    assert _rotation.settled([entry], back, unfinished, {"h2": {"state": state}}, {}) == {"b": outcome}
 
 
 @pytest.mark.parametrize(
-    ("sent", "reason"),
+    ("place", "client", "unfinished", "outcome"),
     [
-        ({"username": "c", "reason": "503 from the API"}, "503 from the API"),
-        ({"username": "c", "reason": None}, "550 No"),
-        ({"username": "x", "reason": "something else"}, "550 No"),
-        ({"username": "", "reason": "the domain user"}, "550 No"),
+        (1, None, [], "committed"),
+        (1, None, ["b"], "pending"),
+        (1, {"state": "updated", "logins": ["c@example.com"]}, [], "committed"),
+        (1, {"state": "failed", "logins": ["B@example.com", "c@EXAMPLE.com"]}, [], "pending"),
+        (1, {"state": "not_reached", "logins": ["b@example.com"]}, [], "pending"),
+        (1, {"state": "failed", "logins": ["x@example.com", "no login"]}, [], "committed"),
+        (0, {"state": "failed", "logins": ["a@example.com"]}, [], "committed"),  # nothing of theirs is removed
+        (0, None, ["b"], "committed"),
     ],
 )
-def test_report_says_why_the_vendor_did_not_take_a_login(sent: dict[str, Any], reason: str) -> None:
-    seen: dict[str, Any] = {
-        "started": "2026-01-01T10:00:00+00:00",
-        "finished": None,
-        "outcome": {"b": "not_changed"},
-        "hosts": {},
-        "sent": [{"domain": "example.com", **sent}],
-        "tried": [{"login": "c@example.com", "accepted": True, "may_send": False, "reason": "550 No"}],
-    }
-    data = _rotation_report.report({"credentials": ENTRIES[1:], "tell": []}, seen)
-    assert data["credentials"][0]["reason"] == reason
-    seen["outcome"] = {"b": "committed"}
-    assert "reason" not in _rotation_report.report({"credentials": ENTRIES[1:], "tell": []}, seen)["credentials"][0]
-
-
-@pytest.mark.parametrize(
-    ("numbers", "words"),
-    [
-        ([0, 0, 0, 0], "  h1: active, 0 mails were deferred"),
-        ([3, 3, 0, 0], "  h1: active, 3 mails were deferred: 3 delivered"),
-        ([3, 1, 1, 1], "  h1: active, 3 mails were deferred: 1 delivered, 1 returned, 1 waiting"),
-        ([None] * 4, "  h1: active, no mail log, so what was deferred is not known"),
-    ],
-)
-def test_report_of_mail_that_had_to_wait(numbers: list[int | None], words: str) -> None:
-    mail = dict(zip(("deferred", "delivered", "returned", "waiting"), numbers))
-    seen = {
-        "started": "2026-01-01T10:00:00+00:00",
-        "finished": None,
-        "outcome": {"a": "committed"},
-        "hosts": {"h1": {"state": "active", "mail": mail}},
-    }
-    data = _rotation_report.report({"credentials": [{**ENTRIES[0], "hosts": ["h1"]}], "tell": []}, seen)
-    assert data["credentials"][0]["hosts"]["h1"]["mail"] == mail
-    assert _rotation_report.summary(data)[1] == words
-
-
-@pytest.mark.parametrize(
-    ("outcome", "client", "tell", "line"),
-    [
-        ("committed", None, ["a@example.com"], "tell the people who do: a@example.com"),
-        ("pending", None, ["a@example.com"], "tell the people who do: a@example.com"),
-        # Nothing is new for them.
-        ("not_changed", None, [], ""),
-        ("rolled_back", None, [], ""),
-        # What nobody has done yet.
-        ("", None, ["a@example.com"], "tell the people who do: a@example.com"),
-        ("", {"state": "not_reached", "logins": ["a@example.com"]}, [], "Thunderbird on desk: would update"),
-        # A profile that is managed, but is not up to date.
-        ("committed", {"state": "updated", "logins": ["a@example.com"]}, [], "Thunderbird on desk: updated"),
-        (
-            "committed",
-            {"state": "failed", "logins": ["a@example.com"]},
-            ["a@example.com"],
-            "people who do: a@example.com",
-        ),
-        ("committed", {"state": "updated", "logins": ["z@example.com"]}, ["a@example.com"], "people who do: a@exa"),
-    ],
-)
-def test_who_must_be_told(outcome: str, client: dict[str, Any] | None, tell: list[str], line: str) -> None:
-    data = _rotation_report.report(
-        {"credentials": [{**ENTRIES[0], "hosts": []}], "tell": ["a@example.com"]},
-        {
-            "started": "2026-01-01T10:00:00+00:00",
-            "finished": None,
-            "hosts": {},
-            "outcome": {"a": outcome} if outcome else {},
-            "clients": {"desk": client} if client else {},
-        },
-    )
-    assert data["tell"] == tell
-    text = "\n".join(_rotation_report.summary(data))
-    assert line in text
-    assert ("tell the people" in text) is bool(tell)
-
-
-@pytest.mark.parametrize("login", ["b@example.com", "c@example.com"])
-def test_who_must_be_told_of_another_login(login: str) -> None:
-    seen: dict[str, Any] = {
-        "started": "2026-01-01T10:00:00+00:00",
-        "finished": None,
-        "hosts": {},
-        "outcome": {"b": "committed"},
-    }
-    plan = {"credentials": [{**ENTRIES[1], "hosts": []}], "tell": ["b@example.com"]}
-    data = _rotation_report.report(plan, seen)
-    assert data["tell"] == ["c@example.com"]
-    assert "tell the people who do: c@example.com (until now b@example.com)" in _rotation_report.summary(data)[-1]
-    # A run that goes on finds the profile under the login that it is to have.
-    seen["clients"] = {"desk": {"state": "updated", "logins": [login]}}
-    data = _rotation_report.report(plan, seen)
-    assert (list(data["clients"]), data["tell"]) == (["desk"], [])
+def test_a_login_is_not_removed_while_a_thunderbird_may_use_it(
+    place: int, client: dict[str, Any] | None, unfinished: list[str], outcome: str
+) -> None:
+    entry = {**ENTRIES[place], "outcome": "committed"}
+    clients = {"desk": client} if client else {}
+    assert _rotation.settled([entry], [], unfinished, {}, clients) == {entry["name"]: outcome}
+    for other in ("pending", "not_changed"):
+        assert _rotation.settled([{**entry, "outcome": other}], [], [], {}, {}) == {entry["name"]: other}

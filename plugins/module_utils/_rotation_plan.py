@@ -1,0 +1,291 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `spamexperts_rotation` may hold, and what is rotated, and where. Pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any, Optional
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+    ENVELOPE_SENDER,
+    USER,
+    InputError,
+    normalise_domain,
+    parse_wanted,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import identity, written_key
+
+NAME = "spamexperts_rotation"
+IN_PLACE = "in_place"
+ALTERNATE = "alternate"
+LOCK = "lock"
+CONTROLLER = "localhost"
+
+ROTATION_OPTIONS: dict[str, Any] = {
+    "logins": {"type": "list", "elements": "str"},
+    "domains": {"type": "list", "elements": "str"},
+    "hosts": {"type": "list", "elements": "str"},
+    "everything": {"type": "bool"},
+    "strategy": {"type": "str", "choices": [IN_PLACE, ALTERNATE]},
+    "alternates": {"type": "dict"},
+    "emergency": {"type": "bool"},
+    "emergency_action": {"type": "str", "choices": ["change", LOCK]},
+    "leave_out_broken_hosts": {"type": "bool"},
+    "roll_back": {"type": "bool"},
+    "password_length": {"type": "int", "no_log": False},
+    "password_alphabet": {"type": "str", "no_log": False},
+    "report": {"type": "str"},
+    "store_is_kept": {"type": "bool"},
+    "store_tasks": {"type": "str"},
+    "account": {"type": "str"},
+}
+_SELECTORS = ("logins", "domains", "hosts", "everything")
+
+
+def problems(rotation: object, accounts: Optional[Container[str]] = None) -> list[str]:
+    """Everything that is wrong with a rotation before anything else is known, one sentence each.
+
+    accounts: the names in `spamexperts_accounts`; None where they are not known.
+    """
+    if not isinstance(rotation, Mapping):
+        return [f'{NAME} is missing; say what to rotate, as in: -e \'{{"{NAME}": {{"everything": true}}}}\'.']
+    misfits = spec_problems(NAME, rotation, ROTATION_OPTIONS, accounts)
+    if misfits:
+        return misfits
+    found = []
+    if not any(rotation.get(selector) for selector in _SELECTORS):
+        found.append(f"{NAME} selects nothing; give logins, domains or hosts, or everything: true.")
+    if rotation.get("everything") and any(rotation.get(selector) for selector in _SELECTORS[:3]):
+        found.append(f"{NAME} has everything and a choice as well; give one of the two.")
+    if rotation.get("roll_back") and rotation.get("emergency"):
+        found.append(f"{NAME}: roll_back would bring a leaked password back; leave out roll_back or emergency.")
+    if rotation.get("emergency_action") and not rotation.get("emergency"):
+        found.append(f"{NAME} has emergency_action without emergency: true; add it, or leave out emergency_action.")
+    for name, pair in (rotation.get("alternates") or {}).items():
+        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(set(pair)) != 2 or len(pair) != 2:
+            found.append(f"{NAME}.alternates: {name} needs a list of two different logins.")
+    if rotation.get("strategy") == ALTERNATE and not rotation.get("alternates"):
+        found.append(f"{NAME}: the strategy alternate needs alternates, the two logins of each credential.")
+    return found
+
+
+def plan(
+    rotation: Mapping[str, Any],
+    credentials: Sequence[Mapping[str, Any]],
+    uses: Mapping[str, Sequence[str]],
+    works: Mapping[str, bool],
+    senders: Iterable[tuple[str, Sequence[str]]] = (),
+) -> dict[str, Any]:
+    """What is rotated, and where.
+
+    credentials: all of the store, as the result of credential_store shows them. uses: host -> the logins in its
+    variables. works: as api_info gives it. senders: pairs of a login and the envelope senders that the mail servers use
+    it for.
+    Gives problems (sentences), credentials (with next_login, hosts, the senders that a second login must be able to
+    send for, and whether the login is locked first), stage (the option `credentials` of credential_store), hosts, mixed
+    (those that use a login of another rotation, which is not to be finished now), and tell (logins that no host uses).
+    """
+    found: list[str] = []
+    by_login = {written_key(login): entry for entry in credentials for login in _logins(entry)}
+    unknown = [
+        f"{host} uses the login {login}, which is not in the credential store; adopt it with "
+        "smarthost.spamexperts.adopt_credentials, or give the host a credential of the store."
+        for host, logins in uses.items()
+        for login in logins
+        if written_key(login) not in by_login and (rotation.get("everything") or host in (rotation.get("hosts") or ()))
+    ]
+    found += unknown
+    if CONTROLLER in uses:
+        found.append(
+            f"A mail server is called {CONTROLLER}, which is where the rotation itself works; give it another name in "
+            "the inventory, as in: mail1 ansible_connection=local."
+        )
+    hosts_of: dict[str, list[str]] = {}
+    for host, logins in uses.items():
+        for name in dict.fromkeys(
+            by_login[written_key(login)]["name"] for login in logins if written_key(login) in by_login
+        ):
+            hosts_of.setdefault(name, []).append(host)
+    declared: dict[str, list[str]] = {}
+    for login, addresses in senders:
+        if written_key(login) in by_login:
+            # @example.com, for all of a domain, cannot be offered.
+            declared.setdefault(by_login[written_key(login)]["name"], []).extend(
+                filter(ENVELOPE_SENDER.match, addresses)
+            )
+    emergency = bool(rotation.get("emergency"))
+    lock_first = emergency and rotation.get("emergency_action") == LOCK
+    if lock_first and not works.get("lock_users"):
+        found.append(
+            "This server offers no calls to lock and unlock a user, so the logins cannot be locked first; name the "
+            f"calls in api_methods, or leave out {NAME}.emergency_action."
+        )
+    chosen = _chosen(rotation, credentials, hosts_of, uses, found)
+    entries = []
+    for entry in chosen:
+        try:
+            next_login = _next_login(rotation, entry, works)
+        except InputError as problem:
+            found.append(f"{problem}.")
+            continue
+        hosts = sorted(hosts_of.get(entry["name"], []))
+        moves = next_login != entry["login"]
+        # Without a declaration, the name of a credential is the address whose mail it is, if it is one.
+        address = entry["name"] if ENVELOPE_SENDER.match(entry["name"]) else entry["login"]
+        entries.append(
+            {
+                "name": entry["name"],
+                "login": entry["login"],
+                "next_login": next_login,
+                "domain": identity(entry["login"])["domain"],
+                "hosts": hosts,
+                "resumed": bool(entry["rotating"]),
+                "moves": moves,
+                "senders": sorted(set(declared.get(entry["name"]) or [address])),
+                # A login with its next password needs no lock; the first of two does until it is removed.
+                "locks": lock_first and (moves or not entry.get("switched")),
+                "locked": lock_first or bool(entry.get("locked")),
+                "leaked": emergency or bool(entry.get("leaked")),
+            }
+        )
+    found += _refusals(rotation, entries) + _taken_logins(entries, by_login, uses)
+    chosen_names = {entry["name"] for entry in chosen}
+    waiting = {
+        entry["name"]
+        for entry in credentials
+        if entry["rotating"] and not entry["switched"] and entry["name"] not in chosen_names
+    }
+    return {
+        "problems": found,
+        "credentials": entries,
+        "stage": [{name: entry[name] for name in ("name", "next_login", "locked", "leaked")} for entry in entries],
+        "hosts": sorted({host for entry in entries for host in entry["hosts"]}),
+        "mixed": sorted({host for name in waiting for host in hosts_of.get(name, ())}),
+        "tell": sorted(entry["login"] for entry in entries if not entry["hosts"]),
+    }
+
+
+def _logins(entry: Mapping[str, Any]) -> list[str]:
+    return [entry["login"], *([entry["next_login"]] if entry["rotating"] else [])]
+
+
+def _refusals(rotation: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One sentence for each entry with which this rotation would lose mail, or leave a stranger's way in."""
+    found = []
+    for entry in entries:
+        name, login = entry["name"], entry["login"]
+        if entry["moves"] and not entry["hosts"] and not entry["resumed"]:
+            found.append(
+                f"{name}: no mail server uses {login}, so nobody can see when a second login has taken over from it; "
+                f"rotate it {IN_PLACE}."
+            )
+        if entry["moves"] and rotation.get("emergency") and not entry["locks"]:
+            found.append(
+                f"{name}: {login} would work with the password that is out until every mail server uses "
+                f"{entry['next_login']}; add emergency_action: {LOCK}, or rotate it {IN_PLACE}."
+            )
+        if entry["leaked"] and rotation.get("roll_back"):
+            found.append(
+                f"{name}: its password from before is out, as it was rotated with emergency: true, so it is not rolled "
+                "back; finish its rotation, and choose the others by their logins."
+            )
+    return found
+
+
+def _taken_logins(
+    entries: Sequence[Mapping[str, Any]],
+    by_login: Mapping[tuple[str, str], Mapping[str, Any]],
+    uses: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """One sentence for each second login that is somebody else's, who would lose it."""
+    found = []
+    second: dict[tuple[str, str], str] = {}
+    for entry in entries:
+        key = written_key(entry["next_login"])
+        if not entry["moves"] or (entry["resumed"] and by_login[key]["name"] == entry["name"]):
+            continue
+        user = next((host for host, logins in uses.items() if key in map(written_key, logins)), "")
+        owner = by_login[key]["name"] if key in by_login else second.get(key, "")
+        if owner or user:
+            whose = f"the credential {owner} has" if owner else f"the mail server {user} uses"
+            found.append(
+                f"{NAME}.alternates: {entry['name']} cannot move to {entry['next_login']}, which {whose} already; "
+                "give it a second login of its own."
+            )
+        second.setdefault(key, entry["name"])
+    return found
+
+
+def _chosen(
+    rotation: Mapping[str, Any],
+    credentials: Sequence[Mapping[str, Any]],
+    hosts_of: Mapping[str, Sequence[str]],
+    uses: Mapping[str, Sequence[str]],
+    found: list[str],
+) -> list[Mapping[str, Any]]:
+    """The credentials that the rotation selects; what it names and nobody knows is a problem."""
+    logins = list(rotation.get("logins") or ())
+    hosts = set(rotation.get("hosts") or ())
+    domains = set()
+    for domain in rotation.get("domains") or ():
+        try:
+            domains.add(normalise_domain(domain))
+        except InputError as problem:
+            found.append(f"{NAME}.domains: {problem}.")
+    chosen = []
+    for entry in credentials:
+        names = {entry["name"], *_logins(entry)}
+        in_domain = {_domain(login) for login in _logins(entry)} & domains
+        on_host = hosts & set(hosts_of.get(entry["name"], ()))
+        if rotation.get("everything") or names & set(logins) or in_domain or on_host:
+            chosen.append(entry)
+    known = {name for entry in credentials for name in (entry["name"], *_logins(entry))}
+    found += [f"{NAME}.logins: {login} is not in the credential store." for login in logins if login not in known]
+    found += [f"{NAME}.hosts: {host} is not among the mail servers." for host in sorted(hosts - set(uses))]
+    if rotation.get("roll_back"):
+        chosen = [entry for entry in chosen if entry["rotating"]]
+    if not chosen and not found:
+        found.append("There is nothing to do: no credential of the store is selected.")
+    return chosen
+
+
+def _domain(login: str) -> str:
+    """The domain of a login of the store, which nobody has checked; empty where it is none."""
+    try:
+        return identity(login)["domain"]
+    except InputError:
+        return ""
+
+
+def _next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Mapping[str, bool]) -> str:
+    """The login that the next password will belong to. Raises InputError where the strategy cannot be used for it."""
+    name, login = entry["name"], entry["login"]
+    user = identity(login)
+    parse_wanted(user, 0, "on_create")
+    pair = (rotation.get("alternates") or {}).get(name)
+    if entry["rotating"]:
+        wanted = str(entry["next_login"])  # what has begun is finished as it was begun
+    elif rotation.get("strategy", IN_PLACE) == ALTERNATE:
+        if pair is None or login not in pair:
+            raise InputError(
+                f"{name}: the strategy alternate needs {NAME}.alternates.{name} with {login} and a second login"
+            )
+        wanted = str(pair[1] if pair[0] == login else pair[0])
+    else:
+        wanted = str(login)
+    if wanted != login:
+        other = identity(wanted)
+        if not user["authentication_method"] == other["authentication_method"] == USER:
+            raise InputError(f"{name}: the strategy alternate is for logins of users only; rotate this one in_place")
+        parse_wanted(other, 0, "on_create")
+        if not works.get("create_users") or not works.get("remove_users"):
+            raise InputError(f"{name}: this server offers no call to add and remove users, which alternate needs")
+    elif not works.get("change_passwords"):
+        raise InputError(
+            f"{name}: this server offers no call to set a password, so it cannot be rotated in_place; "
+            "name the call in api_methods, or declare a second login and use the strategy alternate"
+        )
+    return wanted

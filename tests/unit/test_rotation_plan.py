@@ -1,0 +1,319 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rotation may hold, and what is rotated, and where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _rotation, _rotation_plan
+
+WORKS = {"change_passwords": True, "create_users": True, "remove_users": True, "lock_users": True}
+
+
+def credential(name: str, login: str = "", next_login: str = "") -> dict[str, Any]:
+    shown: dict[str, Any] = {"name": name, "login": login or name, "rotating": bool(next_login)}
+    return {**shown, "next_login": next_login, "switched": False} if next_login else shown
+
+
+STORE = [
+    credential("a@example.com"),
+    credential("b@example.com"),
+    credential("example.net"),
+    credential("c@example.net"),
+]
+USES = {"h1": ["a@example.com"], "h2": ["b@example.com", "a@example.com"], "h3": ["example.net"]}
+
+
+def plan(works: dict[str, bool] | None = None, **rotation: Any) -> dict[str, Any]:
+    return _rotation_plan.plan(rotation, STORE, USES, WORKS if works is None else works)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "message"),
+    [
+        (None, "spamexperts_rotation is missing"),
+        ({}, "selects nothing"),
+        ({"everything": True, "login": "a"}, "has login, which it does not know; it may have logins"),
+        ({"everything": True, "logins": ["a"]}, "everything and a choice as well"),
+        ({"everything": True, "strategy": "other"}, "value of strategy must be one of"),
+        ({"everything": True, "strategy": "alternate"}, "needs alternates"),
+        ({"everything": True, "alternates": {"a": ["x", "x"]}}, "a needs a list of two different logins"),
+        ({"everything": True, "alternates": {"a": "xy"}}, "a needs a list of two different logins"),
+        ({"everything": True, "emergency": True, "roll_back": True}, "would bring a leaked password back"),
+        ({"everything": True, "emergency_action": "lock"}, "has emergency_action without emergency: true"),
+        ({"everything": True, "emergency": True, "emergency_action": "x"}, "value of emergency_action must be one of"),
+    ],
+)
+def test_problems(rotation: object, message: str) -> None:
+    found = _rotation_plan.problems(rotation)
+    assert len(found) == 1
+    assert message in found[0]
+
+
+def test_no_problems() -> None:
+    assert _rotation_plan.problems({"everything": True, "emergency": "yes", "alternates": {"a": ["x", "y"]}}) == []
+
+
+@pytest.mark.parametrize(
+    ("rotation", "names", "hosts"),
+    [
+        ({"everything": True}, ["a@example.com", "b@example.com", "example.net", "c@example.net"], ["h1", "h2", "h3"]),
+        ({"logins": ["b@example.com"]}, ["b@example.com"], ["h2"]),
+        ({"domains": ["Example.NET"]}, ["example.net", "c@example.net"], ["h3"]),
+        ({"hosts": ["h2"]}, ["a@example.com", "b@example.com"], ["h1", "h2"]),
+    ],
+)
+def test_selection(rotation: dict[str, Any], names: list[str], hosts: list[str]) -> None:
+    made = plan(**rotation)
+    assert made["problems"] == []
+    assert [entry["name"] for entry in made["credentials"]] == names
+    assert made["hosts"] == hosts
+
+
+@pytest.mark.parametrize("written", ["bücher.example", "XN--BCHER-KVA.example"])
+@pytest.mark.parametrize("stored", ["bücher.example", "xn--bcher-kva.example"])
+def test_a_domain_is_selected_in_either_form(written: str, stored: str) -> None:
+    store = [{"name": "shop", "login": f"a@{stored}", "rotating": False}]
+    made = _rotation_plan.plan({"domains": [written]}, store, {}, WORKS)
+    assert made["problems"] == []
+    assert [entry["name"] for entry in made["credentials"]] == ["shop"]
+
+
+def test_what_is_no_domain_is_named() -> None:
+    (problem,) = plan(domains=["example..com"])["problems"]
+    assert "spamexperts_rotation.domains: 'example..com' is not a domain name" in problem
+
+
+def test_people_who_must_be_told() -> None:
+    assert plan(everything=True)["tell"] == ["c@example.net"]
+
+
+@pytest.mark.parametrize(
+    ("rotation", "works", "message"),
+    [
+        ({"logins": ["x@example.com"]}, WORKS, "x@example.com is not in the credential store"),
+        ({"hosts": ["h9"]}, WORKS, "h9 is not among the mail servers"),
+        ({"everything": True, "roll_back": True}, WORKS, "There is nothing to do"),
+        ({"logins": ["a@example.com"]}, {**WORKS, "change_passwords": False}, "no call to set a password"),
+        ({"logins": ["a@example.com"], "strategy": "alternate"}, WORKS, "with a@example.com and a second login"),
+        (
+            {
+                "logins": ["example.net"],
+                "strategy": "alternate",
+                "alternates": {"example.net": ["example.net", "x@example.net"]},
+            },
+            WORKS,
+            "for logins of users only",
+        ),
+        (
+            {
+                "logins": ["a@example.com"],
+                "strategy": "alternate",
+                "alternates": {"a@example.com": ["a@example.com", "b@c.de"]},
+            },
+            {"create_users": True},
+            "no call to add and remove users",
+        ),
+    ],
+)
+def test_what_cannot_be_done(rotation: dict[str, Any], works: dict[str, bool], message: str) -> None:
+    found = plan(works, **rotation)["problems"]
+    assert len(found) == 1
+    assert message in found[0]
+
+
+def test_a_host_with_a_login_that_nobody_knows() -> None:
+    made = _rotation_plan.plan({"everything": True}, STORE, {"h1": ["other@example.com"]}, WORKS)
+    assert made["problems"][0].startswith("h1 uses the login other@example.com, which is not in the credential store")
+
+
+def test_alternate_goes_back_and_forth() -> None:
+    pair = {"a": ["a@example.com", "a-b@example.com"]}
+    for login, other in (pair["a"], pair["a"][::-1]):
+        made = _rotation_plan.plan(
+            {"everything": True, "strategy": "alternate", "alternates": pair},
+            [credential("a", login)],
+            {"h": [login]},
+            WORKS,
+        )
+        assert made["stage"] == [{"name": "a", "next_login": other, "locked": False, "leaked": False}]
+        assert made["credentials"][0]["moves"]
+
+
+def test_what_has_begun_is_finished_as_it_was_begun() -> None:
+    begun = credential("a", "a@example.com", "a-b@example.com")
+    made = _rotation_plan.plan({"everything": True}, [begun], {"h1": ["a-b@example.com"]}, WORKS)
+    assert made["problems"] == []
+    assert made["credentials"] == [
+        {
+            "name": "a",
+            "login": "a@example.com",
+            "next_login": "a-b@example.com",
+            "domain": "example.com",
+            "hosts": ["h1"],
+            "resumed": True,
+            "moves": True,
+            "senders": ["a@example.com"],
+            "locks": False,
+            "locked": False,
+            "leaked": False,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "senders"),
+    [
+        ("a@example.com", [], ["a@example.com"]),
+        ("relay of the shop", [], ["old@example.com"]),
+        ("a@example.com", ["@example.com", "ü@example.com", "a <b@example.com>"], ["a@example.com"]),
+        ("a@example.com", ["y@example.com", "x@example.com", "y@example.com"], ["x@example.com", "y@example.com"]),
+    ],
+)
+def test_whose_mail_a_second_login_must_be_able_to_send(name: str, declared: list[str], senders: list[str]) -> None:
+    made = _rotation_plan.plan(
+        {"everything": True, "strategy": "alternate", "alternates": {name: ["old@example.com", "new@example.com"]}},
+        [credential(name, "old@example.com")],
+        {"h": ["old@example.com"]},
+        WORKS,
+        [("old@example.com", declared), ("nobody@example.com", ["z@example.com"])],
+    )
+    (entry,) = made["credentials"]
+    assert entry["senders"] == senders
+    tried = {"login": "new@example.com", "password": "p", "senders": senders}
+    assert _rotation.logins([entry], ["p"], "next_login") == [tried]
+
+
+LOCKING = {"everything": True, "emergency": True, "emergency_action": "lock"}
+
+
+@pytest.mark.parametrize(
+    ("rotation", "state", "locks", "locked"),
+    [
+        (LOCKING, {}, True, True),
+        ({**LOCKING, "emergency_action": "change"}, {}, False, False),
+        (LOCKING, {"switched": True, "locked": True}, False, True),
+        (LOCKING, {"switched": False, "locked": True}, True, True),
+        (LOCKING, {"switched": True, "next_login": "b@example.com", "locked": False}, True, True),
+        ({"everything": True}, {"switched": False, "locked": True}, False, True),
+        ({"everything": True, "roll_back": True}, {"switched": False, "locked": True}, False, True),
+    ],
+)
+def test_what_is_locked_first_and_what_is_unlocked(
+    rotation: dict[str, Any], state: dict[str, Any], locks: bool, locked: bool
+) -> None:
+    entry = {**credential("a@example.com", next_login="a@example.com" if state else ""), **state}
+    made = _rotation_plan.plan(rotation, [entry], {}, WORKS)
+    assert made["problems"] == []
+    assert (made["credentials"][0]["locks"], made["stage"][0]["locked"]) == (locks, locked)
+
+
+def test_locks_that_the_server_does_not_offer() -> None:
+    (problem,) = plan({**WORKS, "lock_users": False}, **LOCKING)["problems"]
+    assert problem == (
+        "This server offers no calls to lock and unlock a user, so the logins cannot be locked first; name the calls "
+        "in api_methods, or leave out spamexperts_rotation.emergency_action."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rotation", "state", "leaked"),
+    [
+        ({}, {}, False),
+        ({"emergency": True}, {}, True),
+        ({}, {"leaked": True}, True),
+        ({"emergency": True}, {"leaked": False}, True),
+        ({"roll_back": True}, {"leaked": False}, False),
+    ],
+)
+def test_it_is_remembered_that_a_password_is_out(rotation: dict[str, Any], state: dict[str, Any], leaked: bool) -> None:
+    entry = {**credential("a@example.com", next_login="a@example.com" if state else ""), **state}
+    made = _rotation_plan.plan({"everything": True, **rotation}, [entry], {}, WORKS)
+    assert (made["problems"], made["credentials"][0]["leaked"], made["stage"][0]["leaked"]) == ([], leaked, leaked)
+
+
+def test_a_password_that_is_out_is_not_rolled_back() -> None:
+    out = {**credential("a@example.com", next_login="a@example.com"), "leaked": True}
+    other = credential("b@example.com", next_login="b@example.com")
+    made = _rotation_plan.plan({"everything": True, "roll_back": True}, [out, other], {}, WORKS)
+    (problem,) = made["problems"]
+    assert problem.startswith("a@example.com: its password from before is out")
+    assert (
+        _rotation_plan.plan({"logins": ["b@example.com"], "roll_back": True}, [out, other], {}, WORKS)["problems"] == []
+    )
+
+
+def alternate(name: str, second: str, **rotation: Any) -> dict[str, Any]:
+    pair = {name: [name, second]}
+    return {"logins": [name], "strategy": "alternate", "alternates": pair, **rotation}
+
+
+@pytest.mark.parametrize(
+    ("rotation", "message"),
+    [
+        (
+            alternate("a@example.com", "b@example.com"),
+            "cannot move to b@example.com, which the credential b@example.com has",
+        ),
+        (alternate("a@example.com", "B@EXAMPLE.com".lower()), "which the credential b@example.com has already"),
+        (alternate("a@example.com", "a@Example.com"), "which the credential a@example.com has already"),
+        (alternate("a@example.com", "x@example.com"), "which the mail server h4 uses already"),
+        (alternate("c@example.net", "c-b@example.net"), "c@example.net: no mail server uses c@example.net"),
+        (
+            alternate("a@example.com", "a-b@example.com", emergency=True),
+            "add emergency_action: lock, or rotate it in_place",
+        ),
+    ],
+)
+def test_second_logins_that_would_lose_mail_or_leave_a_way_in(rotation: dict[str, Any], message: str) -> None:
+    uses = {**USES, "h4": ["x@example.com"]}
+    (problem,) = _rotation_plan.plan(rotation, STORE, uses, WORKS)["problems"]
+    assert message in problem
+
+
+def test_two_credentials_cannot_have_the_same_second_login() -> None:
+    names = ["a@example.com", "b@example.com"]
+    rotation = {
+        "logins": names,
+        "strategy": "alternate",
+        "alternates": {name: [name, "x@example.com"] for name in names},
+    }
+    (problem,) = _rotation_plan.plan(rotation, STORE, USES, WORKS)["problems"]
+    assert "b@example.com cannot move to x@example.com, which the credential a@example.com has already" in problem
+
+
+def test_a_second_login_of_a_rotation_that_goes_on_is_its_own() -> None:
+    begun = {**credential("a@example.com", next_login="a-b@example.com"), "switched": True}
+    rotation = alternate("a@example.com", "a-b@example.com", emergency=True, emergency_action="lock")
+    for uses in ({"h1": ["a-b@example.com"]}, {}):
+        made = _rotation_plan.plan(rotation, [begun, *STORE[1:]], uses, WORKS)
+        assert made["problems"] == []
+        assert made["credentials"][0]["locks"] is True
+
+
+def test_a_mail_server_with_a_login_of_another_rotation() -> None:
+    begun = credential("b@example.com", next_login="b@example.com")
+    store = [STORE[0], begun]
+    uses = {"h1": ["a@example.com"], "h2": ["b@example.com", "a@example.com"], "h3": ["b@example.com"]}
+    assert _rotation_plan.plan({"logins": ["a@example.com"]}, store, uses, WORKS)["mixed"] == ["h2", "h3"]
+    assert _rotation_plan.plan({"everything": True}, store, uses, WORKS)["mixed"] == []
+    assert (
+        _rotation_plan.plan({"logins": ["a@example.com"]}, [STORE[0], {**begun, "switched": True}], uses, WORKS)[
+            "mixed"
+        ]
+        == []
+    )
+
+
+def test_a_mail_server_called_localhost() -> None:
+    (problem,) = _rotation_plan.plan({"everything": True}, STORE, {"localhost": ["a@example.com"]}, WORKS)["problems"]
+    assert problem.startswith("A mail server is called localhost")
+
+
+def test_a_login_is_the_same_in_both_forms_of_its_domain() -> None:
+    store = [credential("shop", "a@bücher.example")]
+    made = _rotation_plan.plan({"hosts": ["h"]}, store, {"h": ["a@xn--bcher-kva.example"]}, WORKS)
+    assert (made["problems"], made["credentials"][0]["hosts"], made["tell"]) == ([], ["h"], [])

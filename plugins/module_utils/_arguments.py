@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import SplitResult, urlsplit
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import Connection
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import LIMIT_NAMES, InputError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import from_environment
 

@@ -20,11 +20,12 @@ import threading
 import time
 import traceback
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Callable, Optional, TypeVar, Union
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._redaction import Redactor
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._reply import (
     REMEDIES,
@@ -50,7 +51,7 @@ except ImportError:
     _IMPORT_ERROR = traceback.format_exc()
     HTTPAdapter = object  # type: ignore[assignment,misc]  # require_requests() ends the module
 
-__all__ = ["ApiError", "Client", "Connection", "ErrorKind", "Reply", "require_requests"]
+__all__ = ["ApiError", "Client", "ErrorKind", "Reply", "require_requests"]
 
 _Result = TypeVar("_Result")
 #: At most so many connections are open at once; threads beyond that wait for one.
@@ -71,25 +72,6 @@ class ApiError(Exception):
         super().__init__(sentence)
         self.kind = kind
         self.lines = lines
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How the server is reached. url: scheme, host and port only. Times in seconds."""
-
-    url: str
-    username: str
-    password: str = field(repr=False)
-    validate_certs: bool = True
-    ca_path: Optional[str] = None
-    client_cert: Optional[str] = None
-    client_key: Optional[str] = None
-    proxy: Optional[str] = field(default=None, repr=False)
-    timeout: float = 30
-    retries: int = 3
-    retry_time: float = 60
-    http_agent: str = "smarthost.spamexperts"
-    http_method: str = "GET"
 
 
 def require_requests(module: AnsibleModule) -> None:

@@ -23,6 +23,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._current imp
     prove_passwords,
     read_lists,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._duplicates import check_duplicates
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import LIST, MethodError, Methods
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     IP,
@@ -46,7 +47,6 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile i
     UNKNOWN,
     Change,
     Rules,
-    check_duplicates,
     diff,
     plan,
 )

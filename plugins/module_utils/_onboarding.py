@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import OUTGOING_USER_OPTIONS
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._duplicates import check_duplicates
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     IP,
     USER,
@@ -19,7 +20,6 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     parse_limits,
     parse_wanted,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile import check_duplicates
 
 NAME = "spamexperts_onboarding"
 #: Limits of an address that several people share, unless the onboarding names others.

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import fnmatch
-import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -125,38 +124,6 @@ class Rules:
     purge_protect: tuple[str, ...] = ()
     purge_limit: int = 5
     domain_login: str = "domain"
-
-
-def check_duplicates(wanted: Sequence[Wanted]) -> list[str]:
-    """One sentence for each user, and each address, that stands twice in the list."""
-    problems = []
-    seen: dict[Key, int] = {}
-    for entry in wanted:
-        first = seen.setdefault(entry.key, entry.position)
-        if first != entry.position:
-            problems.append(f"users[{entry.position}] and users[{first}] are both the {entry.key}; keep one of them")
-    return problems + _check_owners([entry for entry in wanted if entry.user.method == IP and entry.present])
-
-
-def _check_owners(senders: Sequence[Wanted]) -> list[str]:
-    """One sentence for each IP user whose addresses another domain's IP user has as well."""
-    problems = []
-    around: list[tuple[Any, Wanted]] = []  # the networks around the present one, the widest first
-    networks = [(ipaddress.ip_network(entry.key.username), entry) for entry in senders]
-    for network, entry in sorted(
-        networks, key=lambda pair: (pair[0].version, pair[0].network_address, pair[0].prefixlen, pair[1].position)
-    ):
-        while around and not (network.version == around[-1][0].version and network.subnet_of(around[-1][0])):
-            around.pop()
-        for _wider, owner in around[-1:]:
-            if owner.key.domain != entry.key.domain:
-                first, second = sorted((entry, owner), key=lambda one: one.position)
-                problems.append(
-                    f"users[{second.position}] and users[{first.position}] give {entry.key.username} to two domains; "
-                    "an address belongs to one domain only"
-                )
-        around.append((network, entry))
-    return problems
 
 
 def plan(current: Current, wanted: Sequence[Wanted], methods: Methods, rules: Rules) -> list[Change]:

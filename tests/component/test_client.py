@@ -22,10 +22,10 @@ import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import (
     ApiError,
     Client,
-    Connection,
     ErrorKind,
     Reply,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection
 
 from tests.support.emulator import Emulator
 from tests.support.tunnel import tunnel
@@ -155,6 +155,12 @@ def test_a_write_after_the_server_has_closed_idle_connections(emulator_factory: 
     session.client.close()
 
 
+def test_it_says_who_it_is(open_session: Opener, emulator: Emulator) -> None:
+    for agent in ("smarthost.spamexperts/9.9", "night shift"):
+        open_session(http_agent=agent).read()
+        assert emulator.requests()[-1]["agent"] == agent
+
+
 # Repetition
 
 
@@ -166,6 +172,23 @@ def test_a_read_is_repeated(open_session: Opener, emulator: Emulator, kind: str)
     assert len(session.warnings) == 2
     assert session.warnings[0].startswith("version/get failed: ")
     assert "It is tried again in " in session.warnings[0]
+
+
+def test_each_pause_is_longer_and_none_is_like_another(open_session: Opener, emulator: Emulator) -> None:
+    """So that many clients that failed together do not come back together."""
+    emulator.faults({"match": "version/get", "kind": "reset_before", "times": 6})
+    sessions = [open_session(), open_session(), open_session()]
+    pauses = []
+    for session in sessions:
+        begin = time.monotonic()
+        session.read()
+        said = [float(warning.split()[-2]) for warning in session.warnings]
+        assert time.monotonic() - begin == pytest.approx(sum(said), abs=0.5)
+        pauses.append(said)
+    for first, second in pauses:
+        assert 0.2 <= first <= 0.8
+        assert 0.5 <= second <= 1.5
+    assert len({tuple(said) for said in pauses}) > 1
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])

@@ -77,8 +77,9 @@ class Api:
         if seconds:
             await asyncio.sleep(seconds)
         shown = f"/api/{name}/..."
+        agent = request.headers.get("User-Agent", "")
         if fault and fault.kind == "reset_before":
-            self._server.record.request(request.method, shown, "reset")
+            self._server.record.request(request.method, shown, "reset", agent)
             reset_connection(request.transport)
             return web.Response()
         response = None
@@ -87,10 +88,10 @@ class Api:
         if response is None:
             response, shown = self._answer(request, raw, name, call)
         if fault and fault.kind == "reset_after":
-            self._server.record.request(request.method, shown, "reset")
+            self._server.record.request(request.method, shown, "reset", agent)
             reset_connection(request.transport)
             return web.Response()
-        self._server.record.request(request.method, shown, response.status)
+        self._server.record.request(request.method, shown, response.status, agent)
         if fault and fault.kind == "half_reply":
             return await self._half(request, response)
         return response

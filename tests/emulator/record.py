@@ -38,8 +38,9 @@ class Record:
             "requests": dict(self.calls),
         }
 
-    def request(self, method: str, path: str, status: int | str) -> None:
-        self.requests.append({"method": method, "path": path, "time": time.time(), "status": status})
+    def request(self, method: str, path: str, status: int | str, agent: str) -> None:
+        entry = {"method": method, "path": path, "time": time.time(), "status": status, "agent": agent}
+        self.requests.append(entry)
 
     def connected(self, address: str) -> None:
         self.numbers["connections"] += 1

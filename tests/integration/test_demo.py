@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import demo
+from tests.support.emulator import Emulator
 from tests.support.playbook import ROOT
 
 pytestmark = pytest.mark.root
@@ -28,10 +29,18 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_the_demo_changes_nothing_the_second_time_and_shows_no_password(
-    tmp_path: Path, temporary: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, temporary: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
+    of_the_api: list[str] = []
+    real = demo.emulator_environment
+
+    def environment(emulator: Emulator) -> dict[str, str]:
+        of_the_api.append(emulator.api_password)
+        return real(emulator)
+
+    monkeypatch.setattr(demo, "emulator_environment", environment)
     demo.demonstrate(folder)
     printed = capfd.readouterr()
     assert "changed=0, changed=0" in printed.out
@@ -44,5 +53,6 @@ def test_the_demo_changes_nothing_the_second_time_and_shows_no_password(
     contents += [
         file.read_bytes() for place in places for file in place.rglob("*") if file.is_file() and file not in files
     ]
-    for password in files.values():
+    assert of_the_api
+    for password in (*files.values(), *of_the_api):
         assert not any(password.encode() in content for content in contents)

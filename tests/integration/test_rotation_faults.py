@@ -180,6 +180,7 @@ def test_a_host_is_cut_off_before_it_has_the_new_password(site: RotationSite) ->
     cut_off(site, USE, "in_place")
 
 
+@pytest.mark.slow
 def test_a_host_is_cut_off_before_anything_is_changed(site: RotationSite) -> None:
     lost = site.fleet.hosts[1]
     try:

@@ -17,9 +17,9 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils import _clie
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import (
     ApiError,
     Client,
-    Connection,
     ErrorKind,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection
 from hypothesis import given
 from hypothesis import strategies as st
 

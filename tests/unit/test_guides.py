@@ -51,7 +51,7 @@ def test_architecture_names_only_what_is_there() -> None:
 def messages_of_the_code() -> list[str]:
     """Return every text in plugins, playbooks and roles, with `...` where a value is put in."""
     texts = []
-    for path in [*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]:
+    for path in [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]:
         text = re.sub(r"\{\{.*?\}\}", "...", path.read_text(), flags=re.DOTALL)
         texts.append(" ".join(text.replace("'", "").split()))
     for path in ROOT.glob("plugins/**/*.py"):

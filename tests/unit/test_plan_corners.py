@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _methods, _passwords, _reconcile
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _duplicates, _methods, _passwords, _reconcile
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import Current
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     Key,
@@ -45,7 +45,7 @@ def senders(*given: str) -> list[Wanted]:
     ],
 )
 def test_addresses_that_two_domains_would_have(given: list[str], positions: list[tuple[int, int]]) -> None:
-    problems = _reconcile.check_duplicates(senders(*given))
+    problems = _duplicates.check_duplicates(senders(*given))
     assert [problem.split(" give ")[0] for problem in problems] == [
         f"users[{later}] and users[{earlier}]" for later, earlier in positions
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _methods, _reconcile
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _duplicates, _methods, _reconcile
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import Current, Proof, attribute_name
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     LIMIT_NAMES,
@@ -266,7 +266,7 @@ def test_duplicates_are_named_with_both_positions() -> None:
             ]
         )
     ]
-    problems = _reconcile.check_duplicates(wanted)
+    problems = _duplicates.check_duplicates(wanted)
     assert problems == [
         "users[1] and users[0] are both the alice@a.example; keep one of them",
         "users[3] and users[2] give 192.0.2.1 to two domains; an address belongs to one domain only",

@@ -1,0 +1,28 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the Control Panel API is reached. Apart from the client, so that filters do not load `requests` for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How the server is reached. url: scheme, host and port only. Times in seconds."""
+
+    url: str
+    username: str
+    password: str = field(repr=False)
+    validate_certs: bool = True
+    ca_path: Optional[str] = None
+    client_cert: Optional[str] = None
+    client_key: Optional[str] = None
+    proxy: Optional[str] = field(default=None, repr=False)
+    timeout: float = 30
+    retries: int = 3
+    retry_time: float = 60
+    http_agent: str = "smarthost.spamexperts"
+    http_method: str = "GET"

@@ -94,6 +94,11 @@ def written_key(login: str) -> tuple[str, str]:
         return login, ""
 
 
+def keys_of(entries: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """The logins of these entries, before and after."""
+    return {written_key(entry[which]) for entry in entries for which in ("login", NEXT)}
+
+
 def user_key(user: Mapping[str, Any]) -> tuple[str, str]:
     """The domain and the username in a result, which shows domains for people."""
     return normalise_domain(user["domain"]), user["username"]
@@ -240,14 +245,17 @@ def settled(
     """
     returned, waits = set(back), set(unfinished)
 
+    def waiting(entry: Mapping[str, Any]) -> bool:
+        return entry["name"] in waits or (entry["moves"] and _behind(entry, clients))
+
     def now(entry: Mapping[str, Any]) -> str:
         name, wanted = entry["name"], entry["outcome"]
         if wanted == ROLLED_BACK:
             if name not in returned:
                 return PENDING
             done = all(hosts[host]["state"] == ROLLED_BACK for host in entry["hosts"])
-            return ROLLED_BACK if done and name not in waits else ROLLING_BACK
-        if wanted == COMMITTED and (name in waits or (entry["moves"] and _behind(entry, clients))):
+            return ROLLED_BACK if done and not waiting(entry) else ROLLING_BACK
+        if wanted == COMMITTED and waiting(entry):
             return PENDING
         return str(wanted)
 
@@ -255,8 +263,8 @@ def settled(
 
 
 def _behind(entry: Mapping[str, Any], clients: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether a Thunderbird may still use the first login of a pair, which is not removed then."""
-    both = {login_key(entry["login"]), login_key(entry[NEXT])}
+    """Whether a Thunderbird may still use the login of a pair that is to be removed, which stays then."""
+    both = keys_of([entry])
     return any(
         client["state"] != "updated" and both & set(map(written_key, client["logins"])) for client in clients.values()
     )

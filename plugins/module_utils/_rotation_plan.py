@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any, Optional
+from typing import Any, Literal, Optional, Union
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
@@ -16,13 +16,15 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     normalise_domain,
     parse_wanted,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import identity, written_key
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import identity, keys_of, written_key
 
 NAME = "spamexperts_rotation"
 IN_PLACE = "in_place"
 ALTERNATE = "alternate"
 LOCK = "lock"
 CONTROLLER = "localhost"
+#: The logins in the variables of a host; False where they cannot be read.
+Uses = Union[Sequence[str], Literal[False]]
 
 ROTATION_OPTIONS: dict[str, Any] = {
     "logins": {"type": "list", "elements": "str"},
@@ -75,36 +77,35 @@ def problems(rotation: object, accounts: Optional[Container[str]] = None) -> lis
 def plan(
     rotation: Mapping[str, Any],
     credentials: Sequence[Mapping[str, Any]],
-    uses: Mapping[str, Sequence[str]],
+    uses: Mapping[str, Uses],
     works: Mapping[str, bool],
     senders: Iterable[tuple[str, Sequence[str]]] = (),
+    clients: Optional[Mapping[str, Mapping[str, Any]]] = None,
 ) -> dict[str, Any]:
     """What is rotated, and where.
 
     credentials: all of the store, as the result of credential_store shows them. uses: host -> the logins in its
-    variables. works: as api_info gives it. senders: pairs of a login and the envelope senders that the mail servers use
-    it for.
+    variables, False where these cannot be read. works: as api_info gives it. senders: pairs of a login and the envelope
+    senders that the mail servers use it for. clients: hosts with Thunderbird -> their logins, or nothing likewise.
     Gives problems (sentences), credentials (with next_login, hosts, the senders that a second login must be able to
     send for, and whether the login is locked first), stage (the option `credentials` of credential_store), hosts, mixed
-    (those that use a login of another rotation, which is not to be finished now), and tell (logins that no host uses).
+    (those that use a login of another rotation, which is not to be finished now), clients (those that use one of these
+    logins), and tell (logins that no host uses).
     """
-    found: list[str] = []
+    profiles = {host: client.get("logins", False) for host, client in (clients or {}).items()}
+    found = _unreadable(uses, profiles)
+    used: dict[str, Sequence[str]] = {host: logins or () for host, logins in uses.items()}
     by_login = {written_key(login): entry for entry in credentials for login in _logins(entry)}
     unknown = [
         f"{host} uses the login {login}, which is not in the credential store; adopt it with "
         "smarthost.spamexperts.adopt_credentials, or give the host a credential of the store."
-        for host, logins in uses.items()
+        for host, logins in used.items()
         for login in logins
         if written_key(login) not in by_login and (rotation.get("everything") or host in (rotation.get("hosts") or ()))
     ]
     found += unknown
-    if CONTROLLER in uses:
-        found.append(
-            f"A mail server is called {CONTROLLER}, which is where the rotation itself works; give it another name in "
-            "the inventory, as in: mail1 ansible_connection=local."
-        )
     hosts_of: dict[str, list[str]] = {}
-    for host, logins in uses.items():
+    for host, logins in used.items():
         for name in dict.fromkeys(
             by_login[written_key(login)]["name"] for login in logins if written_key(login) in by_login
         ):
@@ -123,7 +124,7 @@ def plan(
             "This server offers no calls to lock and unlock a user, so the logins cannot be locked first; name the "
             f"calls in api_methods, or leave out {NAME}.emergency_action."
         )
-    chosen = _chosen(rotation, credentials, hosts_of, uses, found)
+    chosen = _chosen(rotation, credentials, hosts_of, used, found)
     entries = []
     for entry in chosen:
         try:
@@ -134,7 +135,7 @@ def plan(
         hosts = sorted(hosts_of.get(entry["name"], []))
         moves = next_login != entry["login"]
         # Without a declaration, the name of a credential is the address whose mail it is, if it is one.
-        address = entry["name"] if ENVELOPE_SENDER.match(entry["name"]) else entry["login"]
+        addresses = [text for text in (entry["name"], entry["login"]) if ENVELOPE_SENDER.match(text)]
         entries.append(
             {
                 "name": entry["name"],
@@ -144,15 +145,19 @@ def plan(
                 "hosts": hosts,
                 "resumed": bool(entry["rotating"]),
                 "moves": moves,
-                "senders": sorted(set(declared.get(entry["name"]) or [address])),
-                # A login with its next password needs no lock; the first of two does until it is removed.
-                "locks": lock_first and (moves or not entry.get("switched")),
+                "senders": sorted(set(declared.get(entry["name"]) or addresses[:1])),
+                # A login with its next password needs no lock; the first of two does until it is removed, also where
+                # an earlier run could not lock it.
+                "locks": (lock_first and (moves or not entry.get("switched")))
+                or (moves and bool(entry.get("locked")) and bool(works.get("lock_users"))),
                 "locked": lock_first or bool(entry.get("locked")),
                 "leaked": emergency or bool(entry.get("leaked")),
+                # Is it the password from before that is out, or the one that everybody uses already?
+                "doubtful": emergency and bool(entry.get("switched")) and not entry.get("leaked"),
             }
         )
-    found += _refusals(rotation, entries) + _taken_logins(entries, by_login, uses)
-    chosen_names = {entry["name"] for entry in chosen}
+    found += _refusals(rotation, entries) + _taken_logins(entries, by_login, [*used.items(), *profiles.items()])
+    keys, chosen_names = keys_of(entries), {entry["name"] for entry in chosen}
     waiting = {
         entry["name"]
         for entry in credentials
@@ -163,9 +168,27 @@ def plan(
         "credentials": entries,
         "stage": [{name: entry[name] for name in ("name", "next_login", "locked", "leaked")} for entry in entries],
         "hosts": sorted({host for entry in entries for host in entry["hosts"]}),
+        "clients": sorted(host for host, logins in profiles.items() if keys & set(map(written_key, logins or ()))),
         "mixed": sorted({host for name in waiting for host in hosts_of.get(name, ())}),
         "tell": sorted(entry["login"] for entry in entries if not entry["hosts"]),
     }
+
+
+def _unreadable(uses: Mapping[str, Uses], profiles: Mapping[str, Uses]) -> list[str]:
+    """One sentence for each host whose logins nobody knows, or that is the controller under its own name."""
+    found = []
+    for hosts, kind in ((uses, "mail server"), (profiles, "host with Thunderbird")):
+        if CONTROLLER in hosts:
+            found.append(
+                f"A {kind} is called {CONTROLLER}, which is where the rotation itself works; give it another name in "
+                "the inventory, as in: mail1 ansible_connection=local."
+            )
+        found += [
+            f"{host}: its logins could not be read, see the task that failed above; mend its variables."
+            for host, logins in hosts.items()
+            if logins is False and host != CONTROLLER
+        ]
+    return found
 
 
 def _logins(entry: Mapping[str, Any]) -> list[str]:
@@ -198,7 +221,7 @@ def _refusals(rotation: Mapping[str, Any], entries: Sequence[Mapping[str, Any]])
 def _taken_logins(
     entries: Sequence[Mapping[str, Any]],
     by_login: Mapping[tuple[str, str], Mapping[str, Any]],
-    uses: Mapping[str, Sequence[str]],
+    uses: Sequence[tuple[str, Uses]],
 ) -> list[str]:
     """One sentence for each second login that is somebody else's, who would lose it."""
     found = []
@@ -207,10 +230,10 @@ def _taken_logins(
         key = written_key(entry["next_login"])
         if not entry["moves"] or (entry["resumed"] and by_login[key]["name"] == entry["name"]):
             continue
-        user = next((host for host, logins in uses.items() if key in map(written_key, logins)), "")
+        user = next((host for host, logins in uses if key in map(written_key, logins or ())), "")
         owner = by_login[key]["name"] if key in by_login else second.get(key, "")
         if owner or user:
-            whose = f"the credential {owner} has" if owner else f"the mail server {user} uses"
+            whose = f"the credential {owner} has" if owner else f"the host {user} uses"
             found.append(
                 f"{NAME}.alternates: {entry['name']} cannot move to {entry['next_login']}, which {whose} already; "
                 "give it a second login of its own."

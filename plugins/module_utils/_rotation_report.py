@@ -15,8 +15,10 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation im
     PENDING,
     ROLLED_BACK,
     ROLLING_BACK,
+    keys_of,
     login_key,
     user_key,
+    written_key,
 )
 
 _WORDS = {
@@ -62,8 +64,7 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
             shown["locked"] = entry["moves"] or entry["name"] not in (seen.get("unlocked") or ())
         if entry["name"] in (seen.get("not_handed_over") or ()):
             shown["handed_over"] = False
-        if entry.get("leaked"):
-            shown["leaked"] = True
+        shown.update({mark: True for mark in ("leaked", "doubtful") if entry.get(mark)})
         # A run that goes on does not know when the window was opened.
         window = (
             None if entry["resumed"] else _seconds(seen.get("changed"), [state.get("at") for state in states.values()])
@@ -84,9 +85,11 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
 
 def _clients(entries: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The hosts whose Thunderbird uses one of these logins; before a change or after it, under either name."""
-    chosen = {login for entry in entries for login in (entry["login"], entry["next_login"])}
+    chosen = keys_of(entries)
     clients = {
-        host: dict(state) for host, state in (seen.get("clients") or {}).items() if chosen & set(state["logins"])
+        host: dict(state)
+        for host, state in (seen.get("clients") or {}).items()
+        if chosen & set(map(written_key, state["logins"]))
     }
     if not seen["outcome"]:  # check mode
         for state in clients.values():
@@ -97,13 +100,13 @@ def _clients(entries: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]) -> d
 def _tell(plan: Mapping[str, Any], outcome: Mapping[str, str], clients: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The logins whose people must be told, as they log in from now on: no mail server and no managed profile knows."""
     managed = [state for state in clients.values() if state["state"] in ("updated", "would_update")]
-    known = {login for state in managed for login in state["logins"]}
+    known = {written_key(login) for state in managed for login in state["logins"]}
     entries = {entry["login"]: entry for entry in plan["credentials"]}
     found = []
     for login in plan["tell"]:
         entry = entries.get(login, {"name": login, "next_login": login})
         unchanged = outcome.get(entry["name"]) in (NOT_CHANGED, ROLLED_BACK, ROLLING_BACK)
-        if not unchanged and not known & {login, entry["next_login"]}:
+        if not unchanged and not known & keys_of([{"login": login, **entry}]):
             found.append(entry["next_login"])
     return found
 
@@ -127,6 +130,11 @@ def summary(data: Mapping[str, Any]) -> list[str]:
             lines.append(f"  {entry['login']} could not be locked, and its old password still works")
         elif old_works and entry["outcome"] == PENDING:
             lines.append(f"  {entry['login']} works as well, until nobody uses it and a run has removed it")
+        if entry.get("doubtful"):
+            lines.append(
+                "  its rotation was under way before this run, so its password is the one that was in use already; if "
+                "that is the one that is out, rotate it once more"
+            )
         if "handed_over" in entry:
             lines.append("  the other store may not know the password that is in use; the next run hands it over again")
         for host, state in sorted(entry["hosts"].items()):

@@ -176,10 +176,9 @@ def test_a_read_is_repeated(open_session: Opener, emulator: Emulator, kind: str)
 
 def test_each_pause_is_longer_and_none_is_like_another(open_session: Opener, emulator: Emulator) -> None:
     """So that many clients that failed together do not come back together."""
-    emulator.faults({"match": "version/get", "kind": "reset_before", "times": 6})
-    sessions = [open_session(), open_session(), open_session()]
     pauses = []
-    for session in sessions:
+    for session in (open_session(), open_session(), open_session()):
+        emulator.faults({"match": "version/get", "kind": "reset_before", "times": 2})
         begin = time.monotonic()
         session.read()
         said = [float(warning.split()[-2]) for warning in session.warnings]

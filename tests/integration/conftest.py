@@ -14,6 +14,14 @@ from tests.support.postfix import ScratchPostfix
 from tests.support.rotation import RotationSite
 from tests.support.sink import Sink
 
+#: The files whose tests take longest, in the order in which they begin, so that none of them is alone at the end.
+LONG = ("test_rotation_kill", "test_rotation_moments", "test_rotation_options", "test_examples", "test_rotation")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of long files first."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
 
 @pytest.fixture(scope="session")
 def _rotation_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RotationSite]:

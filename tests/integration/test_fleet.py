@@ -95,9 +95,9 @@ def test_a_host_can_be_cut_off_paused_slowed_down_and_rebooted(fleet: Fleet) -> 
     states = {state_of(pid) for pid in pids_in(fleet.network.namespace("h2"))}
     second.resume()
     assert states == {"T"}
-    work = ("python3", "-c", "sum(range(20_000_000))")
+    work = ("python3", "-c", "sum(range(40_000_000))")
     times = []
-    brakes: list[AbstractContextManager[None]] = [nullcontext(), second.slowed_down()]
+    brakes: list[AbstractContextManager[None]] = [nullcontext(), second.slowed_down(standing=0.5)]
     for brake in brakes:
         with brake:
             begin = time.monotonic()

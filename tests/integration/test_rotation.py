@@ -109,6 +109,7 @@ def full_disk(host: Host) -> Iterator[None]:
         host.run("umount", "--lazy", "/mnt")
 
 
+@pytest.mark.slow
 def test_a_mail_server_that_cannot_take_the_next_password_is_found_before_any_change(site: RotationSite) -> None:
     host = site.fleet.hosts[1]
     with full_disk(host):

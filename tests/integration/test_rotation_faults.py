@@ -45,8 +45,10 @@ def check_finished(site: RotationSite, **rotation: Any) -> None:
 
 @pytest.mark.parametrize(
     ("strategy", "turns"),
-    [("in_place", [["setpassword"]]), ("alternate", [["add", "setlimits"], ["remove"]])],
-    ids=["in_place", "alternate"],
+    [
+        pytest.param("in_place", [["setpassword"]], id="in_place"),
+        pytest.param("alternate", [["add", "setlimits"], ["remove"]], id="alternate", marks=pytest.mark.slow),
+    ],
 )
 def test_the_api_fails_at_every_write_in_three_ways(site: RotationSite, strategy: str, turns: list[list[str]]) -> None:
     """One fault after the other, so that each login meets some, and some of them more than are tried again."""
@@ -85,6 +87,7 @@ def test_the_api_fails_at_a_write_for_good(site: RotationSite, fault: dict[str, 
     check_mail(site, senders)
 
 
+@pytest.mark.slow
 def test_an_api_that_takes_no_write_leaves_everything_as_it_was(site: RotationSite) -> None:
     site.emulator.faults({"match": "outgoingusers/setpassword", "times": None, "kind": "status", "code": 503})
     before = site.stored()

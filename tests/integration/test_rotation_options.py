@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import yaml
 
 from tests.support.documentation import guide_blocks
 from tests.support.emulator import Emulator
-from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
+from tests.support.playbook import ROOT, PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
 
 pytestmark = pytest.mark.root
@@ -264,6 +265,20 @@ def test_what_is_out_is_not_rolled_back_by_a_later_run_either(site: Site) -> Non
     assert site.report()["credentials"][0]["outcome"] == "pending"
 
 
+def test_an_emergency_that_only_finishes_a_rotation_says_so(site: Site) -> None:
+    """The password that is out may be the new one, which every mail server has already."""
+    for state in ("staged", "switched"):
+        task = {"path": str(site.store), "state": state, "names": [NAME]}
+        site.play({"smarthost.spamexperts.credential_store": task})
+    following = site.stored()[NAME]["next"]
+    site.emulator.set_password("example.com", "web1", following)
+    run = site.rotate(emergency=True)
+    assert run.returncode == 2
+    assert site.stored() == {NAME: {"login": NAME, "current": following}}
+    assert "if that is the one that is out, rotate it once more" in run.output
+    assert f"Not everything is done, see the report: {NAME}." in run.output
+
+
 # The way back
 
 
@@ -303,6 +318,27 @@ def test_a_first_login_that_is_gone_is_made_again(site: Site) -> None:
     site.relay.inject(NAME, "someone@elsewhere.example")
     site.relay.wait_until_empty()
     assert len(site.emulator.mails()) == 1
+
+
+def test_a_false_alarm_is_taken_back_as_the_guide_says(site: Site) -> None:
+    site.emulator.faults({"match": "outgoingusers/setpassword", "kind": "status", "code": 503, "times": None})
+    run = site.rotate(emergency=True, emergency_action="lock")
+    assert run.returncode == 2
+    assert site.users()["web1"]["locked"] == 1
+    guide = " ".join((ROOT / "docs" / "rotation.md").read_text(encoding="utf-8").split())
+    (line,) = re.findall(r"take the line `(leaked: .+?)` out", guide)
+    edit = site.folder / "edit"
+    edit.write_text(f'#!/bin/sh\nexec sed -i "/{line}/d" "$1"\n', encoding="utf-8")
+    edit.chmod(0o700)
+    vault = Path(sys.executable).with_name("ansible-vault")
+    command = [str(vault), "edit", f"--vault-password-file={site.folder / 'vault'}", str(site.store)]
+    subprocess.run(command, env={**site.environment, "EDITOR": str(edit)}, check=True, capture_output=True)
+    assert "leaked" not in site.stored()[NAME]
+    site.emulator.faults()
+    run = site.rotate(roll_back=True)
+    assert run.returncode == 0, run.output
+    assert site.users()["web1"]["locked"] == 0
+    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
 
 
 # What else a mail server uses
@@ -359,25 +395,49 @@ def test_a_report_that_cannot_be_written_stops_the_start(site: Site) -> None:
     assert site.emulator.requests() == []
 
 
+UNKNOWN = LOOKUP.format(name="nobody@example.com", part="login")
+
+
 @pytest.mark.parametrize(
-    ("fault", "rotation"),
+    ("fault", "rotation", "hosts", "message"),
     [
-        ({"match": "help", "kind": "status", "code": 401, "times": None}, {}),
-        (None, {"logins": ["nobody@example.com"], "everything": False}),
-        ({"match": "smtp:auth", "kind": "smtp_reply", "text": "535 No", "times": None}, {}),
+        ({"match": "help", "kind": "status", "code": 401, "times": None}, {}, {}, "check api_username"),
+        (None, {"logins": ["nobody@example.com"], "everything": False}, {}, "is not in the credential store"),
+        ({"match": "smtp:auth", "kind": "smtp_reply", "text": "535 No", "times": None}, {}, {}, "are not well: mail1"),
+        (None, {}, {"mail_relays": {"mail1": {"outgoing_mail_login": UNKNOWN}}}, "mail1: its logins could not be read"),
+        (
+            None,
+            {},
+            {"mail_clients": {"desk": {"outgoing_mail_thunderbird_people": [{"login": UNKNOWN}]}}},
+            "desk: its logins could not be read",
+        ),
+        (None, {}, {"mail_clients": {"localhost": {}}}, "A host with Thunderbird is called localhost"),
     ],
-    ids=["the API", "the plan", "a mail server"],
+    ids=["the API", "the plan", "a mail server", "its variables", "variables of a client", "the controller"],
 )
 def test_a_run_that_stops_lets_other_machines_have_the_store(
-    site: Site, fault: dict[str, Any] | None, rotation: dict[str, Any]
+    site: Site, fault: dict[str, Any] | None, rotation: dict[str, Any], hosts: dict[str, Any], message: str
 ) -> None:
     """Each job of AWX has another host name, and cannot see whether the run that kept the store is gone."""
     lock = site.store.with_name(f".{site.store.name}.lock")
     site.emulator.faults(*([fault] if fault else []))
     lock.unlink(missing_ok=True)
-    run = site.rotate(**rotation)
+    more = site.folder / "more.yml"
+    more.write_text(yaml.safe_dump({group: {"hosts": members} for group, members in hosts.items()}), encoding="utf-8")
+    run = site.rotate(*(["-i", str(more)] if hosts else []), **rotation)
     assert run.returncode == 2
+    assert message in run.output, run.output
     assert lock.read_text(encoding="utf-8") == ""
+    assert site.stored()[NAME]["current"] == BEFORE
+    assert site.emulator.counters()["writes"] == 0
+
+
+def test_a_controller_that_has_another_name(site: Site) -> None:
+    more = site.folder / "more.yml"
+    more.write_text(yaml.safe_dump({"mail_clients": {"hosts": {"127.0.0.1": {}}}}), encoding="utf-8")
+    run = site.rotate("-i", str(more))
+    assert run.returncode == 2
+    assert "The inventory calls the controller 127.0.0.1; add a host localhost to it" in run.output
 
 
 # Another store
@@ -443,6 +503,7 @@ def test_another_store_is_told_as_the_guide_says(site: Site, vault: Vault) -> No
     assert site.stored() == {NAME: {"login": NAME, "current": following}}
 
 
+@pytest.mark.slow
 def test_another_store_is_told_of_the_way_back(site: Site, vault: Vault) -> None:
     (block,) = [block for block in guide_blocks() if "X-Vault-Token" in block.text]
     tasks = site.folder / "vault.yml"

@@ -252,3 +252,11 @@ def test_a_login_is_not_removed_while_a_thunderbird_may_use_it(
     assert _rotation.settled([entry], [], unfinished, {}, clients) == {entry["name"]: outcome}
     for other in ("pending", "not_changed"):
         assert _rotation.settled([{**entry, "outcome": other}], [], [], {}, {}) == {entry["name"]: other}
+
+
+def test_the_second_login_stays_while_a_thunderbird_has_it() -> None:
+    entry = {**ENTRIES[1], "outcome": "rolled_back"}
+    hosts = {"h2": {"state": "rolled_back"}}
+    for state, outcome in (("failed", "rolling_back"), ("updated", "rolled_back")):
+        clients = {"desk": {"state": state, "logins": ["c@example.com"]}}
+        assert _rotation.settled([entry], ["b"], [], hosts, clients) == {"b": outcome}

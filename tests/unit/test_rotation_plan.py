@@ -160,6 +160,7 @@ def test_what_has_begun_is_finished_as_it_was_begun() -> None:
             "locks": False,
             "locked": False,
             "leaked": False,
+            "doubtful": False,
         }
     ]
 
@@ -171,6 +172,7 @@ def test_what_has_begun_is_finished_as_it_was_begun() -> None:
         ("relay of the shop", [], ["old@example.com"]),
         ("a@example.com", ["@example.com", "ü@example.com", "a <b@example.com>"], ["a@example.com"]),
         ("a@example.com", ["y@example.com", "x@example.com", "y@example.com"], ["x@example.com", "y@example.com"]),
+        ("a@müller.example", [], ["old@example.com"]),
     ],
 )
 def test_whose_mail_a_second_login_must_be_able_to_send(name: str, declared: list[str], senders: list[str]) -> None:
@@ -260,7 +262,8 @@ def alternate(name: str, second: str, **rotation: Any) -> dict[str, Any]:
         ),
         (alternate("a@example.com", "B@EXAMPLE.com".lower()), "which the credential b@example.com has already"),
         (alternate("a@example.com", "a@Example.com"), "which the credential a@example.com has already"),
-        (alternate("a@example.com", "x@example.com"), "which the mail server h4 uses already"),
+        (alternate("a@example.com", "x@example.com"), "which the host h4 uses already"),
+        (alternate("a@example.com", "bob@example.com"), "which the host desk uses already"),
         (alternate("c@example.net", "c-b@example.net"), "c@example.net: no mail server uses c@example.net"),
         (
             alternate("a@example.com", "a-b@example.com", emergency=True),
@@ -270,7 +273,8 @@ def alternate(name: str, second: str, **rotation: Any) -> dict[str, Any]:
 )
 def test_second_logins_that_would_lose_mail_or_leave_a_way_in(rotation: dict[str, Any], message: str) -> None:
     uses = {**USES, "h4": ["x@example.com"]}
-    (problem,) = _rotation_plan.plan(rotation, STORE, uses, WORKS)["problems"]
+    clients = {"desk": {"logins": ["bob@EXAMPLE.com"]}}
+    (problem,) = _rotation_plan.plan(rotation, STORE, uses, WORKS, clients=clients)["problems"]
     assert message in problem
 
 
@@ -308,12 +312,62 @@ def test_a_mail_server_with_a_login_of_another_rotation() -> None:
     )
 
 
-def test_a_mail_server_called_localhost() -> None:
-    (problem,) = _rotation_plan.plan({"everything": True}, STORE, {"localhost": ["a@example.com"]}, WORKS)["problems"]
-    assert problem.startswith("A mail server is called localhost")
+@pytest.mark.parametrize(
+    ("uses", "clients", "message"),
+    [
+        ({"localhost": []}, {}, "A mail server is called localhost"),
+        ({"localhost": False}, {}, "A mail server is called localhost"),
+        ({}, {"localhost": {}}, "A host with Thunderbird is called localhost"),
+        ({"h1": False}, {}, "h1: its logins could not be read"),
+        ({}, {"desk": {}}, "desk: its logins could not be read"),
+    ],
+)
+def test_hosts_whose_part_is_not_known(uses: dict[str, Any], clients: dict[str, Any], message: str) -> None:
+    (problem,) = _rotation_plan.plan({"everything": True}, STORE, uses, WORKS, clients=clients)["problems"]
+    assert problem.startswith(message)
+
+
+def test_whose_thunderbird_takes_part() -> None:
+    store = [credential("shop", "a@bücher.example")]
+    logins = {"desk": ["a@xn--bcher-kva.example"], "lap": ["b@example.com"], "hall": []}
+    clients = {host: {"logins": names, "state": "not_reached"} for host, names in logins.items()}
+    assert _rotation_plan.plan({"everything": True}, store, {}, WORKS, clients=clients)["clients"] == ["desk"]
+
+
+@pytest.mark.parametrize(
+    ("state", "rotation", "works", "locks"),
+    [
+        ({"locked": True, "leaked": True}, {}, WORKS, True),  # an earlier run may not have done it
+        ({"locked": True, "leaked": True}, {}, {**WORKS, "lock_users": False}, False),
+        ({"locked": False, "leaked": True}, {}, WORKS, False),
+    ],
+)
+def test_the_first_of_two_logins_is_locked_by_a_later_run(
+    state: dict[str, Any], rotation: dict[str, Any], works: dict[str, bool], locks: bool
+) -> None:
+    entry = {**credential("a@example.com", next_login="b@example.com"), "switched": True, **state}
+    made = _rotation_plan.plan({"everything": True, **rotation}, [entry], {}, works)
+    assert (made["problems"], made["credentials"][0]["locks"]) == ([], locks)
+
+
+@pytest.mark.parametrize(
+    ("emergency", "switched", "leaked", "doubtful"),
+    [(True, True, False, True), (True, True, True, False), (True, False, False, False), (False, True, False, False)],
+)
+def test_is_it_the_password_in_use_that_is_out(emergency: bool, switched: bool, leaked: bool, doubtful: bool) -> None:
+    entry = {**credential("a@example.com", next_login="a@example.com"), "switched": switched, "leaked": leaked}
+    made = _rotation_plan.plan({"everything": True, "emergency": emergency}, [entry], {}, WORKS)
+    assert (made["problems"], made["credentials"][0]["doubtful"]) == ([], doubtful)
 
 
 def test_a_login_is_the_same_in_both_forms_of_its_domain() -> None:
     store = [credential("shop", "a@bücher.example")]
     made = _rotation_plan.plan({"hosts": ["h"]}, store, {"h": ["a@xn--bcher-kva.example"]}, WORKS)
     assert (made["problems"], made["credentials"][0]["hosts"], made["tell"]) == ([], ["h"], [])
+
+
+def test_an_address_that_cannot_be_offered_is_not_tried() -> None:
+    pair = ["a@müller.example", "b@müller.example"]
+    rotation = {"everything": True, "strategy": "alternate", "alternates": {pair[0]: pair}}
+    made = _rotation_plan.plan(rotation, [credential(pair[0])], {"h": [pair[0]]}, WORKS)
+    assert (made["problems"], made["credentials"][0]["senders"]) == ([], [])

@@ -281,3 +281,24 @@ def test_report_of_what_is_not_done(outcome: str, state: str, lines: list[str], 
     hint = f"Not everything is done: run the same again{'.' if leaked else ', or set roll_back: true.'}"
     text = [line.strip() for line in _rotation_report.summary(data)]
     assert text == [*lines, f"h2: {state}", hint]
+
+
+def test_report_of_a_password_that_may_be_the_one_that_is_out() -> None:
+    entry = {**ENTRIES[0], "leaked": True, "doubtful": True, "hosts": []}
+    seen = {"started": "2026-01-01T10:00:00+00:00", "finished": None, "hosts": {}, "outcome": {"a": "committed"}}
+    data = _rotation_report.report({"credentials": [entry], "tell": []}, seen)
+    assert data["credentials"][0]["doubtful"] is True
+    assert any("rotate it once more" in line for line in _rotation_report.summary(data))
+
+
+def test_a_thunderbird_is_known_by_either_form_of_a_domain() -> None:
+    entry = {**ENTRIES[0], "login": "a@bücher.example", "next_login": "a@bücher.example", "hosts": []}
+    seen: dict[str, Any] = {
+        "started": "2026-01-01T10:00:00+00:00",
+        "finished": None,
+        "hosts": {},
+        "outcome": {"a": "committed"},
+        "clients": {"desk": {"state": "updated", "logins": ["a@xn--bcher-kva.example"]}},
+    }
+    data = _rotation_report.report({"credentials": [entry], "tell": ["a@bücher.example"]}, seen)
+    assert (list(data["clients"]), data["tell"]) == (["desk"], [])

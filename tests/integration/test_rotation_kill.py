@@ -54,7 +54,7 @@ CHAINS = {
     "before": (IN_PLACE, [KEEP, *READ, PREFLIGHT, STAGE, BESIDE, SET, KNOW]),
     "between": (IN_PLACE, [USE, FIRST_ACTIVE, DECIDE]),
     "after": (IN_PLACE, [WAITING, CLIENTS, COMMIT, RELEASE]),
-    "alternate": (ALTERNATE, [KNOW, FIRST_ACTIVE, REMOVE, COMMIT]),
+    "alternate": (ALTERNATE, [KNOW, REMOVE, COMMIT]),
     "locked": ({"emergency": True, "emergency_action": "lock"}, [LOCK, SET, UNLOCK]),
 }
 #: As above, of a run that goes back.

@@ -138,13 +138,11 @@ def test_nobody_moves_to_a_login_that_may_not_send(site: Site) -> None:
     assert "switched" not in site.stored()[NAME]
     assert {auth["login"] for auth in site.emulator.auths() if auth["ok"]} == {NAME, PAIR[NAME][1]}
     assert NAME in (site.relay.config_directory / "smarthost_passwords").read_text(), "the mail server has not moved"
-    # The way back, and the way on.
+    # The way back.
     site.emulator.faults()
     assert site.rotate(roll_back=True).returncode == 0
     assert set(site.users()) == {"web1"}
     assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
-    assert site.rotate(strategy="alternate", alternates=PAIR).returncode == 0
-    assert set(site.users()) == {"web1-b"}
     assert site.emulator.mails() == []
 
 
@@ -212,7 +210,7 @@ def test_a_lock_that_cannot_be_undone_is_undone_by_the_next_run(site: Site) -> N
     assert f"{NAME} is locked at the vendor, and stays so until a run has finished" in run.output
     assert (site.stored()[NAME]["in_use"], site.stored()[NAME]["locked"]) == ("next", "yes")
     status = site.run("smarthost.spamexperts.rotation_status")
-    assert f"{NAME} was locked at the vendor by the rotation" in status.output
+    assert f"{NAME} was to be locked at the vendor by the rotation" in status.output
     site.emulator.faults()
     assert site.rotate().returncode == 0, "without the emergency"
     assert site.users()["web1"]["locked"] == 0
@@ -299,6 +297,7 @@ def test_nothing_is_forgotten_before_the_mail_server_is_back(site: Site) -> None
     assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
 
 
+@pytest.mark.slow
 def test_a_first_login_that_is_gone_is_made_again(site: Site) -> None:
     site.emulator.call("outgoingusers/setlimits", domain="example.com", username="web1", limit_per_hour="777777")
     site.emulator.faults({"match": "outgoingusers/remove", "kind": "status", "code": 503, "times": None})

@@ -244,9 +244,13 @@ def settled(
     unknown to another store. hosts: host -> state. clients: hosts with Thunderbird, by name: state and logins.
     """
     returned, waits = set(back), set(unfinished)
+    # The login of a pair that is to be removed stays while a Thunderbird may use it.
+    behind = {
+        written_key(login) for client in clients.values() if client["state"] != "updated" for login in client["logins"]
+    }
 
     def waiting(entry: Mapping[str, Any]) -> bool:
-        return entry["name"] in waits or (entry["moves"] and _behind(entry, clients))
+        return entry["name"] in waits or (entry["moves"] and not behind.isdisjoint(keys_of([entry])))
 
     def now(entry: Mapping[str, Any]) -> str:
         name, wanted = entry["name"], entry["outcome"]
@@ -260,11 +264,3 @@ def settled(
         return str(wanted)
 
     return {entry["name"]: now(entry) for entry in entries}
-
-
-def _behind(entry: Mapping[str, Any], clients: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether a Thunderbird may still use the login of a pair that is to be removed, which stays then."""
-    both = keys_of([entry])
-    return any(
-        client["state"] != "updated" and both & set(map(written_key, client["logins"])) for client in clients.values()
-    )

@@ -261,7 +261,7 @@ def _chosen(
     chosen = []
     for entry in credentials:
         names = {entry["name"], *_logins(entry)}
-        in_domain = {_domain(login) for login in _logins(entry)} & domains
+        in_domain = {written_key(login)[0] for login in _logins(entry)} & domains
         on_host = hosts & set(hosts_of.get(entry["name"], ()))
         if rotation.get("everything") or names & set(logins) or in_domain or on_host:
             chosen.append(entry)
@@ -273,14 +273,6 @@ def _chosen(
     if not chosen and not found:
         found.append("There is nothing to do: no credential of the store is selected.")
     return chosen
-
-
-def _domain(login: str) -> str:
-    """The domain of a login of the store, which nobody has checked; empty where it is none."""
-    try:
-        return identity(login)["domain"]
-    except InputError:
-        return ""
 
 
 def _next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Mapping[str, bool]) -> str:

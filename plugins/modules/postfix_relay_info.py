@@ -64,6 +64,13 @@ lacking:
   type: list
   elements: str
   sample: [a plugin of Cyrus SASL for PLAIN or LOGIN]
+unsettled:
+  description:
+    - Whether the role P(smarthost.spamexperts.outgoing_mail#role) was interrupted while it installed Postfix, before it
+      could restrict it to mail of the host itself. Its next run finishes the work.
+  returned: always
+  type: bool
+  sample: false
 version:
   description: Version of Postfix.
   returned: when Postfix is installed
@@ -126,6 +133,7 @@ waiting:
   sample: 0
 """
 
+from pathlib import Path
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
@@ -137,6 +145,9 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.sur
     find_ca_file,
     has_sasl_plugin,
 )
+
+#: Where the role notes that a Postfix which it installs is to be settled.
+UNSETTLED = "/var/lib/smarthost.spamexperts.unsettled"
 
 
 def main() -> None:
@@ -170,7 +181,12 @@ def look(module: Any) -> dict[str, Any]:
         find_ca_file(None)
     except PostfixError:
         lacking.append("a bundle of trusted certificates")
-    result: dict[str, Any] = {"objection": objection or "", "installed": installed, "lacking": lacking}
+    result: dict[str, Any] = {
+        "objection": objection or "",
+        "installed": installed,
+        "lacking": lacking,
+        "unsettled": Path(UNSETTLED).exists(),
+    }
     if installed:
         result.update(look_at_instance(find_instance(module)))
     return result

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +14,15 @@ import pytest
 import yaml
 
 from tests.support.emulator import Emulator
+from tests.support.interrupted import InterruptedRun, with_timeline
 from tests.support.playbook import ROOT, PlaybookRun, ansible_environment, run_playbook
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(1200)]
 MIRROR = "http://deb.debian.org/debian"
 PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
 PLAY = """\
-- hosts: all
+- name: Set up
+  hosts: all
   gather_facts: false
   roles:
     - smarthost.spamexperts.outgoing_mail
@@ -89,8 +92,8 @@ def release(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Release]
         made.close()
 
 
-def play(release: Release, emulator: Emulator, *arguments: str) -> PlaybookRun:
-    """Run the role inside the release."""
+def arguments(release: Release, emulator: Emulator) -> list[str]:
+    """What ansible-playbook needs to run the role inside the release."""
     authority = release.root / "etc/ssl/emulator.pem"
     authority.parent.mkdir(exist_ok=True)
     authority.write_text(Path(emulator.ca_file).read_text(encoding="ascii"), encoding="ascii")
@@ -110,7 +113,13 @@ def play(release: Release, emulator: Emulator, *arguments: str) -> PlaybookRun:
     inventory.write_text("---\n" + yaml.safe_dump({"all": {"hosts": {"guest": variables}}}), encoding="utf-8")
     playbook = release.work / "play.yml"
     playbook.write_text(PLAY, encoding="utf-8")
-    run = run_playbook(str(playbook), ["-i", str(inventory), *arguments], ansible_environment(release.work / "build"))
+    return [str(playbook), "-i", str(inventory)]
+
+
+def play(release: Release, emulator: Emulator, *options: str) -> PlaybookRun:
+    """Run the role inside the release."""
+    playbook, *usual = arguments(release, emulator)
+    run = run_playbook(playbook, [*usual, *options], ansible_environment(release.work / "build"))
     assert run.returncode == 0, run.output
     return run
 
@@ -138,3 +147,18 @@ def test_from_a_bare_system_to_a_mail_and_back(release: Release, emulator: Emula
         play(release, emulator, "-e", f"outgoing_mail_map_type={other}")
         release.send(emulator)
     assert not release.run("find", "/etc/postfix", "-name", "*.new*")
+
+
+@pytest.mark.parametrize("release", ["bookworm"], indirect=True)
+def test_an_installation_that_was_interrupted_is_finished(release: Release, emulator: Emulator) -> None:
+    emulator.seed(users=[{"domain": "example.com", "username": "server", "password": PASSWORD}])
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    environment = with_timeline(ansible_environment(release.work / "build"), release.work / "timeline")
+    command, log = [program, *arguments(release, emulator)], release.work / "interrupted.log"
+    with InterruptedRun(command, environment, log, ["Set up / Take mail from this host only"]) as run:
+        run.wait_for_stop()
+        run.kill()
+    assert release.run("postconf", "-h", "inet_interfaces").strip() == "all"
+    play(release, emulator)
+    assert release.run("postconf", "-h", "inet_interfaces").strip() == "loopback-only"
+    assert play(release, emulator).changed() == 0

@@ -431,6 +431,22 @@ def test_a_run_that_stops_lets_other_machines_have_the_store(
     assert site.emulator.counters()["writes"] == 0
 
 
+@pytest.mark.parametrize(
+    ("limit", "emergency"), [("mail1", False), ("mail1", True), ("mail1,localhost", False), ("desk", False)]
+)
+def test_a_limit_is_refused(site: Site, limit: str, emergency: bool) -> None:
+    """It would hide who uses a login; without localhost a run would even end well, with nothing done."""
+    more, lock = site.folder / "more.yml", site.store.with_name(f".{site.store.name}.lock")
+    more.write_text(yaml.safe_dump({"mail_clients": {"hosts": {"desk": {}}}}), encoding="utf-8")
+    lock.unlink(missing_ok=True)
+    store = site.store.read_bytes()
+    run = site.rotate("-i", str(more), "--limit", limit, emergency=emergency)
+    assert run.returncode == 2, run.output
+    assert f"This run is limited to {limit}, and might miss hosts that use a login" in run.output
+    assert (site.store.read_bytes(), lock.exists(), site.report_file.exists()) == (store, False, False)
+    assert site.emulator.requests() == []
+
+
 def test_a_controller_that_has_another_name(site: Site) -> None:
     more = site.folder / "more.yml"
     more.write_text(yaml.safe_dump({"mail_clients": {"hosts": {"127.0.0.1": {}}}}), encoding="utf-8")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import yaml
 
 from tests.support.emulator import Emulator
-from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
+from tests.support.playbook import OUT_OF_REACH, PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix, path_with_main_instance
 from tests.support.relay import snapshot
 
@@ -196,3 +197,64 @@ def test_an_account_that_is_not_there(tmp_path: Path, emulator: Emulator, postfi
     assert "names the account office, but spamexperts_accounts does not have it" in run.output
     assert site.names() == {"alice", "server"}
     assert emulator.counters()["reads"] == emulator.counters()["writes"] == 0
+
+
+def test_where_no_mail_server_can_be_reached_the_vendor_is_told_nevertheless(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    site = Site(tmp_path, emulator, postfix)
+    site.configure()
+    with site.changed_inventory() as (_shared, hosts):
+        hosts["mail1"].update(OUT_OF_REACH)
+    run = site.run("offboard_user", usernames=["alice"])
+    assert run.returncode != 0
+    assert site.names() == {"server"}
+    assert "alice removed" in run.output
+    assert "mail1: not reached; run the playbook again for it" in run.output
+    assert run.recap()["localhost"]["changed"] == 2, "the change at the vendor, tried and made"
+    assert "Gathering Facts" not in run.output
+
+
+def test_where_the_only_mail_server_fails_the_vendor_is_told_nevertheless(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    site = Site(tmp_path, emulator, postfix)
+    site.configure()
+    with site.changed_inventory() as (_shared, hosts):
+        hosts["mail1"]["outgoing_mail_concurrency"] = 99
+    run = site.run("offboard_user", usernames=["alice"])
+    assert run.returncode != 0
+    assert site.names() == {"server"}
+    assert "mail1: still has alice@example.com; run the playbook again" in run.output
+
+
+def test_a_limit_does_not_leave_out_the_vendor(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
+    site = Site(tmp_path, emulator, postfix)
+    site.configure()
+    before = snapshot(postfix.config_directory)
+    run = site.run("offboard_user", "--limit", "mail1", usernames=["alice"])
+    assert run.returncode == 2
+    assert "This run is limited to mail1, which leaves out localhost" in run.output
+    assert snapshot(postfix.config_directory) == before
+    assert site.names() == {"alice", "server"}
+
+    run = site.run("offboard_user", "--limit", "mail1,localhost", usernames=["alice"])
+    assert run.returncode == 0, run.output
+    assert "mail1: alice@example.com" in run.output
+    assert site.names() == {"server"}
+
+
+def test_a_test_mail_without_a_login_is_from_the_postmaster_of_the_host(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    site = Site(tmp_path, emulator, postfix)
+    emulator.seed(users=[{"domain": "example.com", "username": "127.0.0.1", "authentication_method": "ip"}])
+    with site.changed_inventory() as (shared, _hosts):
+        del shared["outgoing_mail_login"], shared["outgoing_mail_password"]
+        shared["outgoing_mail_authentication"] = "ip"
+    site.configure()
+    with site.changed_inventory() as (shared, _hosts):
+        shared["outgoing_mail_test_recipient"] = "someone@elsewhere.example"
+    run = site.run("offboard_user", usernames=["alice"])
+    assert run.returncode == 0, run.output
+    assert [mail["mail_from"] for mail in emulator.mails()] == [f"postmaster@{socket.getfqdn()}"]

@@ -20,6 +20,8 @@ from tests.support.emulator import Emulator
 from tests.support.postfix import ScratchPostfix
 
 ROOT = Path(__file__).parents[2]
+#: Variables of a host that cannot be reached.
+OUT_OF_REACH = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 import yaml
 
 from tests.support.emulator import Emulator
-from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
+from tests.support.playbook import OUT_OF_REACH, PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
 from tests.support.thunderbird import PROGRAM_DIRECTORY
 from tests.support.thunderbird_profile import in_use, make_profile, passwords
@@ -44,6 +45,12 @@ class Onboarding:
                 {"authentication_method": "ip", "username": "192.0.2.25"},
             ],
         }
+
+    def change_host(self, **variables: Any) -> None:
+        """Give the mail server further variables in the inventory."""
+        content = yaml.safe_load(self.inventory.read_text())
+        content["all"]["children"]["mail_relays"]["hosts"]["mail1"].update(variables)
+        self.inventory.write_text(yaml.safe_dump(content))
 
     def run(self, *options: str, **environment: str) -> PlaybookRun:
         variables = self.folder / "variables.yml"
@@ -157,6 +164,31 @@ def test_mail_servers_that_a_pattern_names_are_in_the_summary(
     assert re.search(r"mail1 +changed, +its login is proven from there", summary), summary
 
 
+def test_where_no_mail_server_can_be_reached_the_summary_says_so(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    onboarding = Onboarding(tmp_path, emulator, postfix)
+    onboarding.change_host(**OUT_OF_REACH)
+    run = onboarding.run()
+    assert run.returncode != 0
+    assert {user["username"] for user in emulator.users()} == {"alice", "info", "", "192.0.2.25"}
+    assert "PLAY [Let people's Thunderbird send through the smarthost]" in run.output
+    summary = run.output.partition("TASK [Summary]")[2]
+    assert re.search(r"mail1 +not finished; see above, and run the playbook again", summary), run.output
+    assert "Gathering Facts" not in run.output
+
+
+def test_a_test_mail_without_a_login_is_from_the_postmaster_of_the_host(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    onboarding = Onboarding(tmp_path, emulator, postfix)
+    onboarding.description["senders"] = [{"authentication_method": "ip", "username": "127.0.0.1", "relay": True}]
+    onboarding.change_host(outgoing_mail_test_recipient="someone@elsewhere.example")
+    run = onboarding.run()
+    assert run.returncode == 0, run.output
+    assert [mail["mail_from"] for mail in emulator.mails()] == [f"postmaster@{socket.getfqdn()}"]
+
+
 def test_the_smarthost_may_have_another_name_here(tmp_path: Path, emulator: Emulator) -> None:
     """With the name that only the mail servers know no password could be proven, and each would be set every time."""
     onboarding = Onboarding(tmp_path, emulator)
@@ -256,10 +288,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(
 def test_a_host_without_postfix_is_named(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
     """The role would install it; where it may not, the module says what is missing."""
     onboarding = Onboarding(tmp_path, emulator, postfix)
-    content = yaml.safe_load(onboarding.inventory.read_text())
-    hosts = content["all"]["children"]["mail_relays"]["hosts"]
-    hosts["mail1"]["outgoing_mail_config_directory"] = str(tmp_path / "empty")
-    onboarding.inventory.write_text(yaml.safe_dump(content))
+    onboarding.change_host(outgoing_mail_config_directory=str(tmp_path / "empty"))
     run = onboarding.run()
     assert run.returncode != 0
     assert "Postfix" in run.output

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable
+from pathlib import Path
+from typing import Any, Callable, Optional
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils import _onboarding, _summary
@@ -14,6 +15,23 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._passwords i
     PasswordFileError,
     read_or_generate,
 )
+
+
+def _resolved(sender: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sender with the whole path of its file: modules run in another folder than that of the run."""
+    path = sender.get("password_file")
+    return {**sender, "password_file": str(Path(path).expanduser().absolute())} if path else dict(sender)
+
+
+def onboarding_users(onboarding: Mapping[str, Any], limits_offered: bool = True) -> list[dict[str, Any]]:
+    """Return the users."""
+    return [_resolved(user) for user in _onboarding.users(onboarding, limits_offered)]
+
+
+def onboarding_relay(onboarding: Mapping[str, Any]) -> Optional[dict[str, Any]]:
+    """Return the sender, None where there is none."""
+    sender = _onboarding.relay_sender(onboarding)
+    return None if sender is None else _resolved(sender)
 
 
 def onboarding_people(
@@ -44,7 +62,7 @@ class FilterModule:
         return {
             "onboarding_people": onboarding_people,
             "onboarding_problems": _onboarding.problems,
-            "onboarding_relay": _onboarding.relay_sender,
+            "onboarding_relay": onboarding_relay,
             "onboarding_summary": _summary.summary,
-            "onboarding_users": _onboarding.users,
+            "onboarding_users": onboarding_users,
         }

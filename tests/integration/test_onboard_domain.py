@@ -189,6 +189,21 @@ def test_a_test_mail_without_a_login_is_from_the_postmaster_of_the_host(
     assert [mail["mail_from"] for mail in emulator.mails()] == [f"postmaster@{socket.getfqdn()}"]
 
 
+def test_a_password_file_may_be_named_from_where_the_run_is_started(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    onboarding = Onboarding(tmp_path, emulator, postfix)
+    onboarding.description["senders"][2]["password_file"] = "domain"
+    checked = onboarding.run("--check")
+    assert checked.returncode == 0, checked.output
+    run = onboarding.run()
+    assert run.returncode == 0, run.output
+    assert (tmp_path / "domain").is_file()
+    summary = run.output.partition("TASK [Summary]")[2]
+    assert re.search(r"mail1 +changed, +its login is proven from there", summary), summary
+
+
 def test_the_smarthost_may_have_another_name_here(tmp_path: Path, emulator: Emulator) -> None:
     """With the name that only the mail servers know no password could be proven, and each would be set every time."""
     onboarding = Onboarding(tmp_path, emulator)

@@ -207,3 +207,19 @@ def test_people_of_a_host_get_the_logins_of_the_senders(tmp_path: Path) -> None:
     (tmp_path / "info").write_bytes(b"\xff")
     with pytest.raises(AnsibleFilterError, match="cannot be read: it is not UTF-8"):
         FILTERS["onboarding_people"](onboarding, people)
+
+
+def test_a_password_file_is_named_from_where_the_run_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modules run in the folder of the playbook, which is that of the collection."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/admin")
+    onboarding = describe(
+        {"username": "info", "password_file": "kept/info"}, {"username": "bob", "password_file": "~/bob"}
+    )
+    assert [user["password_file"] for user in FILTERS["onboarding_users"](onboarding)] == [
+        f"{tmp_path}/kept/info",
+        "/home/admin/bob",
+    ]
+    assert FILTERS["onboarding_relay"](onboarding)["password_file"] == f"{tmp_path}/kept/info"

@@ -178,6 +178,48 @@ def test_where_no_mail_server_can_be_reached_the_summary_says_so(
     assert "Gathering Facts" not in run.output
 
 
+def test_a_mail_server_that_sends_by_its_address_goes_on_without_a_login(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    onboarding = Onboarding(tmp_path, emulator, postfix)
+    onboarding.change_host(outgoing_mail_authentication="ip")
+    run = onboarding.run()
+    assert run.returncode == 0, run.output
+    summary = run.output.partition("TASK [Summary]")[2]
+    assert re.search(r"mail1 +changed, +sends by its address", summary), summary
+    assert "smtp_sasl_password_maps" not in postfix.parameters()
+
+
+@pytest.mark.parametrize("inventory", [{}, {"outgoing_mail_authentication": "login"}], ids=["login", "and method"])
+def test_a_mail_server_keeps_its_login_where_the_sender_of_the_domain_has_none(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, inventory: dict[str, Any]
+) -> None:
+    password = "Correct-Horse-42"
+    emulator.seed(users=[{"domain": "example.net", "username": "server", "password": password}])
+    onboarding = Onboarding(tmp_path, emulator, postfix)
+    onboarding.description["senders"] = [{"authentication_method": "ip", "username": "192.0.2.25", "relay": True}]
+    onboarding.change_host(outgoing_mail_login="server@example.net", outgoing_mail_password=password, **inventory)
+    run = onboarding.run()
+    assert run.returncode == 0, run.output
+    summary = run.output.partition("TASK [Summary]")[2]
+    assert re.search(r"mail1 +changed, +its login is proven from there", summary), summary
+    onboarding.change_host(outgoing_mail_prove_login=False)
+    run = onboarding.run()
+    summary = run.output.partition("TASK [Summary]")[2]
+    assert re.search(r"mail1 +unchanged, +its login is not proven", summary), summary
+
+
+@pytest.mark.parametrize("inventory", [{"outgoing_mail_authentication": "login"}, {"outgoing_mail_login": ""}])
+def test_a_mail_server_without_a_login_of_its_own_gets_that_of_the_sender(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, inventory: dict[str, Any]
+) -> None:
+    onboarding = Onboarding(tmp_path, emulator, postfix)
+    onboarding.change_host(**inventory)
+    run = onboarding.run()
+    assert run.returncode == 0, run.output
+    assert {auth["login"] for auth in emulator.auths()} == {"example.com"}
+
+
 def test_a_test_mail_without_a_login_is_from_the_postmaster_of_the_host(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
 ) -> None:

@@ -13,7 +13,8 @@ version_added: 1.0.0
 description:
   - Hands one short mail to the Postfix of this host, as any program there would, and reads in the mail log what becomes
     of it.
-  - Fails with the reason when the mail is refused or has to wait. It is then taken out of the queue again.
+  - Fails with the reason when the mail is refused or has to wait. It is then taken out of the queue again; the message
+    says so where that was not possible and it may still go out.
   - Nothing on the host changes, so this never reports a change. In check mode no mail is sent.
 options:
   sender:
@@ -31,7 +32,7 @@ options:
         is proven, and the module fails.
     type: str
   timeout:
-    description: How many seconds to wait for the outcome.
+    description: How many seconds to wait for the outcome. A mail that still waits then is taken out of the queue.
     type: int
     default: 60
   config_directory:
@@ -74,7 +75,8 @@ RETURN = r"""
 status:
   description:
     - What became of the mail. V(sent) means that the server named in RV(relay) has accepted it.
-    - V(unknown) means that the mail was handed to Postfix, but that its log was not found, so nothing was proven.
+    - V(unknown) means that the mail was handed to Postfix, but that its log was not found, so nothing was proven. The
+      module warns of it.
     - V(not_sent) is returned in check mode.
   returned: success
   type: str
@@ -135,6 +137,10 @@ def main() -> None:
         result = {"status": "not_sent"} if module.check_mode else send(module)
     except (PostfixError, ValueError) as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"The mail log cannot be read: {error.strerror}.")
+    if result["status"] == "unknown":
+        module.warn("The test mail was handed to Postfix, but no mail log of this host mentions it; nothing is proven.")
     module.exit_json(changed=False, **result)
 
 
@@ -148,6 +154,7 @@ def send(module: Any) -> dict[str, str]:
     sender, recipient, timeout = (module.params[name] for name in ("sender", "recipient", "timeout"))
     message_id = f"{uuid.uuid4()}@{instance.effective(['myhostname'])['myhostname']}"
     log, begin = MailLog(instance), time.monotonic()
+    queue_id: str | None = None
     instance.submit(sender, recipient, MESSAGE.format(sender=sender, recipient=recipient, message_id=message_id))
     while time.monotonic() - begin < timeout:
         queue_id = log.queue_id(message_id)
@@ -158,7 +165,15 @@ def send(module: Any) -> dict[str, str]:
         if queue_id is None and time.monotonic() - begin > min(LOG_PATIENCE, timeout / 2):
             return {"status": "unknown"}
         time.sleep(0.1)
-    raise PostfixError(f"the test mail had not left this host after {timeout} seconds; see the queue and the mail log.")
+    raise PostfixError(f"the test mail had not left this host after {timeout} seconds; {take_back(instance, queue_id)}")
+
+
+def take_back(instance: Instance, queue_id: str | None) -> str:
+    """Take a mail that was never tried out of the queue; say what became of it."""
+    # postsuper ends with 0 whether or not it has found the mail.
+    if queue_id and "Deleted: 1 " in instance.ask("postsuper", "-d", queue_id).err:
+        return "it was taken back, unless a server was just taking it."
+    return "it was not found in the queue and may still go out; see the queue and the mail log."
 
 
 def judged(instance: Instance, queue_id: str, attempt: Delivery, smarthost: str | None) -> dict[str, str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ def probe(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> Mo
 def test_mail_that_is_accepted(vendor: Emulator, sending: ScratchPostfix) -> None:
     run = probe(sending)
     assert (run.result.get("status"), run.changed) == ("sent", False), run.message
+    assert "nothing is proven" not in run.warnings
     assert run.result["relay"] == f"localhost[127.0.0.1]:{vendor.smtp_port}"
     assert run.result["reply"].startswith("250 OK")
     assert [mail["mail_from"] for mail in vendor.mails()] == ["alice@example.com"]
@@ -82,10 +84,47 @@ def test_mail_in_check_mode(vendor: Emulator, sending: ScratchPostfix) -> None:
     assert vendor.mails() == []
 
 
-def test_mail_that_does_not_leave_in_time(sending: ScratchPostfix, vendor: Emulator) -> None:
+def test_mail_that_does_not_leave_in_time_is_taken_back(vendor: Emulator, sending: ScratchPostfix) -> None:
+    sending.set(header_checks="static:HOLD")
+    sending.reload()
+    try:
+        run = probe(sending, timeout=2)
+    finally:
+        sending.set(header_checks="")
+        sending.reload()
+    assert run.message == (
+        "the test mail had not left this host after 2 seconds; it was taken back, unless a server was just taking it."
+    )
+    assert sending.queue() == []
+    assert vendor.mails() == []
+
+
+def test_mail_that_is_on_its_way_when_the_time_is_over(vendor: Emulator, sending: ScratchPostfix) -> None:
+    """It leaves all the same."""
     vendor.faults({"match": "smtp:data", "kind": "latency", "seconds": 3, "times": 1})
-    assert "had not left this host after 1 seconds" in probe(sending, timeout=1).message
-    sending.wait_until_empty()  # it leaves all the same, and must not be counted by another test
+    assert "it was taken back, unless a server was just taking it." in probe(sending, timeout=1).message
+    deadline = time.monotonic() + 20
+    while not vendor.mails():  # so that no other test counts it
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("queue_id", [None, "0123456789"])
+def test_mail_that_cannot_be_taken_back(
+    sending: ScratchPostfix, monkeypatch: pytest.MonkeyPatch, queue_id: str | None
+) -> None:
+    """Nobody knows its queue id yet, or it is in no queue any more."""
+    monkeypatch.setattr(mail_log.MailLog, "queue_id", lambda *_: queue_id)
+    run = probe(sending, timeout=1 if queue_id else 0)
+    assert "seconds; it was not found in the queue and may still go out; see the queue" in run.message
+    sending.wait_until_empty()  # it must not be counted by another test
+
+
+def test_log_that_cannot_be_read_any_more(sending: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", denied)
+        assert probe(sending).message == "The mail log cannot be read: denied."
+    sending.wait_until_empty()
 
 
 def test_log_that_does_not_know_the_mail(sending: ScratchPostfix) -> None:
@@ -96,6 +135,8 @@ def test_log_that_does_not_know_the_mail(sending: ScratchPostfix) -> None:
     finally:
         sending.set(maillog_file=str(sending.log_file))
     assert run.result.get("status") == "unknown", run.message
+    assert "no mail log of this host mentions it; nothing is proven." in run.warnings
+    sending.wait_until_empty()
 
 
 @pytest.mark.parametrize("name", ["sender", "recipient"])

@@ -89,6 +89,21 @@ def test_the_whole_life(tmp_path: Path, vendor: Emulator, postfix: ScratchPostfi
     assert snapshot(postfix.config_directory) == files
 
 
+def test_a_test_mail_of_which_no_log_tells_proves_nothing(
+    tmp_path: Path, vendor: Emulator, postfix: ScratchPostfix
+) -> None:
+    assert play(tmp_path, vendor, postfix).returncode == 0
+    postfix.set(maillog_file=str(postfix.home / "nobody-writes-it.log"))  # the running daemons do not know yet
+    try:
+        run = play(tmp_path, vendor, postfix, outgoing_mail_test_recipient="someone@elsewhere.example")
+    finally:
+        postfix.set(maillog_file=str(postfix.log_file))
+    assert run.returncode != 0
+    assert "no mail log of this host mentions it, so nothing is proven. Give Postfix a log" in run.output
+    postfix.wait_until_empty()
+    assert len(vendor.mails()) == 1
+
+
 def test_a_login_that_does_not_work_is_named(tmp_path: Path, vendor: Emulator, postfix: ScratchPostfix) -> None:
     run = play(tmp_path, vendor, postfix, outgoing_mail_password="Another-Horse-42")
     assert run.returncode != 0

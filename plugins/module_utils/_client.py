@@ -237,14 +237,15 @@ class Client:
             location = response.headers.get("Location", "")
             if not (300 <= response.status_code < 400 and location):
                 return _judge(request, response, read)
-            if response.status_code not in _FOLLOWED or _origin(urljoin(url, location)) != _origin(url):
-                target = _origin(urljoin(url, request.redactor.clean(location)))
+            target = _joined(url, location)
+            if response.status_code not in _FOLLOWED or _origin(target) != _origin(url):
+                shown = _origin(_joined(url, request.redactor.clean(location)))
                 return _Failure(
                     ErrorKind.BAD_REPLY,
-                    f"the server sent it on to {target}, where no password is sent",
+                    f"the server sent it on to {shown}, where no password is sent",
                     remedy="set api_url to the right address of the control panel, if you trust it",
                 )
-            url = urljoin(url, location)
+            url = target
         return _Failure(ErrorKind.BAD_REPLY, "the server sent it on again and again")
 
     def _send(self, request: _Request, url: str, timeout: float) -> Union[requests.Response, _Failure]:
@@ -354,6 +355,14 @@ def _proxy_secrets(proxies: Iterable[str]) -> list[str]:
 def _environment_proxies(url: str) -> dict[str, str]:
     proxies = requests.utils.get_environ_proxies(url)
     return {name: proxies[name] for name in ("https", "all") if proxies.get(name)}
+
+
+def _joined(url: str, location: str) -> str:
+    """Where a location leads from this address. One that cannot be read stays as it is; `_origin` calls it so."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location
 
 
 def _origin(url: str) -> str:

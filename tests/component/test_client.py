@@ -596,6 +596,7 @@ def test_a_redirect_to_another_place_gets_nothing(
         f"//127.0.0.1:{port_of(emulator)}/",
         "ftp://localhost/",
         f"https://localhost:{port_of(emulator)}0000/{quote(NASTY, safe='')}",
+        f"https://[x/{quote(NASTY, safe='')}",
     ):
         emulator.faults({"match": "*", "kind": "redirect", "location": location})
         for send in (session.read, session.write):
@@ -605,6 +606,7 @@ def test_a_redirect_to_another_place_gets_nothing(
             assert NASTY[:2] not in str(error)
     assert documented_emulator.counters()["requests"] == {}
     assert f"sent it on to {elsewhere}" in _redirect_error(session, emulator, f"{elsewhere}/x")
+    assert "sent it on to an address that cannot be read, where" in _redirect_error(session, emulator, "https://[x")
 
 
 def _redirect_error(session: Session, emulator: Emulator, location: str) -> str:

@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that say where the smarthost is. Apart from `_arguments`: mail servers do not load the HTTP client."""
+"""The smarthost that the options name. Apart from `_arguments`: mail servers do not load the HTTP client."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from typing import Any
 
 from ansible.module_utils.basic import env_fallback
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import (
+    AUTHORITY_OPTIONS,
+    PLACE_OPTIONS,
+)
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost
 
 
@@ -19,11 +23,10 @@ def from_environment(name: str) -> dict[str, Any]:
     return {"fallback": (env_fallback, [f"SPAMEXPERTS_{name}"])}
 
 
-#: Fragment `_smarthost`.
+#: Fragments `_smarthost`, `_smarthost.CA` and `_smarthost.ENVIRONMENT`.
 SMARTHOST_OPTIONS: dict[str, Any] = {
-    "smarthost": {"type": "str", "default": "4489.smtp.antispamcloud.com", **from_environment("SMARTHOST")},
-    "smarthost_port": {"type": "int", "default": 587, **from_environment("SMARTHOST_PORT")},
-    "smarthost_ca_path": {"type": "path", **from_environment("SMARTHOST_CA_PATH")},
+    name: {**option, **from_environment(name.upper())}
+    for name, option in {**PLACE_OPTIONS, **AUTHORITY_OPTIONS}.items()
 }
 
 

@@ -93,13 +93,14 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.com
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.mail_log import log_file
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import find_instance
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.tally import Tally, recent, tally
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import DEFAULT_SMARTHOST
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "server": {"type": "str", "default": "4489.smtp.antispamcloud.com"},
+            "server": {"type": "str", "default": DEFAULT_SMARTHOST},
             "seconds": {"type": "float", "required": True},
             "wait": {"type": "int", "default": 0},
             "config_directory": {"type": "path"},

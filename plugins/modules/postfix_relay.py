@@ -285,12 +285,15 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.set
     RelaySettings,
     settings_from,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import (
+    AUTHORITY_OPTIONS,
+    PLACE_OPTIONS,
+)
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "absent", "staged"], "default": "present"},
-    "smarthost": {"type": "str", "default": "4489.smtp.antispamcloud.com"},
-    "smarthost_port": {"type": "int", "default": 587},
-    "smarthost_ca_path": {"type": "path"},
+    **PLACE_OPTIONS,
+    **AUTHORITY_OPTIONS,
     "default_login": {"type": "str"},
     "default_password": {"type": "str", "no_log": True},
     "logins": {

@@ -219,6 +219,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import PLACE_OPTIONS
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import (
     ThunderbirdError,
     sentence,
@@ -248,8 +249,7 @@ ARGUMENTS: dict[str, Any] = {
     "all_profiles": {"type": "bool", "default": False},
     "create_profile": {"type": "bool"},
     "entry": {"type": "str", "default": "spamexperts"},
-    "smarthost": {"type": "str", "default": "4489.smtp.antispamcloud.com"},
-    "smarthost_port": {"type": "int", "default": 587},
+    **PLACE_OPTIONS,
     "description": {"type": "str", "default": "Smarthost"},
     "encryption": {"type": "str", "choices": list(ENCRYPTIONS), "default": "starttls"},
     "authentication_method": {"type": "str", "choices": list(AUTHENTICATION_METHODS), "default": "password"},

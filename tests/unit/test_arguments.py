@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.smarthost.spamexperts.plugins.module_utils import _arguments as arguments
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import SMARTHOST_OPTIONS, smarthost_from
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import DEFAULT_SMARTHOST
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +45,17 @@ def test_defaults() -> None:
     assert (connection.validate_certs, connection.ca_path, connection.http_method) == (True, None, "GET")
     smarthost = smarthost_from(validated(SMARTHOST_OPTIONS, {}))
     assert smarthost == Smarthost("4489.smtp.antispamcloud.com", 587, None)
+
+
+def test_the_smarthost_of_the_vendor_is_named_once() -> None:
+    """In the documentation too, which validate-modules compares with the argument specs."""
+    named = [
+        path.name
+        for path in sorted((ROOT / "plugins").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value == DEFAULT_SMARTHOST
+    ]
+    assert named == ["_smarthost_options.py"]
 
 
 def test_the_environment_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,10 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+    MINIMUM_PASSWORD_LENGTH,
+    InputError,
+)
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._passwords import (
     DEFAULT_LENGTH,
     SAFE_ALPHABET,
@@ -22,7 +25,6 @@ from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._secrets import register_secret
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store, StoreError
 
-SHORTEST = 12
 #: A password that nobody guesses, whatever its length and alphabet.
 LEAST_COMBINATIONS = 2**64
 
@@ -146,10 +148,10 @@ def check_options(params: Mapping[str, Any]) -> None:
     alphabet, length = params["password_alphabet"], params["password_length"]
     if any(not character.isprintable() or character.isspace() for character in alphabet) or ":" in alphabet:
         problems.append("password_alphabet holds a blank, a colon or a control character; take them out")
-    if length < SHORTEST or length > 256 or len(set(alphabet)) ** length < LEAST_COMBINATIONS:
+    if length < MINIMUM_PASSWORD_LENGTH or length > 256 or len(set(alphabet)) ** length < LEAST_COMBINATIONS:
         problems.append(
             f"passwords of {length} characters out of {len(set(alphabet))} are too easy to guess, or too long; "
-            f"take {SHORTEST} to 256 characters, and more different ones"
+            f"take {MINIMUM_PASSWORD_LENGTH} to 256 characters, and more different ones"
         )
     if problems:
         raise InputError("; ".join(problems) + ". Nothing was changed.")

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._files import sync_folder
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import PostfixError
 
 NEW = ".new"
@@ -38,11 +39,7 @@ def replace(path: str, content: bytes, mode: int) -> None:
 def rename(old: str, new: str) -> None:
     """Rename, on disk when this returns."""
     Path(old).replace(new)
-    handle = os.open(Path(new).parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(Path(new).parent)
 
 
 def read(path: str) -> bytes | None:

@@ -133,7 +133,7 @@ user:
       description: Why the user failed or is not known.
       type: str
       returned: when there is one
-      sample: the list does not show it
+      sample: it exists, and whether its password is the wanted one is not known
 """
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (

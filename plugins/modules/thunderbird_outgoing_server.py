@@ -192,25 +192,38 @@ profiles:
   returned: always
   type: list
   elements: dict
+  sample:
+    - user: alice
+      path: /home/alice/.thunderbird/abcd1234.default-release
+      created: false
+      action: added
+      message: ""
   contains:
     user:
       description: Login name of the profile's owner.
+      returned: always
       type: str
       sample: alice
     path:
-      description: Directory of the profile. V(null) for one that check mode would create.
+      description:
+        - Directory of the profile.
+        - V(null) for one that check mode would create, and for a person who was refused before a profile was there.
+      returned: always
       type: str
       sample: /home/alice/.thunderbird/abcd1234.default-release
     created:
       description: Whether the profile itself is new.
+      returned: always
       type: bool
       sample: false
     action:
       description: V(added), V(changed), V(removed), V(unchanged), or V(refused) where nothing could be done.
+      returned: always
       type: str
       sample: added
     message:
       description: Why the profile was refused; empty otherwise.
+      returned: always
       type: str
       sample: ""
 """

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import json
 import os
@@ -131,6 +132,22 @@ def guide_blocks(*languages: str) -> Iterator[Block]:
                 lines = [part.removeprefix(match["indent"]) for part in match["text"].splitlines()]
                 before = text[: match.start()].rstrip().rpartition("\n")[2]
                 yield Block(f"{path.relative_to(ROOT)}:{line}", "\n".join(lines), before)
+
+
+def messages_of_the_code() -> list[str]:
+    """Return every text in plugins, playbooks and roles, with `...` where a value is put in."""
+    texts = []
+    for path in [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]:
+        text = re.sub(r"\{\{.*?\}\}", "...", path.read_text(), flags=re.DOTALL)
+        texts.append(" ".join(text.replace("'", "").split()))
+    for path in ROOT.glob("plugins/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                parts = [str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values]
+                texts.append("".join(parts).replace("'", ""))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value.replace("'", ""))
+    return texts
 
 
 def mappings(data: Any) -> Iterator[dict[Any, Any]]:

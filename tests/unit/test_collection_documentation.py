@@ -22,6 +22,7 @@ from tests.support.documentation import (
     guide_blocks,
     guides,
     mappings,
+    messages_of_the_code,
     module_names,
     module_options,
     plugin_names,
@@ -70,10 +71,16 @@ def test_every_return_value_says_type_when_and_sample(name: str) -> None:
         for path, value in leaves(returned, "contains")
         if not (value.get("description") and value.get("type"))
         or (value["type"] == "list" and not value.get("elements"))
-        or not ("sample" in value or value.get("contains"))
-        or ("." not in path and not value.get("returned"))
+        or not (value.get("returned") and "sample" in value)
     ]
     assert not incomplete
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_reason_in_a_sample_is_one_of_the_code(name: str) -> None:
+    returned = leaves(documented("module")[name]["return"], "contains")
+    shown = {value["sample"] for path, value in returned if path.endswith(".reason")}
+    assert shown - {"", *messages_of_the_code()} == set()
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding, _onboarding, _rotation_plan
 
-from tests.support.documentation import ROOT, guides
+from tests.support.documentation import ROOT, guides, messages_of_the_code
 
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 #: What is quoted in the guides but comes from the vendor or from Postfix.
@@ -46,22 +45,6 @@ def test_architecture_names_only_what_is_there() -> None:
     paths = {one or other for one, other in named}
     assert len(paths) > 20
     assert sorted(path for path in paths if not (ROOT / path).exists()) == []
-
-
-def messages_of_the_code() -> list[str]:
-    """Return every text in plugins, playbooks and roles, with `...` where a value is put in."""
-    texts = []
-    for path in [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]:
-        text = re.sub(r"\{\{.*?\}\}", "...", path.read_text(), flags=re.DOTALL)
-        texts.append(" ".join(text.replace("'", "").split()))
-    for path in ROOT.glob("plugins/**/*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.JoinedStr):
-                parts = [str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values]
-                texts.append("".join(parts).replace("'", ""))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                texts.append(node.value.replace("'", ""))
-    return texts
 
 
 @pytest.mark.parametrize("name", ["troubleshooting.md", "api-methods.md"])

@@ -89,10 +89,10 @@ def _clients(facts: Mapping[str, Any]) -> list[str]:
     """What those people enter whose Thunderbird is not managed, and who are not a mail server's login."""
     sender = relay_sender(facts["onboarding"]) or {}
     done = {sender.get("login"), *facts.get("managed", [])}
-    logins = [user["login"] for user in facts["users"]["users"] if user["authentication_method"] == USER]
-    people = [{"address": login, "login": login} for login in logins if login not in done]
+    senders = [user for user in facts["users"]["users"] if user["authentication_method"] == USER]
+    logins = [user["login"] for user in senders if user["login"] not in done]
     host, _colon, port = str(facts["smarthost"]).rpartition(":")
-    return settings_by_hand(people, host, int(port)) if people else []
+    return settings_by_hand(logins, host, int(port)) if logins else []
 
 
 def _named(result: Mapping[str, Any], method: str) -> list[str]:

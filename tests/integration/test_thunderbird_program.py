@@ -420,7 +420,6 @@ def test_the_account_settings_show_the_server_and_the_fields_that_people_are_tol
         (dialogue.SERVER_NAME, "chrome/en-US/locale/en-US/messenger/smtpEditOverlay.dtd", '"{}:"'),
         (dialogue.CONNECTION_SECURITY, "chrome/en-US/locale/en-US/messenger/smtpEditOverlay.dtd", '"{}:"'),
         (dialogue.AUTHENTICATION_METHOD, "chrome/en-US/locale/en-US/messenger/smtpEditOverlay.dtd", '"{}:"'),
-        (dialogue.NO_AUTHENTICATION, "chrome/en-US/locale/en-US/messenger/messenger.properties", "={}\n"),
         (dialogue.REMEMBER, "localization/en-US/messenger/msgAuthPrompt.ftl", "= {}\n"),
     ],
 )

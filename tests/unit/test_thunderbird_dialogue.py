@@ -9,12 +9,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird
 
 
 def test_every_field_in_both_languages() -> None:
-    people = [
-        {"address": "alice@example.com", "login": "alice@example.com"},
-        {"address": "info@example.com", "login": "example.com"},
-        {"address": "sales@example.com", "login": "example.com"},
-    ]
-    assert settings_by_hand(people, "smarthost.test", 587) == [
+    assert settings_by_hand(["alice@example.com", "info@example.com"], "smarthost.test", 587) == [
         "  Account Settings > Outgoing Server > Add…",
         "  Konten-Einstellungen > Postausgangs-Server > Hinzufügen…",
         "    Description             Beschreibung                Smarthost",
@@ -23,7 +18,7 @@ def test_every_field_in_both_languages() -> None:
         "    Connection security     Verbindungssicherheit       STARTTLS",
         "    Authentication method   Authentifizierungsmethode   Normal password | Passwort, normal",
         "    User Name               Benutzername                alice@example.com",
-        "                                                        example.com  (info@example.com, sales@example.com)",
+        "                                                        info@example.com",
         "  Account Settings > … > Outgoing Server: Smarthost",
         "  Konten-Einstellungen > … > Postausgangs-Server: Smarthost",
         "  At the first mail, with the password: Use Password Manager to remember this password."
@@ -31,10 +26,9 @@ def test_every_field_in_both_languages() -> None:
     ]
 
 
-def test_without_a_login_there_is_no_user_name_and_no_password() -> None:
-    lines = settings_by_hand([{"address": "alice@example.com", "login": ""}], "smarthost.test", 587)
-    assert lines[-3:] == [
-        "    Authentication method   Authentifizierungsmethode   No authentication | Keine Authentifizierung",
+def test_the_account_of_a_single_person_is_named() -> None:
+    assert settings_by_hand(["alice@example.com"], "smarthost.test", 587)[-4:-1] == [
+        "    User Name               Benutzername                alice@example.com",
         "  Account Settings > alice@example.com > Outgoing Server: Smarthost",
         "  Konten-Einstellungen > alice@example.com > Postausgangs-Server: Smarthost",
     ]

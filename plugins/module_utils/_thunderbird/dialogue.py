@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 # English and German names as Thunderbird 153 and its German language pack show them.
 ACCOUNT_SETTINGS = ("Account Settings", "Konten-Einstellungen")
@@ -22,14 +22,12 @@ REMEMBER = (
     "Use Password Manager to remember this password.",
     "Die Passwortverwaltung benutzen, um dieses Passwort zu speichern.",
 )
-NO_AUTHENTICATION = ("No authentication", "Keine Authentifizierung")
 
 
-def settings_by_hand(people: Sequence[Mapping[str, str]], smarthost: str, port: int) -> list[str]:
+def settings_by_hand(logins: Sequence[str], smarthost: str, port: int) -> list[str]:
     """Give the lines that say what to enter in which field, in English and German.
 
-    `people`: each with the `address` that they send as and their `login`, which is empty for a smarthost that knows
-    the network.
+    `logins`: at least one; each is also the address that its owner sends as.
     """
     lines = [f"  {' > '.join(names)}" for names in zip(ACCOUNT_SETTINGS, OUTGOING_SERVER, ADD)]
     lines += [
@@ -37,22 +35,14 @@ def settings_by_hand(people: Sequence[Mapping[str, str]], smarthost: str, port: 
         _field(SERVER_NAME, smarthost),
         _field(PORT, str(port)),
         _field(CONNECTION_SECURITY, "STARTTLS"),
+        _field(AUTHENTICATION_METHOD, " | ".join(NORMAL_PASSWORD)),
+        _field(USER_NAME, logins[0]),
+        *(_field(("", ""), login) for login in logins[1:]),
     ]
-    logins: dict[str, list[str]] = {}
-    for person in people:
-        if person["login"]:
-            logins.setdefault(person["login"], []).append(person["address"])
-    lines.append(_field(AUTHENTICATION_METHOD, " | ".join(NORMAL_PASSWORD if logins else NO_AUTHENTICATION)))
-    names = USER_NAME
-    for login, addresses in logins.items():
-        lines.append(_field(names, login if addresses == [login] else f"{login}  ({', '.join(addresses)})"))
-        names = ("", "")
-    address = people[0]["address"] if len(people) == 1 else "…"
+    address = logins[0] if len(logins) == 1 else "…"
     # The account's own page has the field that chooses the server.
     lines += [f"  {own} > {address} > {server}: Smarthost" for own, server in zip(ACCOUNT_SETTINGS, OUTGOING_SERVER)]
-    if logins:
-        lines.append(f"  At the first mail, with the password: {' | '.join(REMEMBER)}")
-    return lines
+    return [*lines, f"  At the first mail, with the password: {' | '.join(REMEMBER)}"]
 
 
 def _field(names: tuple[str, str], value: str) -> str:

@@ -18,8 +18,7 @@ from typing import Any
 
 from benchmarks.ansible_process import ROOT
 from benchmarks.measure import BenchmarkError, Figure, SkippedError, alternate, at_least, at_most, bounded
-from tests.fleet import SMARTHOST_NAME, Fleet, why_impossible
-from tests.support.emulator import Emulator
+from tests.fleet import Fleet, fleet_emulator, why_impossible
 from tests.support.playbook import PlaybookRun, run_playbook
 from tests.support.rotation import RotationSite
 
@@ -53,9 +52,7 @@ def _site(hosts: int = _HOSTS, people: int = 0) -> Iterator[RotationSite]:
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-") as directory,
         Fleet(hosts) as fleet,
-        Emulator(
-            hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace
-        ) as emulator,
+        fleet_emulator(fleet) as emulator,
     ):
         site = _Site(fleet, emulator, Path(directory))
         site.people = [f"person{number}@example.com" for number in range(people)]

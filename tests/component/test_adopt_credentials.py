@@ -23,6 +23,7 @@ from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store impor
 
 from tests.support.action import Controller
 from tests.support.emulator import Emulator
+from tests.support.store import read_store
 
 VAULT_PASSWORD = "vault password one"
 PASSWORDS = {
@@ -82,8 +83,7 @@ class Site:
         self.store.write_bytes(VaultLib().encrypt(yaml.safe_dump(data), secret=secret))
 
     def stored(self) -> dict[str, dict[str, str]]:
-        library = VaultLib([("any", VaultSecret(VAULT_PASSWORD.encode()))])
-        return dict(yaml.safe_load(library.decrypt(self.store.read_bytes()))["credentials"])
+        return read_store(self.store, VAULT_PASSWORD)
 
 
 @pytest.fixture

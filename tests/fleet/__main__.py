@@ -71,9 +71,7 @@ def _up(directory: Path, hosts: int) -> None:
     except BaseException:
         fleet.down()
         raise
-    authority = Path(str(ready["ca_file"])).read_text(encoding="utf-8")
-    for host in fleet.hosts:
-        host.path(AUTHORITY).write_text(authority, encoding="utf-8")
+    fleet.trust(str(ready["ca_file"]))
     fleet.write_inventory(
         {
             "outgoing_mail_smarthost": SMARTHOST_NAME,

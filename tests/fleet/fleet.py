@@ -101,6 +101,12 @@ class Fleet:
         """The address in that namespace; the hosts know it as SMARTHOST_NAME too."""
         return self.network.emulator_address
 
+    def trust(self, ca_file: str) -> None:
+        """Give every host the certificate authority of the emulator, as AUTHORITY."""
+        authority = Path(ca_file).read_text(encoding="utf-8")
+        for host in self.hosts:
+            host.path(AUTHORITY).write_text(authority, encoding="utf-8")
+
     def _add_host(self, position: int) -> str:
         """Make one host's network and directory; return its line for known_hosts."""
         name, address = f"h{position + 1}", self.network.address(FIRST_HOST + position)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet import AUTHORITY, Fleet, Host, fleet_emulator, why_impossible
+from tests.fleet import Fleet, Host, fleet_emulator, why_impossible
 from tests.support.rotation import RotationSite
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
@@ -29,8 +29,7 @@ def site(tmp_path: Path) -> Iterator[RotationSite]:
     with Fleet(2) as fleet, fleet_emulator(fleet) as emulator:
         made = RotationSite(fleet, emulator, tmp_path)
         made.old = {**PASSWORDS, "stale": "an old shared password"}
-        for host in fleet.hosts:
-            host.path(AUTHORITY).write_text(Path(emulator.ca_file).read_text(encoding="utf-8"), encoding="utf-8")
+        fleet.trust(emulator.ca_file)
         emulator.seed(
             users=[
                 {

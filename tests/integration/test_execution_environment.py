@@ -103,7 +103,7 @@ class Site:
             "spamexperts_credential_vault_id": self.controller.vault_id,
         }
         self.ran: set[str] = set()
-        self.host.path(AUTHORITY).write_text(Path(emulator.ca_file).read_text(encoding="utf-8"), encoding="utf-8")
+        fleet.trust(emulator.ca_file)
 
     def run(self, playbook: str, *options: str, **extra_variables: Any) -> PlaybookRun:
         """Run one that has nothing to complain of."""

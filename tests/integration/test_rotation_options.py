@@ -24,6 +24,7 @@ from tests.support.documentation import guide_blocks
 from tests.support.emulator import Emulator
 from tests.support.playbook import ROOT, PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
+from tests.support.store import read_store
 
 pytestmark = pytest.mark.root
 
@@ -32,6 +33,7 @@ NAME = "web1@example.com"
 PAIR = {NAME: [NAME, "web1-b@example.com"]}
 LOOKUP = "{{{{ lookup('smarthost.spamexperts.credential', '{name}', part='{part}') }}}}"
 BEFORE = "the password from before"
+VAULT_PASSWORD = "the vault's own password"
 
 
 class Site:
@@ -44,7 +46,7 @@ class Site:
         self.store = folder / "store.yml"
         self.report_file = folder / "report.json"
         self.environment = {**ansible_environment(folder), "ANSIBLE_PYTHON_INTERPRETER": sys.executable}
-        (folder / "vault").write_text("the vault's own password\n", encoding="utf-8")
+        (folder / "vault").write_text(f"{VAULT_PASSWORD}\n", encoding="utf-8")
         variables = {
             "spamexperts_credential_store": str(self.store),
             "outgoing_mail_login": LOOKUP.format(name=NAME, part="login"),
@@ -81,13 +83,8 @@ class Site:
         return self.run(ROTATE, *arguments, spamexperts_rotation={**common, **rotation})
 
     def stored(self) -> dict[str, dict[str, str]]:
-        """What the store holds."""
-        if not self.store.exists():
-            return {}
-        vault = Path(sys.executable).with_name("ansible-vault")
-        command = [str(vault), "view", f"--vault-password-file={self.folder / 'vault'}", str(self.store)]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
-        return dict(yaml.safe_load(done.stdout)["credentials"])
+        """What the store holds; nothing where there is none yet."""
+        return read_store(self.store, VAULT_PASSWORD) if self.store.exists() else {}
 
     def report(self) -> dict[str, Any]:
         """The report of the last run."""

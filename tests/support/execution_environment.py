@@ -20,6 +20,7 @@ from ansible.release import __version__ as core_version
 
 from tests.support.documentation import Block, guide_blocks
 from tests.support.playbook import ROOT, PlaybookRun
+from tests.support.store import read_store
 from tests.tools.artefact import build, install
 
 PROGRAMS = Path(sys.executable).parent
@@ -157,13 +158,7 @@ class Controller:
 
     def stored(self) -> dict[str, dict[str, str]]:
         """What the store holds; nothing where there is none yet."""
-        if not self.store.exists():
-            return {}
-        key = self.folder / "vault_password"
-        key.write_text(self.vault_password, encoding="utf-8")
-        command = [str(PROGRAMS / "ansible-vault"), "view", f"--vault-id={self.vault_id}@{key}", str(self.store)]
-        shown = subprocess.run(command, env={"HOME": str(self.folder)}, capture_output=True, text=True, check=True)
-        return dict(yaml.safe_load(shown.stdout)["credentials"])
+        return read_store(self.store, self.vault_password) if self.store.exists() else {}
 
 
 def playbooks() -> set[str]:

@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible.parsing.vault import VaultLib, VaultSecret
 
-from tests.fleet import SMARTHOST_NAME, Fleet, SteadyMail
+from tests.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, SteadyMail
 from tests.fleet.host import Host
 from tests.support.emulator import Emulator
 from tests.support.interrupted import InterruptedRun, read_timeline, with_timeline
 from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
+from tests.support.store import read_store
 
 ROTATE = "smarthost.spamexperts.rotate_credentials"
 STORE_LOOKUP = "{{{{ lookup('smarthost.spamexperts.credential', '{name}'{part}) }}}}"
-AUTHORITY = "/etc/ssl/fleet-ca.pem"
 _VAULT_PASSWORD = "the vault's own password"
 
 
@@ -78,9 +77,7 @@ class RotationSite:
     def set_up(self) -> None:
         """Create users, store and mail servers; afterwards every host sends through the emulator."""
         self.emulator.reset()
-        authority = Path(self.emulator.ca_file).read_text(encoding="utf-8")
-        for host in self.fleet.hosts:
-            host.path(AUTHORITY).write_text(authority, encoding="utf-8")
+        self.fleet.trust(self.emulator.ca_file)
         self.write_inventory()
         self.play(
             {"smarthost.spamexperts.credential_store": {"path": str(self.store), "names": self.names}},
@@ -210,8 +207,7 @@ class RotationSite:
 
     def stored(self) -> dict[str, dict[str, str]]:
         """What the store holds."""
-        vault = VaultLib([("default", VaultSecret(_VAULT_PASSWORD.encode()))])
-        return dict(yaml.safe_load(vault.decrypt(self.store.read_bytes()))["credentials"])
+        return read_store(self.store, _VAULT_PASSWORD)
 
     def secrets(self) -> list[str]:
         """Every password that there is or was."""

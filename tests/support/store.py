@@ -1,0 +1,17 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a credential store holds, read without the collection's own code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
+
+
+def read_store(path: Path, vault_password: str) -> dict[str, dict[str, str]]:
+    """The credentials by their names."""
+    vault = VaultLib([("any", VaultSecret(vault_password.encode()))])
+    return dict(yaml.safe_load(vault.decrypt(path.read_bytes()))["credentials"])

@@ -189,8 +189,16 @@ def test_a_module_process_that_is_killed_from_outside_is_taken_up(world: tuple[s
         if write < writes - 1:
             assert process.returncode == -signal.SIGKILL
         server.faults()
-        time.sleep(0.2)  # until the server is through with what it has been told
+        wait_until_answered(server)
         check_the_next_runs(server, arguments, expected)
+
+
+def wait_until_answered(server: Emulator) -> None:
+    """Wait until the server is through with everything that it has been told."""
+    deadline = time.monotonic() + 30
+    while sum(server.counters()["requests"].values()) > len(server.requests()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def start_module(arguments: dict[str, Any], folder: Path) -> subprocess.Popen[bytes]:

@@ -76,9 +76,22 @@ class Sink:
         return "250 OK"
 
 
-class _Controller(Controller):
+class FreePortController(Controller):
+    """A server on a free port of 127.0.0.1, which it knows as soon as it has started."""
+
+    def __init__(self, handler: Any, **options: Any) -> None:
+        super().__init__(handler, hostname="127.0.0.1", port=0, ready_timeout=10, **options)
+
+    def _trigger_server(self) -> None:
+        """The base class would connect to port 0."""
+        server: Any = self.server
+        self.port = int(server.sockets[0].getsockname()[1])
+        super()._trigger_server()  # type: ignore[no-untyped-call]  # aiosmtpd has no types here
+
+
+class _Controller(FreePortController):
     def __init__(self, sink: Sink) -> None:
-        super().__init__(sink, hostname="127.0.0.1", port=0, ready_timeout=10)
+        super().__init__(sink)
         self.sink = sink
 
     def factory(self) -> SMTP:
@@ -89,12 +102,6 @@ class _Controller(Controller):
             auth_require_tls=False,
             auth_required=False,
         )
-
-    def _trigger_server(self) -> None:
-        """The base class would connect to port 0."""
-        server: Any = self.server
-        self.port = int(server.sockets[0].getsockname()[1])
-        super()._trigger_server()  # type: ignore[no-untyped-call]  # aiosmtpd has no types here
 
 
 def certificate(authority: trustme.CA, *names: str, expired: bool = False) -> ssl.SSLContext:

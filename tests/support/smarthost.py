@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import trustme
-from aiosmtpd.controller import Controller
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost
 
 from tests.support.emulator import Emulator
+from tests.support.sink import FreePortController
 
 RIGHT = "correct-horse-battery"
 
@@ -42,11 +41,9 @@ def smtp_server(tmp_path: Path, **options: Any) -> Iterator[Smarthost]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(*options.pop("names", ["127.0.0.1"])).configure_cert(context)
         options["tls_context"] = context
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
-    controller = Controller(options.pop("handler", None), hostname="127.0.0.1", port=port, **options)
+    controller = FreePortController(options.pop("handler", None), **options)
     controller.start()
     try:
-        yield Smarthost("127.0.0.1", port, str(tmp_path / "ca.pem"))
+        yield Smarthost("127.0.0.1", controller.port, str(tmp_path / "ca.pem"))
     finally:
         controller.stop()

@@ -98,7 +98,9 @@ options:
     type: str
   hold:
     description:
-      - With V(true), no other run can change the store until this one has ended, however it ends.
+      - With V(true), no other run can change the store until this one has ended.
+      - After a kill, runs on the same machine can change it again at once. On another machine the file that the message
+        names has to be removed first.
       - With V(false), other runs may change it again.
     type: bool
 seealso:

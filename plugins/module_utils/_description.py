@@ -10,6 +10,15 @@ from typing import Any, Optional
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+_LISTS = (list, tuple)
+#: What to write for a value of each type.
+_WRITTEN = {
+    "bool": "true or false, without quotes (of a template, add | bool)",
+    "list": "a list",
+    "dict": "keys with values",
+    "str": "text, in quotes where it looks like a number or like true or false",
+}
+
 
 def spec_problems(
     name: str, given: Mapping[Any, Any], options: Mapping[str, Any], accounts: Optional[Container[str]] = None
@@ -22,6 +31,7 @@ def spec_problems(
         f"{name}: {message.rstrip('.')}."
         for message in ArgumentSpecValidator(dict(options)).validate(dict(given)).error_messages
     ]
+    found = found or _converted(name, given, options)
     account = given.get("account")
     if not found and account is not None and accounts is not None and account not in accounts:
         # Otherwise the account of the environment variables would be used.
@@ -50,3 +60,38 @@ def unknown_keys(name: str, given: Mapping[Any, Any], options: Mapping[str, Any]
                 if isinstance(entry, Mapping):
                     found += unknown_keys(f"{name}.{key}[{position}]", entry, inner)
     return found
+
+
+def _converted(name: str, given: Mapping[Any, Any], options: Mapping[str, Any]) -> list[str]:
+    """One sentence for each value that the check has read as something else than it is. No value is ever named.
+
+    A playbook uses what it was given: there the text "no" is as good as true, and a name where a list belongs is a list
+    of its letters.
+    """
+    found = []
+    for key, option in options.items():
+        value = given.get(key)
+        if value is None:
+            continue
+        place = f"{name}.{key}"
+        inner = [(f"{place}[{position}]", entry) for position, entry in enumerate(value)] if _is("list", value) else []
+        kinds = [(place, value, option.get("type", "str"))]
+        kinds += [(where, entry, option.get("elements", "raw")) for where, entry in inner]
+        found += [
+            f"{where} has to be {_WRITTEN[kind]}."
+            for where, entry, kind in kinds
+            if kind in _WRITTEN and not _is(kind, entry)
+        ]
+        for where, entry in inner or [(place, value)]:
+            if "options" in option and _is("dict", entry):
+                found += _converted(where, entry, option["options"])
+    return found
+
+
+def _is(kind: str, value: object) -> bool:
+    """Whether a value is of this type as it stands."""
+    if kind == "str":
+        # Before ansible-core 2.19, a text that is encrypted in the file is no str.
+        return not isinstance(value, (bool, int, float, Mapping, *_LISTS))
+    classes: dict[str, Any] = {"bool": bool, "list": _LISTS, "dict": Mapping}
+    return isinstance(value, classes[kind])

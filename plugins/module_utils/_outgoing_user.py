@@ -334,7 +334,8 @@ def parse_wanted(entry: Mapping[str, Any], position: int, update_password: str) 
         position=position,
         present=entry.get("state", "present") == "present",
         update_password=entry.get("update_password") or update_password,
-        password=entry.get("password"),
+        # Before ansible-core 2.19, a text that is encrypted in the file is no str until it is made one.
+        password=None if entry.get("password") is None else str(entry["password"]),
         password_file=entry.get("password_file") or "",
         ignore=bool(entry.get("ignore")),
         ip_risk_acknowledged=bool(entry.get("acknowledge_ip_risk")),

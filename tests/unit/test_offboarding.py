@@ -22,6 +22,8 @@ LEAVING = {"domain": "example.com", "usernames": ["Alice", "bob@example.com"]}
         ({**LEAVING, "action": "burn"}, "remove, lock"),
         ({**LEAVING, "domain": "x"}, "not a domain name"),
         ({**LEAVING, "usernames": ["a/b"]}, "'a/b'"),
+        # Not a, l, i, c and e.
+        ({**LEAVING, "usernames": "alice"}, "spamexperts_offboarding.usernames has to be a list"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(offboarding: Any, word: str) -> None:

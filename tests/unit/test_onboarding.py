@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ def describe(*senders: dict[str, Any], **more: Any) -> dict[str, Any]:
         ({}, "missing required arguments: domain, senders"),
         (describe({**ALICE, "pasword": "x"}), "senders[0] has pasword"),
         (describe({**ALICE, "limits": {"per_hour": "many"}}), "per_hour"),
+        (describe({**ALICE, "shared": "no"}), "senders[0].shared has to be true or false, without quotes"),
+        (describe({**ALICE, "limits": {"enabled": "no"}}), "senders[0].limits.enabled has to be true or false"),
+        (describe({**ALICE, "username": 7}), "senders[0].username has to be text"),
+        (
+            describe(ALICE, shared_limits="per_hour=1"),
+            "spamexperts_onboarding.shared_limits has to be keys with values",
+        ),
         (describe(ALICE, domain="no domain"), "not a domain name"),
         (describe(ALICE, shared_limits={"per_hour": -1}), "per_hour is -1"),
         (describe({"username": "alice", "password": "tiny"}), "senders[0]: the password is shorter"),
@@ -53,6 +61,23 @@ def test_what_is_wrong_is_said_in_a_sentence(onboarding: Any, word: str) -> None
     assert word in found[0]
     assert found[0].endswith(".")
     assert PASSWORD not in found[0]
+
+
+class Encrypted(Sequence[str]):
+    """A text that is encrypted in the file, as an ansible-core before 2.19 hands it over."""
+
+    def __getitem__(self, index: Any) -> Any:
+        return PASSWORD[index]
+
+    def __len__(self) -> int:
+        return len(PASSWORD)
+
+    def __str__(self) -> str:
+        return PASSWORD
+
+
+def test_an_encrypted_text_is_a_text() -> None:
+    assert not _onboarding.problems(describe({"username": "alice", "password": Encrypted()}))
 
 
 def test_all_problems_are_said_at_once() -> None:

@@ -101,14 +101,12 @@ def _tell(plan: Mapping[str, Any], outcome: Mapping[str, str], clients: Mapping[
     """The logins whose people must be told, as they log in from now on: no mail server and no managed profile knows."""
     managed = [state for state in clients.values() if state["state"] in ("updated", "would_update")]
     known = {written_key(login) for state in managed for login in state["logins"]}
-    entries = {entry["login"]: entry for entry in plan["credentials"]}
-    found = []
-    for login in plan["tell"]:
-        entry = entries.get(login, {"name": login, "next_login": login})
-        unchanged = outcome.get(entry["name"]) in (NOT_CHANGED, ROLLED_BACK, ROLLING_BACK)
-        if not unchanged and not known & keys_of([{"login": login, **entry}]):
-            found.append(entry["next_login"])
-    return found
+    unchanged = (NOT_CHANGED, ROLLED_BACK, ROLLING_BACK)
+    return sorted(
+        entry["next_login"]
+        for entry in plan["credentials"]
+        if not entry["hosts"] and outcome.get(entry["name"]) not in unchanged and not known & keys_of([entry])
+    )
 
 
 def summary(data: Mapping[str, Any]) -> list[str]:

@@ -64,9 +64,7 @@ def test_report_of_locks(
         "locked": True,
     }
     times = {"started": "2026-01-01T10:00:00+00:00", "finished": None}
-    data = _rotation_report.report(
-        {"credentials": [entry], "tell": []}, {**times, "hosts": {}, "outcome": {"a": outcome}, **seen}
-    )
+    data = _rotation_report.report({"credentials": [entry]}, {**times, "hosts": {}, "outcome": {"a": outcome}, **seen})
     assert data["credentials"][0].get("locked") is locked
     assert [text.strip() for text in _rotation_report.summary(data) if "locked" in text] == ([line] if line else [])
 
@@ -88,7 +86,7 @@ def test_report() -> None:
         },
     }
     seen["not_handed_over"] = ["a"]
-    data = _rotation_report.report({"credentials": ENTRIES, "tell": ["x@example.com", "y@example.com"]}, seen)
+    data = _rotation_report.report({"credentials": ENTRIES}, seen)
     assert [entry.get("handed_over") for entry in data["credentials"]] == [False, None]
     assert [entry.get("window_seconds") for entry in data["credentials"]] == [7.2, None], "it goes on"
     assert _rotation_report.summary(data) == [
@@ -100,15 +98,13 @@ def test_report() -> None:
         "  h2: active, Mail queue is empty",
         "Thunderbird on desk: updated",
         "Thunderbird on lap: failed, Thunderbird is open",
-        "No mail server uses these logins, and no managed Thunderbird has their new passwords; "
-        "tell the people who do: x@example.com",
         "Not everything is done: run the same again, or set roll_back: true.",
     ]
 
 
 def test_report_of_a_rotation_that_has_not_begun() -> None:
     seen: dict[str, Any] = {"started": "2026-01-01T10:00:00+00:00", "finished": None, "outcome": {}, "hosts": {}}
-    data = _rotation_report.report({"credentials": ENTRIES[1:], "tell": []}, seen)
+    data = _rotation_report.report({"credentials": ENTRIES[1:]}, seen)
     assert data["credentials"] == [
         {
             "name": "b",
@@ -133,15 +129,13 @@ def test_report_without_an_active_host_has_no_window() -> None:
         "hosts": {"h1": {"state": "failed", "reason": "no answer"}, "h2": {"state": "failed", "at": ""}},
         "emergency": True,
     }
-    data = _rotation_report.report({"credentials": ENTRIES[:1], "tell": ["x@example.com"]}, seen)
+    data = _rotation_report.report({"credentials": ENTRIES[:1]}, seen)
     assert "window_seconds" not in data["credentials"][0]
     assert data["emergency"] is True
     assert _rotation_report.summary(data) == [
         "a was not changed, as the vendor did not take the new password (535 No).",
         "  h1: failed, no answer",
         "  h2: failed",
-        "No mail server uses these logins, and no managed Thunderbird has their new passwords; "
-        "tell the people who do: x@example.com",
         "Not everything is done: run the same again, or set roll_back: true.",
     ]
 
@@ -164,10 +158,10 @@ def test_report_says_why_the_vendor_did_not_take_a_login(sent: dict[str, Any], r
         "sent": [{"domain": "example.com", **sent}],
         "tried": [{"login": "c@example.com", "accepted": True, "may_send": False, "reason": "550 No"}],
     }
-    data = _rotation_report.report({"credentials": ENTRIES[1:], "tell": []}, seen)
+    data = _rotation_report.report({"credentials": ENTRIES[1:]}, seen)
     assert data["credentials"][0]["reason"] == reason
     seen["outcome"] = {"b": "committed"}
-    assert "reason" not in _rotation_report.report({"credentials": ENTRIES[1:], "tell": []}, seen)["credentials"][0]
+    assert "reason" not in _rotation_report.report({"credentials": ENTRIES[1:]}, seen)["credentials"][0]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +181,7 @@ def test_report_of_mail_that_had_to_wait(numbers: list[int | None], words: str) 
         "outcome": {"a": "committed"},
         "hosts": {"h1": {"state": "active", "mail": mail}},
     }
-    data = _rotation_report.report({"credentials": [{**ENTRIES[0], "hosts": ["h1"]}], "tell": []}, seen)
+    data = _rotation_report.report({"credentials": [{**ENTRIES[0], "hosts": ["h1"]}]}, seen)
     assert data["credentials"][0]["hosts"]["h1"]["mail"] == mail
     assert _rotation_report.summary(data)[1] == words
 
@@ -216,7 +210,7 @@ def test_report_of_mail_that_had_to_wait(numbers: list[int | None], words: str) 
 )
 def test_who_must_be_told(outcome: str, client: dict[str, Any] | None, tell: list[str], line: str) -> None:
     data = _rotation_report.report(
-        {"credentials": [{**ENTRIES[0], "hosts": []}], "tell": ["a@example.com"]},
+        {"credentials": [{**ENTRIES[0], "hosts": []}]},
         {
             "started": "2026-01-01T10:00:00+00:00",
             "finished": None,
@@ -239,7 +233,7 @@ def test_who_must_be_told_of_another_login(login: str) -> None:
         "hosts": {},
         "outcome": {"b": "committed"},
     }
-    plan = {"credentials": [{**ENTRIES[1], "hosts": []}], "tell": ["b@example.com"]}
+    plan = {"credentials": [{**ENTRIES[1], "hosts": []}]}
     data = _rotation_report.report(plan, seen)
     assert data["tell"] == ["c@example.com"]
     assert "tell the people who do: c@example.com (until now b@example.com)" in _rotation_report.summary(data)[-1]
@@ -276,7 +270,7 @@ def test_report_of_what_is_not_done(outcome: str, state: str, lines: list[str], 
     entry = {**ENTRIES[1], "leaked": leaked}
     times = {"started": "2026-01-01T10:00:00+00:00", "finished": None}
     seen = {**times, "hosts": {"h2": {"state": state}}, "outcome": {"b": outcome}}
-    data = _rotation_report.report({"credentials": [entry], "tell": []}, seen)
+    data = _rotation_report.report({"credentials": [entry]}, seen)
     assert data["credentials"][0].get("leaked", False) is leaked
     hint = f"Not everything is done: run the same again{'.' if leaked else ', or set roll_back: true.'}"
     text = [line.strip() for line in _rotation_report.summary(data)]
@@ -286,7 +280,7 @@ def test_report_of_what_is_not_done(outcome: str, state: str, lines: list[str], 
 def test_report_of_a_password_that_may_be_the_one_that_is_out() -> None:
     entry = {**ENTRIES[0], "leaked": True, "doubtful": True, "hosts": []}
     seen = {"started": "2026-01-01T10:00:00+00:00", "finished": None, "hosts": {}, "outcome": {"a": "committed"}}
-    data = _rotation_report.report({"credentials": [entry], "tell": []}, seen)
+    data = _rotation_report.report({"credentials": [entry]}, seen)
     assert data["credentials"][0]["doubtful"] is True
     assert any("rotate it once more" in line for line in _rotation_report.summary(data))
 
@@ -300,5 +294,5 @@ def test_a_thunderbird_is_known_by_either_form_of_a_domain() -> None:
         "outcome": {"a": "committed"},
         "clients": {"desk": {"state": "updated", "logins": ["a@xn--bcher-kva.example"]}},
     }
-    data = _rotation_report.report({"credentials": [entry], "tell": ["a@bücher.example"]}, seen)
+    data = _rotation_report.report({"credentials": [entry]}, seen)
     assert (list(data["clients"]), data["tell"]) == (["desk"], [])

@@ -18,13 +18,13 @@ from typing import Any, Optional
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError, check_password
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._adoption import (
-    AdoptionError,
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.password_maps import (
     Pair,
-    csv_pairs,
     map_files,
     map_pairs,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import written_key
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._adoption import AdoptionError, csv_pairs
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credential, Credentials
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._secrets import register_secret
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store, StoreError
@@ -154,11 +154,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         store: Store, pairs: Sequence[Pair], proofs: Sequence[Mapping[str, Any]]
     ) -> tuple[Credentials, list[dict[str, Any]]]:
         credentials = store.read(missing=True)
-        known = {login: entry for entry in credentials.entries.values() for login in (entry.login, entry.next_login)}
+        known = {
+            written_key(login): entry
+            for entry in credentials.entries.values()
+            for login in (entry.login, entry.next_login)
+        }
         shown = []
         for pair, proof in zip(pairs, proofs):
             action, reason = "", ""
-            entry = known.get(pair.login)
+            entry = known.get(written_key(pair.login))
             in_store = entry is not None and pair.password in (entry.current, entry.next)
             if in_store:
                 action = "unchanged"
@@ -176,8 +180,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
                     action, reason = "refused", str(problem)
                 else:
                     action = "created"
-                    credentials.entries[pair.login] = known[pair.login] = Credential(
-                        pair.login, pair.login, pair.password
-                    )
+                    entry = Credential(pair.login, pair.login, pair.password)
+                    credentials.entries[pair.login] = known[written_key(pair.login)] = entry
             shown.append({"login": pair.login, "action": action, "reason": reason})
         return credentials, shown

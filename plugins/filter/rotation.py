@@ -30,6 +30,7 @@ class FilterModule:
             "rotation_problems": _rotation_plan.problems,
             "rotation_report": _rotation_report.report,
             "rotation_settled": _rotation.settled,
+            "rotation_strays": _rotation_plan.strays,
             "rotation_summary": _rotation_report.summary,
             "rotation_taken": _rotation.taken,
             "rotation_undone": _rotation.undone,

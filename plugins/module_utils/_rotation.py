@@ -17,6 +17,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     USER,
     InputError,
     normalise_domain,
+    normalise_local_part,
 )
 
 NEXT = "next_login"
@@ -31,7 +32,7 @@ def identity(login: str) -> dict[str, str]:
     method = USER if local else DOMAIN
     user = {"domain": normalise_domain(domain if at else login), "authentication_method": method}
     if local:
-        user["username"] = local
+        user["username"] = normalise_local_part(local, user["domain"])
     return user
 
 

@@ -89,8 +89,8 @@ def plan(
     senders that the mail servers use it for. clients: hosts with Thunderbird -> their logins, or nothing likewise.
     Gives problems (sentences), credentials (with next_login, hosts, the senders that a second login must be able to
     send for, and whether the login is locked first), stage (the option `credentials` of credential_store), hosts, mixed
-    (those that use a login of another rotation, which is not to be finished now), clients (those that use one of these
-    logins), and tell (logins that no host uses).
+    (those that use a login of another rotation, which is not to be finished now), and clients (those that use one of
+    these logins).
     """
     profiles = {host: client.get("logins", False) for host, client in (clients or {}).items()}
     found = _unreadable(uses, profiles)
@@ -170,8 +170,26 @@ def plan(
         "hosts": sorted({host for entry in entries for host in entry["hosts"]}),
         "clients": sorted(host for host, logins in profiles.items() if keys & set(map(written_key, logins or ()))),
         "mixed": sorted({host for name in waiting for host in hosts_of.get(name, ())}),
-        "tell": sorted(entry["login"] for entry in entries if not entry["hosts"]),
     }
+
+
+def strays(plan: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One sentence for each mail server that has one of these logins and would keep its old password.
+
+    seen: mail servers that are not among the hosts of the plan, each with the result of postfix_relay_info, or without
+    what nobody could see. A login whose rotation has begun is finished, whoever has it.
+    """
+    keys = keys_of([entry for entry in plan["credentials"] if not entry["resumed"]])
+    found = []
+    for host, relay in seen.items():
+        logins = [*(entry["login"] for entry in relay.get("logins", ())), *relay.get("other_logins", ())]
+        found += [
+            f"{host} sends with {login}, which its variables do not name, so it would keep the old password; give it "
+            "outgoing_mail_login and outgoing_mail_password (or outgoing_mail_logins) there, or take the login away "
+            "from it, and run again."
+            for login in sorted({login for login in logins if written_key(login) in keys})
+        ]
+    return found
 
 
 def _unreadable(uses: Mapping[str, Uses], profiles: Mapping[str, Uses]) -> list[str]:
@@ -223,10 +241,16 @@ def _taken_logins(
     by_login: Mapping[tuple[str, str], Mapping[str, Any]],
     uses: Sequence[tuple[str, Uses]],
 ) -> list[str]:
-    """One sentence for each second login that is somebody else's, who would lose it."""
+    """One sentence for each login that two credentials have, or that would be taken from somebody who uses it."""
     found = []
     second: dict[tuple[str, str], str] = {}
     for entry in entries:
+        twin = by_login[written_key(entry["login"])]["name"]
+        if twin != entry["name"]:
+            found.append(
+                f"{entry['name']} and {twin} are the same login in the credential store, which can have one password "
+                "only; remove one of the two (credential_store, state: absent)."
+            )
         key = written_key(entry["next_login"])
         if not entry["moves"] or (entry["resumed"] and by_login[key]["name"] == entry["name"]):
             continue
@@ -251,6 +275,7 @@ def _chosen(
 ) -> list[Mapping[str, Any]]:
     """The credentials that the rotation selects; what it names and nobody knows is a problem."""
     logins = list(rotation.get("logins") or ())
+    named = set(logins) | set(map(written_key, logins))
     hosts = set(rotation.get("hosts") or ())
     domains = set()
     for domain in rotation.get("domains") or ():
@@ -259,14 +284,19 @@ def _chosen(
         except InputError as problem:
             found.append(f"{NAME}.domains: {problem}.")
     chosen = []
+    known: set[object] = set()
     for entry in credentials:
-        names = {entry["name"], *_logins(entry)}
-        in_domain = {written_key(login)[0] for login in _logins(entry)} & domains
+        keys = set(map(written_key, _logins(entry)))
+        known |= keys | {entry["name"]}
+        in_domain = {domain for domain, _username in keys} & domains
         on_host = hosts & set(hosts_of.get(entry["name"], ()))
-        if rotation.get("everything") or names & set(logins) or in_domain or on_host:
+        if rotation.get("everything") or named & (keys | {entry["name"]}) or in_domain or on_host:
             chosen.append(entry)
-    known = {name for entry in credentials for name in (entry["name"], *_logins(entry))}
-    found += [f"{NAME}.logins: {login} is not in the credential store." for login in logins if login not in known]
+    found += [
+        f"{NAME}.logins: {login} is not in the credential store."
+        for login in logins
+        if not known & {login, written_key(login)}
+    ]
     found += [f"{NAME}.hosts: {host} is not among the mail servers." for host in sorted(hosts - set(uses))]
     if rotation.get("roll_back"):
         chosen = [entry for entry in chosen if entry["rotating"]]
@@ -284,11 +314,12 @@ def _next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Ma
     if entry["rotating"]:
         wanted = str(entry["next_login"])  # what has begun is finished as it was begun
     elif rotation.get("strategy", IN_PLACE) == ALTERNATE:
-        if pair is None or login not in pair:
+        others = [str(other) for other in pair or () if written_key(other) != written_key(login)]
+        if len(others) != 1:
             raise InputError(
                 f"{name}: the strategy alternate needs {NAME}.alternates.{name} with {login} and a second login"
             )
-        wanted = str(pair[1] if pair[0] == login else pair[0])
+        wanted = others[0]
     else:
         wanted = str(login)
     if wanted != login:

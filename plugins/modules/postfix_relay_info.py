@@ -126,6 +126,14 @@ logins:
       type: str
       returned: always
       sample: shop@example.net
+other_logins:
+  description:
+    - The logins in other tables of C(smtp_sasl_password_maps), which it has not set up, as far as they can be read.
+    - Never a password.
+  returned: when Postfix is installed
+  type: list
+  elements: str
+  sample: [shop@example.com]
 waiting:
   description: How many mails are in the queue, null if Postfix does not say.
   returned: when Postfix is installed
@@ -137,7 +145,13 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files, host_manager, maps, originals
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import (
+    files,
+    host_manager,
+    maps,
+    originals,
+    password_maps,
+)
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import find_instance
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.parameters import PASSWORDS_FILE
@@ -148,6 +162,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.sur
 
 #: Where the role notes that a Postfix which it installs is to be settled.
 UNSETTLED = "/var/lib/smarthost.spamexperts.unsettled"
+_PASSWORD_MAPS = "smtp_sasl_password_maps"
 
 
 def main() -> None:
@@ -197,8 +212,9 @@ def look_at_instance(instance: Instance) -> dict[str, Any]:
     remembered = originals.load(instance)
     running = instance.is_running()
     entries = maps.parse(files.read(instance.path(PASSWORDS_FILE))) if PASSWORDS_FILE in remembered.files else {}
+    settings = instance.effective(["mail_version", _PASSWORD_MAPS])
     return {
-        "version": instance.effective(["mail_version"])["mail_version"],
+        "version": settings["mail_version"],
         "config_directory": instance.config_directory,
         "running": running,
         "default_map_type": instance.default_map_type(),
@@ -206,8 +222,21 @@ def look_at_instance(instance: Instance) -> dict[str, Any]:
         "managed": not remembered.is_empty,
         "unfinished": remembered.unfinished,
         "logins": [{"key": key, "login": value.partition(":")[0]} for key, value in sorted(entries.items())],
+        "other_logins": other_logins(settings[_PASSWORD_MAPS], instance.path(PASSWORDS_FILE)),
         "waiting": waiting(instance) if running else None,
     }
+
+
+def other_logins(setting: str, own: str) -> list[str]:
+    """The logins in the tables of smtp_sasl_password_maps, but for our own."""
+    found: set[str] = set()
+    for path in password_maps.map_files(setting)[0]:
+        try:
+            text = "" if path == own else Path(path).read_text("utf-8", "surrogateescape")
+        except OSError:
+            continue
+        found.update(pair.login for pair in password_maps.map_pairs(text))
+    return sorted(found)
 
 
 def waiting(instance: Instance) -> Optional[int]:

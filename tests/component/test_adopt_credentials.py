@@ -119,6 +119,13 @@ def test_a_csv_is_proven_and_kept(site: Site) -> None:
     assert site.emulator.counters()["writes"] == 0
 
 
+def test_capital_letters_make_no_second_credential(site: Site) -> None:
+    password = PASSWORDS["web@example.com"]
+    result = site.adopt(csv=site.csv({"Web@Example.com": password, "web@example.com": password}))
+    assert actions(result) == {"Web@Example.com": "created", "web@example.com": "unchanged"}
+    assert list(site.stored()) == ["Web@Example.com"]
+
+
 def test_what_the_smarthost_refuses_or_nobody_should_have(site: Site) -> None:
     result = site.adopt(csv=site.csv({"web@example.com": "not the right one", "weak@example.com": WEAK}))
     assert not result["changed"]

@@ -169,9 +169,21 @@ def test_look_at_a_relay(vendor: Emulator, sending: ScratchPostfix) -> None:
         "unfinished": False,
         "default_map_type": "hash",
         "logins": [{"key": f"[localhost]:{vendor.smtp_port}", "login": "server@example.com"}],
+        "other_logins": [],
         "waiting": 1,
     }
     assert {name: run.result[name] for name in expected} == expected
+    assert PASSWORD not in run.raw
+
+
+def test_look_at_logins_that_somebody_else_has_set_up(vendor: Emulator, sending: ScratchPostfix) -> None:
+    table = sending.config_directory / "sasl"
+    table.write_text(f"smtp.elsewhere.example shop@example.com:{PASSWORD}\n[x]:25 web@example.com:{PASSWORD}\n")
+    ours = sending.parameters()["smtp_sasl_password_maps"]
+    sending.set(smtp_sasl_password_maps=f"{ours}, texthash:{table}, hash:/nowhere/sasl, static:user:word")
+    run = run_module("postfix_relay_info", {"config_directory": str(sending.config_directory)})
+    assert run.result["other_logins"] == ["shop@example.com", "web@example.com"]
+    assert [entry["login"] for entry in run.result["logins"]] == ["server@example.com"]
     assert PASSWORD not in run.raw
 
 

@@ -444,6 +444,19 @@ def test_a_limit_is_refused(site: Site, limit: str, emergency: bool) -> None:
     assert site.emulator.requests() == []
 
 
+def test_a_mail_server_that_would_keep_the_old_password(site: Site) -> None:
+    """As after an onboarding: its own tables have the login, and its variables do not."""
+    nothing = json.dumps({"outgoing_mail_login": ""})
+    run = site.rotate("-e", nothing)
+    assert run.returncode == 2
+    assert f"No password was changed. mail1 sends with {NAME}, which its variables do not name" in run.output
+    assert site.stored()[NAME] == {"login": NAME, "current": BEFORE}
+    assert site.emulator.counters()["writes"] == 0
+    # Strangers have the password: the mail server has to wait.
+    assert site.rotate("-e", nothing, emergency=True).returncode == 0
+    assert site.stored()[NAME]["current"] != BEFORE
+
+
 def test_a_controller_that_has_another_name(site: Site) -> None:
     more = site.folder / "more.yml"
     more.write_text(yaml.safe_dump({"mail_clients": {"hosts": {"127.0.0.1": {}}}}), encoding="utf-8")

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._adoption import (
-    AdoptionError,
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.password_maps import (
     Pair,
-    csv_pairs,
     map_files,
     map_pairs,
 )
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._adoption import AdoptionError, csv_pairs
 
 
 def test_map_files() -> None:

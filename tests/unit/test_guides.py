@@ -18,6 +18,7 @@ LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 #: What is quoted in the guides but comes from the vendor or from Postfix.
 OF_OTHERS = {
     "535 Incorrect authentication data",
+    "denied authentication",
     "Too many messages. Please wait for a while and try again.",
     "Message submission is for authorised users only!",
 }

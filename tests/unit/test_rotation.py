@@ -45,6 +45,18 @@ def test_locks_and_what_became_of_them() -> None:
     assert _rotation.undone([{**ENTRIES[0], "login": "bücher.example"}], {"users": [shown]}) == []
 
 
+def test_capital_letters_make_no_difference() -> None:
+    """The vendor shows all users in small letters, and a table of Postfix may have them otherwise."""
+    entry = {**ENTRIES[1], "login": "B@Example.com", "next_login": "C@Example.com"}
+    gone = {"domain": "example.com", "username": "b", "action": "removed"}
+    assert _rotation.old_users([entry], {"b": "committed"})[0]["username"] == "b"
+    assert _rotation.left([entry], {"b": "committed"}, {"users": [gone]}) == {"b": "committed"}
+    assert _rotation.undone([entry], {"users": [{**gone, "action": "updated"}]}) == []
+    present = [{"domain": "example.com", "username": "b", "limits": {"per_hour": 7}}]
+    (user,) = _rotation.users([{**entry, "resumed": False}], ["p"], "next_login", present, {"change_limits": True})
+    assert (user["username"], user["limits"]) == ("c", {"per_hour": 7})
+
+
 def test_a_second_login_that_is_locked() -> None:
     users = [{"domain": "example.com", "username": name, "locked": True} for name in ("a", "b")]
     assert _rotation.locked(ENTRIES, users) == [], "the first logins may be locked"
@@ -178,7 +190,7 @@ def test_a_domain_is_the_same_in_both_of_its_forms() -> None:
     assert _rotation.taken([entry], failed, accepted) == []
     refused = {"users": [{**failed["users"][0], "reason": "the password is too short"}]}
     seen = {"started": "", "finished": "", "outcome": {login: "not_changed"}, "hosts": {}, "sent": refused["users"]}
-    data = _rotation_report.report({"credentials": [{**entry, "hosts": []}], "tell": []}, seen)
+    data = _rotation_report.report({"credentials": [{**entry, "hosts": []}]}, seen)
     assert data["credentials"][0]["reason"] == "the password is too short"
     stays = {**entry, "next_login": login, "moves": False}
     right = {"users": [{"domain": "bücher.example", "username": "b", "action": "updated", "password": "set"}]}

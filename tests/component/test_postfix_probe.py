@@ -181,7 +181,10 @@ def test_look_at_logins_that_somebody_else_has_set_up(vendor: Emulator, sending:
     table.write_text(f"smtp.elsewhere.example shop@example.com:{PASSWORD}\n[x]:25 web@example.com:{PASSWORD}\n")
     ours = sending.parameters()["smtp_sasl_password_maps"]
     sending.set(smtp_sasl_password_maps=f"{ours}, texthash:{table}, hash:/nowhere/sasl, static:user:word")
-    run = run_module("postfix_relay_info", {"config_directory": str(sending.config_directory)})
+    try:
+        run = run_module("postfix_relay_info", {"config_directory": str(sending.config_directory)})
+    finally:
+        sending.set(smtp_sasl_password_maps=ours)
     assert run.result["other_logins"] == ["shop@example.com", "web@example.com"]
     assert [entry["login"] for entry in run.result["logins"]] == ["server@example.com"]
     assert PASSWORD not in run.raw

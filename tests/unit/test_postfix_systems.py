@@ -90,13 +90,11 @@ class SimulatedPostfix:
 
     def _postconf(self, arguments: list[str]) -> str:
         option, names = arguments[0], arguments[1:]
-        values = {**DEFAULTS, **self.version_parameters, **self.main}
+        values = {"default_database_type": self.default_type, **DEFAULTS, **self.version_parameters, **self.main}
         if option == "-n":
             return "".join(f"{name} = {value}\n" for name, value in self.main.items())
         if option == "-x":
-            return "".join(f"{name} = {values[name]}\n" for name in names if name in values)
-        if option == "-h":
-            return f"{self.default_type}\n"
+            return "".join(f"{name} = {value}\n" for name, value in values.items())
         if option == "-e":
             self.main.update(dict(name.split(" = ", 1) for name in names))
         if option == "-X":

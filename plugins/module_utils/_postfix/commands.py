@@ -32,6 +32,7 @@ class Instance:
     def __init__(self, run: Runner, config_directory: str) -> None:
         self._run = run
         self.config_directory = config_directory
+        self._said: dict[tuple[str, ...], str] = {}
 
     def path(self, name: str) -> str:
         """The path of a file in the configuration directory."""
@@ -50,6 +51,16 @@ class Instance:
             raise PostfixError(f"'{shown}' failed in {self.config_directory}: {lines[-1] if lines else answer.code}")
         return answer.out
 
+    def _known(self, *arguments: str) -> str:
+        """What postconf says, asked once until it changes something: each start of a program takes milliseconds."""
+        if arguments not in self._said:
+            self._said[arguments] = self.tell("postconf", *arguments)
+        return self._said[arguments]
+
+    def _change(self, *arguments: str) -> None:
+        self._said.clear()
+        self.tell("postconf", *arguments)
+
     def run_script(self, path: str, *arguments: str) -> None:
         """Run a shell script of the package that must succeed."""
         answer = self._run(["sh", path, *arguments], "")
@@ -60,11 +71,12 @@ class Instance:
 
     def explicit(self) -> dict[str, str]:
         """The parameters that main.cf sets, unexpanded."""
-        return _assignments(self.tell("postconf", "-n"))
+        return _assignments(self._known("-n"))
 
     def effective(self, names: Iterable[str]) -> dict[str, str]:
         """The expanded values of these parameters, defaults included; those that this Postfix lacks are left out."""
-        return _assignments(self.tell("postconf", "-x", *sorted(names)))
+        known = _assignments(self._known("-x"))
+        return {name: known[name] for name in names if name in known}
 
     def expand(self, value: str) -> str:
         """Replace every `$name` in a text by this instance's values."""
@@ -72,44 +84,44 @@ class Instance:
 
     def default_map_type(self) -> str:
         """The map type that this Postfix wants where none is named."""
-        return self.tell("postconf", "-h", "default_database_type").strip()
+        return self.effective(["default_database_type"])["default_database_type"]
 
     def map_types(self) -> list[str]:
         """The map types that this Postfix was built or extended with."""
-        return self.tell("postconf", "-m").split()
+        return self._known("-m").split()
 
     def sasl_types(self) -> list[str]:
         """The SASL implementations that the SMTP client was built with."""
-        return self.tell("postconf", "-A").split()
+        return self._known("-A").split()
 
     def set_parameters(self, values: dict[str, str]) -> None:
         """Write parameters to main.cf in one step."""
-        self.tell("postconf", "-e", *(f"{name} = {value}" for name, value in sorted(values.items())))
+        self._change("-e", *(f"{name} = {value}" for name, value in sorted(values.items())))
 
     def unset_parameters(self, names: Iterable[str]) -> None:
         """Take parameters out of main.cf, so that their defaults apply again."""
-        self.tell("postconf", "-X", *sorted(names))
+        self._change("-X", *sorted(names))
 
     # master.cf
 
     def services(self) -> dict[str, list[str]]:
         """The services of master.cf by `name/type`; each as its words (name, type, ..., command, arguments)."""
-        entries = [line.split() for line in self.tell("postconf", "-M").splitlines()]
+        entries = [line.split() for line in self._known("-M").splitlines()]
         return {f"{words[0]}/{words[1]}": words for words in entries if len(words) >= 8}
 
     def overrides(self, service: str) -> dict[str, str]:
         """The parameters that master.cf overrides with -o for this service."""
-        lines = _assignments(self.tell("postconf", "-P"))
+        lines = _assignments(self._known("-P"))
         prefix = f"{service}/"
         return {name[len(prefix) :]: value for name, value in lines.items() if name.startswith(prefix)}
 
     def set_service(self, service: str, definition: str) -> None:
         """Write one service to master.cf."""
-        self.tell("postconf", "-M", f"{service}={definition}")
+        self._change("-M", f"{service}={definition}")
 
     def unset_service(self, service: str) -> None:
         """Take one service out of master.cf."""
-        self.tell("postconf", "-MX", service)
+        self._change("-MX", service)
 
     # Maps
 

@@ -161,7 +161,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.sur
 )
 
 #: Where the role notes that a Postfix which it installs is to be settled.
-UNSETTLED = "/var/lib/smarthost.spamexperts.unsettled"
+UNSETTLED = "/var/lib/smarthost-postfix-unsettled"
 _PASSWORD_MAPS = "smtp_sasl_password_maps"
 
 

@@ -27,7 +27,7 @@ from tests.support.playbook import PlaybookRun, ansible_environment, run_playboo
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
 PASSWORD = "Correct-Horse-42"
 PROGRAM = "/usr/sbin/postconf"
-NOTE = "/var/lib/smarthost.spamexperts.unsettled"
+NOTE = "/var/lib/smarthost-postfix-unsettled"
 PLAY = """\
 - name: Set up
   hosts: mail_relays

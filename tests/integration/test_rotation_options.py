@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -455,6 +456,12 @@ def test_a_mail_server_that_would_keep_the_old_password(site: Site) -> None:
     # Strangers have the password: the mail server has to wait.
     assert site.rotate("-e", nothing, emergency=True).returncode == 0
     assert site.stored()[NAME]["current"] != BEFORE
+
+
+def test_a_report_may_be_named_from_where_the_run_is_started(site: Site) -> None:
+    run = site.rotate(report=os.path.relpath(site.report_file))
+    assert run.returncode == 0, run.output
+    assert [entry["outcome"] for entry in site.report()["credentials"]] == ["committed"]
 
 
 def test_a_controller_that_has_another_name(site: Site) -> None:

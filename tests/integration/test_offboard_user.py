@@ -215,6 +215,7 @@ def test_where_no_mail_server_can_be_reached_the_vendor_is_told_nevertheless(
     assert "Gathering Facts" not in run.output
 
 
+@pytest.mark.slow
 def test_where_the_only_mail_server_fails_the_vendor_is_told_nevertheless(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
 ) -> None:
@@ -244,6 +245,7 @@ def test_a_limit_does_not_leave_out_the_vendor(tmp_path: Path, emulator: Emulato
     assert site.names() == {"server"}
 
 
+@pytest.mark.slow
 def test_a_test_mail_without_a_login_is_from_the_postmaster_of_the_host(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
 ) -> None:

@@ -190,7 +190,11 @@ def test_a_mail_server_that_sends_by_its_address_goes_on_without_a_login(
     assert "smtp_sasl_password_maps" not in postfix.parameters()
 
 
-@pytest.mark.parametrize("inventory", [{}, {"outgoing_mail_authentication": "login"}], ids=["login", "and method"])
+@pytest.mark.parametrize(
+    "inventory",
+    [{}, pytest.param({"outgoing_mail_authentication": "login"}, marks=pytest.mark.slow)],
+    ids=["login", "and method"],
+)
 def test_a_mail_server_keeps_its_login_where_the_sender_of_the_domain_has_none(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, inventory: dict[str, Any]
 ) -> None:
@@ -209,7 +213,14 @@ def test_a_mail_server_keeps_its_login_where_the_sender_of_the_domain_has_none(
     assert re.search(r"mail1 +unchanged, +its login is not proven", summary), summary
 
 
-@pytest.mark.parametrize("inventory", [{"outgoing_mail_authentication": "login"}, {"outgoing_mail_login": ""}])
+@pytest.mark.parametrize(
+    "inventory",
+    [
+        {"outgoing_mail_authentication": "login"},
+        pytest.param({"outgoing_mail_login": ""}, marks=pytest.mark.slow),
+    ],
+    ids=["method", "no login"],
+)
 def test_a_mail_server_without_a_login_of_its_own_gets_that_of_the_sender(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, inventory: dict[str, Any]
 ) -> None:
@@ -220,6 +231,7 @@ def test_a_mail_server_without_a_login_of_its_own_gets_that_of_the_sender(
     assert {auth["login"] for auth in emulator.auths()} == {"example.com"}
 
 
+@pytest.mark.slow
 def test_a_test_mail_without_a_login_is_from_the_postmaster_of_the_host(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
 ) -> None:

@@ -122,6 +122,7 @@ def test_the_next_run_settles_it(site: Site) -> None:
     assert "Install the packages" not in again.output
 
 
+@pytest.mark.slow
 def test_where_nothing_was_installed_nothing_is_to_be_settled(site: Site) -> None:
     """Somebody installs Postfix in another way then, and lets it take mail from the network."""
     with hidden(site.host):
@@ -133,6 +134,7 @@ def test_where_nothing_was_installed_nothing_is_to_be_settled(site: Site) -> Non
     assert site.interfaces == "all"
 
 
+@pytest.mark.slow
 def test_what_was_installed_before_another_package_failed_is_settled(site: Site) -> None:
     with ExitStack() as stack:
         with hidden(site.host):

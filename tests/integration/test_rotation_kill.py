@@ -21,7 +21,12 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reaso
 PLAYBOOK = yaml.safe_load((ROOT / "playbooks/rotate_credentials.yml").read_text(encoding="utf-8"))
 WRITES = ("smarthost.spamexperts.credential_store", "smarthost.spamexperts.outgoing_users")
 KEEP = "Look at the store and at the vendor / Keep the store for this run"
-READ = ("See who uses which login", "See whose Thunderbird uses which login", "Decide what to do")
+READ = (
+    "See who uses which login",
+    "See whose Thunderbird uses which login",
+    "Decide what to do",
+    "See whether another mail server has these logins",
+)
 PREFLIGHT = "See whether every mail server is well"
 VENDOR = "Change the passwords at the vendor"
 STAGE = "Make everything ready / Have the next passwords in the store before anybody uses them"

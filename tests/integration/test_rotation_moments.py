@@ -46,6 +46,7 @@ def test_killed_when_the_first_logins_are_gone_and_rolled_back(site: RotationSit
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # seven runs
 @pytest.mark.parametrize("event", [FIRST_ACTIVE, REMOVE, COMMIT])
 def test_killed_while_two_logins_are_rolled_back(site: RotationSite, event: str) -> None:
     killed_while_it_rolls_back(site, ALTERNATE, event, BACK)

@@ -136,6 +136,7 @@ def test_the_connection_may_come_from_the_environment(
     assert run.returncode == 0, run.output
 
 
+@pytest.mark.slow
 def test_an_account_with_nothing_in_it_leaves_everything_to_the_environment(tmp_path: Path, emulator: Emulator) -> None:
     onboarding = Onboarding(tmp_path, emulator)
     onboarding.accounts = {"default": None}
@@ -155,6 +156,7 @@ def test_a_misspelt_key_of_an_account_is_named_and_its_value_is_not_shown(tmp_pa
     assert not emulator.users()
 
 
+@pytest.mark.slow
 def test_mail_servers_that_a_pattern_names_are_in_the_summary(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
 ) -> None:

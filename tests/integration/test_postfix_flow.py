@@ -92,7 +92,16 @@ def variants(number: int) -> list[dict[str, Any]]:
     return [cycle[position % len(cycle)] for position in range(number)]
 
 
-@pytest.mark.parametrize(("kind", "changes"), [("hash", 20), ("lmdb", 5), ("cdb", 5), ("texthash", 3)], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("hash", 20),
+        ("lmdb", 5),
+        pytest.param("cdb", 5, marks=pytest.mark.slow),
+        pytest.param("texthash", 3, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_logins_change_while_mail_flows(
     postfix: ScratchPostfix, vendor: Emulator, sink: Sink, kind: str, changes: int
 ) -> None:

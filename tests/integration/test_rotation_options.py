@@ -261,6 +261,7 @@ def test_what_is_out_is_not_rolled_back_by_a_later_run_either(site: Site) -> Non
     assert site.report()["credentials"][0]["outcome"] == "pending"
 
 
+@pytest.mark.slow
 def test_an_emergency_that_only_finishes_a_rotation_says_so(site: Site) -> None:
     """The password that is out may be the new one, which every mail server has already."""
     for state in ("staged", "switched"):
@@ -317,6 +318,7 @@ def test_a_first_login_that_is_gone_is_made_again(site: Site) -> None:
     assert len(site.emulator.mails()) == 1
 
 
+@pytest.mark.slow
 def test_a_false_alarm_is_taken_back_as_the_guide_says(site: Site) -> None:
     site.emulator.faults({"match": "outgoingusers/setpassword", "kind": "status", "code": 503, "times": None})
     run = site.rotate(emergency=True, emergency_action="lock")
@@ -511,6 +513,7 @@ def vault() -> Iterator[Vault]:
         made.server.server_close()
 
 
+@pytest.mark.slow
 def test_another_store_is_told_as_the_guide_says(site: Site, vault: Vault) -> None:
     (block,) = [block for block in guide_blocks() if "X-Vault-Token" in block.text]
     tasks = site.folder / "vault.yml"

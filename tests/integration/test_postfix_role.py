@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_the_whole_life(tmp_path: Path, vendor: Emulator, postfix: ScratchPostfi
     second = play(tmp_path, vendor, postfix, **variables)
     assert second.returncode == 0, second.output
     assert second.changed() == 0
-    assert len(re.findall(r"^TASK ", second.output, re.MULTILINE)) <= 8
+    assert len(re.findall(r"^TASK ", second.output, re.MULTILINE)) <= 9
 
     back = play(tmp_path, vendor, postfix, "-e", "outgoing_mail_state=absent", **variables)
     assert back.returncode == 0, back.output
@@ -102,6 +103,19 @@ def test_a_test_mail_of_which_no_log_tells_proves_nothing(
     assert "no mail log of this host mentions it, so nothing is proven. Give Postfix a log" in run.output
     postfix.wait_until_empty()
     assert len(vendor.mails()) == 1
+
+
+def test_the_test_mail_of_a_login_that_is_no_address(tmp_path: Path, vendor: Emulator, postfix: ScratchPostfix) -> None:
+    run = play(
+        tmp_path,
+        vendor,
+        postfix,
+        outgoing_mail_login="example.net",
+        outgoing_mail_password=OTHER,
+        outgoing_mail_test_recipient="someone@elsewhere.example",
+    )
+    assert run.returncode == 0, run.output
+    assert [mail["mail_from"] for mail in vendor.mails()] == [f"postmaster@{socket.getfqdn()}"]
 
 
 def test_a_login_that_does_not_work_is_named(tmp_path: Path, vendor: Emulator, postfix: ScratchPostfix) -> None:

@@ -353,6 +353,19 @@ def test_keys_are_shown_as_people_name_them(key: model.Key, text: str) -> None:
     assert str(key) == text
 
 
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ("ab", "a@example.com, b@example.com"),
+        ("abc", "a@example.com, b@example.com, c@example.com"),
+        ("abcd", "a@example.com, b@example.com, c@example.com, ..."),
+    ],
+)
+def test_a_message_names_the_first_three(names: str, text: str) -> None:
+    users = [model.OutgoingUser(model.Key("example.com", name), model.USER) for name in names]
+    assert model.first_three(users) == text
+
+
 @given(st.ip_addresses(v=4) | st.ip_addresses(v=6))
 def test_an_address_and_its_longest_network_are_the_same(address: Any) -> None:
     if address.is_multicast or address.is_unspecified:

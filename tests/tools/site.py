@@ -79,7 +79,7 @@ def fill() -> None:
 def ansible_link(match: re.Match[str]) -> str:
     """Return a link in place of a label of Ansible's own documentation; any other label stays."""
     label = match["label"] or match["only"]
-    return f"`{match['text'] or label} <{LABELS[label]}>`__" if label in LABELS else match[0]
+    return f"`{match['text'] or label.replace('_', ' ')} <{LABELS[label]}>`__" if label in LABELS else match[0]
 
 
 def run(command: list[str], **environment: str) -> None:

@@ -104,7 +104,7 @@ coverage: environment  ## What unit and component tests together have run of plu
 	@$(STAGE) coverage sh -c 'coverage combine --keep --quiet $(BUILD)/coverage/test-* && coverage report'
 
 test-integration: packages-test environment  ## Real playbooks, real Postfix, real Thunderbird, against the emulator
-	@$(STAGE) integration $(PYTEST) $(PARALLEL_FILES) -m "not slow" tests/integration $(wildcard tests/fleet)
+	@$(STAGE) integration $(PYTEST) $(PARALLEL_FILES) -m "not slow" tests/integration
 
 test-slow: packages-test environment  ## For a nightly job: what takes minutes, mutation, Galaxy's importer, known holes, the site
 	@tests/tools/all slow mutation importer audit docs
@@ -156,4 +156,4 @@ bench: environment  ## Ratios against what a user would do instead
 	@python -m benchmarks $(ARGS)
 
 clean:  ## Remove everything that make has made
-	@rm -rf $(BUILD) $(VENV) collections .ansible .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(BUILD) $(VENV) collections changelogs/.plugin-cache.yaml .ansible .mypy_cache .ruff_cache .hypothesis

@@ -89,6 +89,7 @@ options:
         C(automatic_lock), C(lock_timeout), C(maximum_unlocks), and any name used in C(settings)) to those of the call.
       - C(fields) maps these names, C(authentication_method) and C(locked) to the fields in the reply of V(list).
       - C(values) maps the words C(true), C(false), C(inherit), C(user), C(domain) and C(ip) to those of the call.
+        Free settings are sent as they are, C(true) and C(false) as 1 and 0.
       - C(fixed) has further parameters of the call, which are always sent as they are.
       - M(smarthost.spamexperts.api_info) returns a block that is ready to paste.
     type: dict

@@ -11,6 +11,7 @@ from typing import Any, Callable, Optional
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils import _onboarding, _summary
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._passwords import (
     PasswordFileError,
     read_or_generate,
@@ -37,7 +38,9 @@ def onboarding_relay(onboarding: Mapping[str, Any]) -> Optional[dict[str, Any]]:
 def onboarding_people(
     onboarding: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]], check_mode: bool = False
 ) -> list[dict[str, Any]]:
-    """Return the people. Raises AnsibleFilterError for a password file that is not there or cannot be read."""
+    """Return the people. Raises AnsibleFilterError for somebody without a name, and for a password file that is not
+    there or cannot be read.
+    """
 
     def read(path: str) -> str:
         password, new = read_or_generate(path, write=False)
@@ -50,7 +53,7 @@ def onboarding_people(
 
     try:
         return _onboarding.people(onboarding, wanted, read)
-    except PasswordFileError as problem:
+    except (InputError, PasswordFileError) as problem:
         raise AnsibleFilterError(f"{problem}.") from None
 
 

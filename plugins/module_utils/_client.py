@@ -26,6 +26,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._redaction import Redactor
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._reply import (
     REMEDIES,
@@ -348,7 +349,13 @@ def _encode(value: str) -> Optional[str]:
 
 
 def _proxy_secrets(proxies: Iterable[str]) -> list[str]:
-    passwords = [urlsplit(proxy).password or "" for proxy in proxies]
+    try:
+        passwords = [urlsplit(proxy).password or "" for proxy in proxies]
+    except ValueError:
+        # The reason would quote the address, and with it the password.
+        raise InputError(
+            "the proxy of the environment (HTTPS_PROXY or ALL_PROXY) has an address that cannot be read; correct it"
+        ) from None
     return passwords + [unquote(password) for password in passwords]
 
 

@@ -37,12 +37,15 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._passwords import (
     PasswordFileError,
     read_or_generate,
+    write_new,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile import (
     ACTIONS,
     FAILED,
     IGNORED,
+    ON_CREATE,
     ON_MISMATCH,
+    PASSWORD_SET,
     UNCHANGED,
     UNKNOWN,
     Change,
@@ -91,7 +94,8 @@ def with_passwords(wanted: Sequence[Wanted], place: str, *, write: bool) -> list
             complete.append(entry)
             continue
         try:
-            password, new = read_or_generate(entry.password_file, write=write)
+            # With on_create nobody knows yet whether the user is new; see _write_passwords.
+            password, new = read_or_generate(entry.password_file, write=write and entry.update_password != ON_CREATE)
             check_password(password, entry.login("domain"))
             complete.append(replace(entry, password=password, password_is_new=new))
         except (InputError, PasswordFileError) as problem:
@@ -160,6 +164,7 @@ def _reconcile(module: AnsibleModule, client: Client, wanted: Sequence[Wanted], 
     changes = plan(current, wanted, methods, rules)
     hopeless = any(change.action == FAILED for change in changes) and not params["continue_on_error"]
     if not module.check_mode and not hopeless:
+        _write_passwords(active, changes)
         refusals = sum(current.proofs.get(e.key) is Proof.REFUSED and not e.password_is_new for e in active)
         applier = Applier(client, methods, server, module.warn, refusals)
         applier.apply(changes, params["concurrency"], params["continue_on_error"])
@@ -168,6 +173,22 @@ def _reconcile(module: AnsibleModule, client: Client, wanted: Sequence[Wanted], 
         for change in changes:
             change.stop()
     return changes
+
+
+def _write_passwords(wanted: Sequence[Wanted], changes: Sequence[Change]) -> None:
+    """Write the generated passwords of those who are made with on_create, before anything is sent."""
+    used = {change.key for change in changes if change.password == PASSWORD_SET and change.action != FAILED}
+    for entry in wanted:
+        if entry.password_is_new and entry.update_password == ON_CREATE and entry.key in used:
+            try:
+                _password, new = write_new(entry.password_file, entry.password or "")
+            except PasswordFileError as problem:
+                raise InputError(f"{problem}. Nothing was changed at the API.") from None
+            if not new:
+                raise InputError(
+                    f"password_file {entry.password_file} was made by another run at this moment, and nothing was "
+                    "changed at the API; run again."
+                )
 
 
 def _read(module: AnsibleModule, client: Client, methods: Methods, domains: Iterable[str]) -> Current:

@@ -15,8 +15,10 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     IP,
     USER,
     InputError,
+    Key,
     Wanted,
     normalise_domain,
+    normalise_local_part,
     parse_limits,
     parse_wanted,
 )
@@ -113,26 +115,40 @@ def _can_log_in(sender: Mapping[str, Any]) -> bool:
     return bool(sender.get("password") or sender.get("password_file"))
 
 
+def _key_of(name: str, domain: str) -> Optional[Key]:
+    """Who is meant by a local part, or by an address of this domain or another; None for what is neither."""
+    local, _at, other = name.partition("@")
+    try:
+        key_domain = normalise_domain(other or domain)
+        return Key(key_domain, normalise_local_part(local, key_domain))
+    except InputError:
+        return None
+
+
 def people(
     onboarding: Mapping[str, Any], wanted: Iterable[Mapping[str, Any]], read: Callable[[str], str]
 ) -> list[dict[str, Any]]:
     """The option `people` of Thunderbird's tasks, for those people of a host who are senders of this domain.
 
     wanted: each with the `user` of the host and, where it differs, the `username` of the sender. read: gives the
-    password in a file. Everything else of an entry, such as a primary password, is passed on.
+    password in a file. Everything else of an entry, such as a primary password, is passed on. Raises InputError for an
+    entry of nobody.
     """
-    senders = {}
+    senders: dict[Optional[Key], tuple[str, Mapping[str, Any]]] = {}
     for sender in onboarding["senders"]:
         entry = parse_wanted({**sender, "domain": onboarding["domain"]}, 0, "on_mismatch")
         if entry.user.method == USER:
-            senders[entry.key.username] = (entry.login("domain"), sender)
+            senders[entry.key] = (entry.login("domain"), sender)
     result = []
     for person in wanted:
         rest = {name: value for name, value in person.items() if name != "username"}
-        name = str(person.get("username") or person["user"]).lower().partition("@")[0]
-        if name not in senders:
+        name = person.get("username") or person.get("user")
+        if not name:
+            raise InputError("spamexperts_people has somebody without user and username; say which sender it is")
+        key = _key_of(str(name), onboarding["domain"])
+        if key not in senders:
             continue
-        login, sender = senders[name]
+        login, sender = senders[key]
         password = sender.get("password") or (read(sender["password_file"]) if sender.get("password_file") else None)
         given = {} if password is None else {"password": password}
         result.append({"identities": [login], **rest, "login": login, **given})

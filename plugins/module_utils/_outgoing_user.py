@@ -263,13 +263,18 @@ def check_password(password: str, login: str) -> None:
         raise InputError("the password is a part of the login; take one that nobody can guess")
 
 
+def _number(value: Any) -> Any:
+    """A number that a template has made into text; the argument spec has let it pass."""
+    return int(value) if isinstance(value, str) else value
+
+
 def parse_limits(limits: Mapping[str, Any]) -> State:
     """The option `limits` as attributes; what is not given is not in the result."""
     state: State = {}
     if limits.get("enabled") is not None:
         state["limits.enabled"] = bool(limits["enabled"])
     for name in LIMIT_NAMES:
-        value = limits.get(name)
+        value = _number(limits.get(name))
         if value is None:
             continue
         if isinstance(value, bool) or not 0 <= value <= HIGHEST_LIMIT:
@@ -292,7 +297,7 @@ def parse_state(entry: Mapping[str, Any]) -> State:
         if entry.get(name) is not None:
             state[name] = bool(entry[name])
     for name, highest, unit in (("lock_timeout", 10080, " minutes"), ("maximum_unlocks", 100, "")):
-        value = entry.get(name)
+        value = _number(entry.get(name))
         if value is None:
             continue
         if isinstance(value, bool) or not 1 <= value <= highest:

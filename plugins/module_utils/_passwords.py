@@ -32,8 +32,7 @@ def generate(length: int = DEFAULT_LENGTH, alphabet: str = SAFE_ALPHABET) -> str
 def read_or_generate(path: str, *, write: bool) -> tuple[str, bool]:
     """Give the password in this file; where there is no file, a new one, which is written there first when `write`.
 
-    The second value says whether the password is new, so that no server can know it yet. The file
-    has mode 0600 and appears complete or not at all. Raises PasswordFileError.
+    The second value says whether the password is new, so that no server can know it yet. Raises PasswordFileError.
     """
     file = Path(path).expanduser()
     try:
@@ -43,10 +42,17 @@ def read_or_generate(path: str, *, write: bool) -> tuple[str, bool]:
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "it is not UTF-8"
         raise PasswordFileError(f"password_file {path} cannot be read: {reason}; correct it, or name another") from None
-    if not write:
-        return password, True
+    return write_new(path, password) if write else (password, True)
+
+
+def write_new(path: str, password: str) -> tuple[str, bool]:
+    """Write this new password into the file, and return it; the one of another run that was faster, and False.
+
+    The file has mode 0600 and appears complete or not at all. It is on disk when this returns. Raises
+    PasswordFileError.
+    """
     try:
-        return _create(file, password)
+        return _create(Path(path).expanduser(), password)
     except OSError as problem:
         raise PasswordFileError(
             f"password_file {path} cannot be written: {problem.strerror}; make its folder, or name another file"
@@ -58,7 +64,6 @@ def _read(file: Path) -> str:
 
 
 def _create(file: Path, password: str) -> tuple[str, bool]:
-    """Write the file, unless another run was faster: then its password holds. It is on disk when this returns."""
     new = True
     handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:

@@ -156,7 +156,9 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
         return _plan_existing(current, entry, methods, rules, wanted)
     add = add_step(entry, methods)
     if exists is False and add is None:
-        raise InputError(f"the {entry.key} does not exist, and creating it needs a password; give one")
+        only_locked = entry.user.state == {"locked": True}
+        what = "so there is nothing to lock" if only_locked else "and creating it needs a password; give one"
+        raise InputError(f"the {entry.key} does not exist, {what}")
     overwriting_is_right = entry.user.method == IP or entry.update_password != ON_CREATE
     if add is None or (exists is None and not overwriting_is_right):
         return _plan_unknowable(entry, methods, add)
@@ -224,6 +226,11 @@ def _plan_password(
     if entry.password is None:
         return "", []
     proof = current.proofs.get(entry.key, Proof.UNKNOWN)
+    if entry.password_is_new and entry.update_password == ON_CREATE:
+        raise InputError(
+            f"the {entry.key} exists, but password_file {entry.password_file} does not; with update_password: "
+            "on_create the password stays, so put it into that file, or use on_mismatch, which sets a new one"
+        )
     if entry.update_password == ON_CREATE or (entry.update_password == ON_MISMATCH and proof is Proof.RIGHT):
         return PASSWORD_KEPT, []
     if methods.find(SET_PASSWORD):
@@ -311,7 +318,7 @@ def _protected(key: Key, patterns: Iterable[str]) -> bool:
 
 def diff(changes: Sequence[Change]) -> dict[str, Any]:
     """What has changed, or would change, before and after; passwords only as a placeholder."""
-    sides: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
+    sides: dict[str, Any] = {"before": {}, "after": {}}
     for change in changes:
         if not change.changed or change.action == FAILED:  # what a failure has left behind is not known
             continue
@@ -325,4 +332,4 @@ def diff(changes: Sequence[Change]) -> dict[str, Any]:
                 sides["after"][name]["password"] = f"{PASSWORD_PLACEHOLDER}, new"
                 if change.before:
                     sides["before"][name]["password"] = f"{PASSWORD_PLACEHOLDER}, old"
-    return dict(sides)
+    return sides

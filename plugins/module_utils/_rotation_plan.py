@@ -67,7 +67,8 @@ def problems(rotation: object, accounts: Optional[Container[str]] = None) -> lis
     if rotation.get("emergency_action") and not rotation.get("emergency"):
         found.append(f"{NAME} has emergency_action without emergency: true; add it, or leave out emergency_action.")
     for name, pair in (rotation.get("alternates") or {}).items():
-        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(set(pair)) != 2 or len(pair) != 2:
+        logins = pair if isinstance(pair, Sequence) and all(isinstance(login, str) for login in pair) else []
+        if isinstance(pair, str) or len(logins) != 2 or len(set(logins)) != 2:
             found.append(f"{NAME}.alternates: {name} needs a list of two different logins.")
     if rotation.get("strategy") == ALTERNATE and not rotation.get("alternates"):
         found.append(f"{NAME}: the strategy alternate needs alternates, the two logins of each credential.")

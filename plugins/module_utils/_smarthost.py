@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The smarthost that the options name. Apart from `_arguments`: mail servers do not load the HTTP client."""
+"""The smarthost that the options name. Apart from `_arguments`: mail servers have no use for the options of the API."""
 
 from __future__ import annotations
 

@@ -13,6 +13,8 @@ from typing import Callable, NamedTuple, Optional
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import unicode_domain
 
+#: What the record of a domain has to include, unless the provider names another.
+DEFAULT_INCLUDE = "spf.antispamcloud.com"
 #: RFC 7208, section 4.6.4.
 MOST_LOOKUPS = 10
 MOST_VOID_LOOKUPS = 2

@@ -15,9 +15,9 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     LIMIT_NAMES,
     USER,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._spf import DEFAULT_INCLUDE
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.dialogue import settings_by_hand
 
-DEFAULT_SPF_INCLUDE = "spf.antispamcloud.com"
 _WIDTH = 32
 
 
@@ -104,7 +104,7 @@ def _named(result: Mapping[str, Any], method: str) -> list[str]:
 
 
 def _spf(name: str, onboarding: Mapping[str, Any], looked_up: Any) -> Iterable[str]:
-    include = onboarding.get("spf_include") or DEFAULT_SPF_INCLUDE
+    include = onboarding.get("spf_include") or DEFAULT_INCLUDE
     found = looked_up["domains"][0] if looked_up and looked_up.get("domains") else {}
     problems = [f"  {problem}" for problem in found.get("problems", ())]
     if found.get("recommended_record"):

@@ -39,17 +39,17 @@ EXAMPLES = r"""
 RETURN = r"""
 version:
   description: The version that the server names, empty where it names none.
-  returned: always
+  returned: success
   type: str
   sample: "115655.20170425"
 role:
   description: The role of the caller, empty where the server does not say.
-  returned: always
+  returned: success
   type: str
   sample: admin
 methods:
   description: The method table, one entry for each operation.
-  returned: always
+  returned: success
   type: list
   elements: dict
   sample:
@@ -87,12 +87,12 @@ methods:
 api_methods:
   description:
     - What is given, discovered and proposed beyond the documented calls, in the form of the option O(api_methods).
-  returned: always
+  returned: success
   type: dict
   sample: {"list": {"call": "outgoingusers/list", "parameters": {"domain": "domain"}}}
 works:
   description: What of this collection works with this server.
-  returned: always
+  returned: success
   type: dict
   sample:
     create_users: true

@@ -78,7 +78,7 @@ EXAMPLES = r"""
 RETURN = r"""
 user:
   description: What was done with the user, or would be done in check mode. Never a password.
-  returned: always
+  returned: unless nothing could be planned
   type: dict
   sample:
     domain: example.com

@@ -52,7 +52,7 @@ EXAMPLES = r"""
 RETURN = r"""
 users:
   description: The outgoing users, in the order of their domain and username.
-  returned: always
+  returned: success
   type: list
   elements: dict
   sample:

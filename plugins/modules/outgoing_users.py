@@ -209,7 +209,7 @@ users:
   description:
     - The users that changed, failed or are not known, in the order of their domain and username; all users with
       O(return_unchanged=true).
-  returned: always
+  returned: unless nothing could be planned
   type: list
   elements: dict
   sample:
@@ -270,7 +270,7 @@ users:
       sample: another user failed before
 totals:
   description: The number of users for each action.
-  returned: always
+  returned: unless nothing could be planned
   type: dict
   sample:
     created: 1

@@ -93,7 +93,7 @@ EXAMPLES = r"""
 RETURN = r"""
 logins:
   description: What each login has shown, in the order of O(logins). Never a password.
-  returned: always
+  returned: unless an option is wrong
   type: list
   elements: dict
   sample:

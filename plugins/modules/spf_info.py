@@ -73,7 +73,7 @@ EXAMPLES = r"""
 RETURN = r"""
 domains:
   description: What is known about each domain, in the order of the option.
-  returned: always
+  returned: success
   type: list
   elements: dict
   sample:
@@ -168,6 +168,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     unicode_domain,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._spf import (
+    DEFAULT_INCLUDE,
     LookupFailure,
     Report,
     inspect,
@@ -230,7 +231,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "domains": {"type": "list", "elements": "str", "required": True},
-            "include": {"type": "str", "default": "spf.antispamcloud.com"},
+            "include": {"type": "str", "default": DEFAULT_INCLUDE},
             "nameservers": {"type": "list", "elements": "str"},
             "port": {"type": "int", "default": 53},
             "timeout": {"type": "int", "default": 5},

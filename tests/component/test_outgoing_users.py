@@ -410,7 +410,7 @@ def test_limits_that_cannot_be_set_are_refused_before_anything_is_written(
     assert documented_emulator.counters()["writes"] == 0
 
 
-def test_without_a_list_absent_answers_for_itself(documented: Run, documented_emulator: Emulator) -> None:
+def test_without_a_list_absent_answers_for_itself(documented: Run) -> None:
     documented(USERS)
     gone = [{"domain": "example.com", "username": "alice", "state": "absent"}]
     assert actions(documented(gone, check=True)) == {"alice@example.com": "unknown"}
@@ -425,6 +425,24 @@ def test_without_a_list_purge_is_refused(documented: Run, documented_emulator: E
     assert run.failed
     assert "to list outgoing users" in run.message
     assert documented_emulator.counters()["writes"] == 0
+
+
+def test_on_create_writes_no_password_that_nobody_has(full: Run, emulator: Emulator, tmp_path: Any) -> None:
+    full(USERS[:1])
+    file = tmp_path / "alice"
+    entry = [{"domain": "example.com", "username": "alice", "password_file": str(file)}]
+    for check in (True, False):
+        run = full(entry, update_password="on_create", check=check)
+        assert f"exists, but password_file {file} does not; with update_password: on_create the password" in run.message
+        assert not file.exists()
+    new = [{**entry[0], "username": "new"}]
+    assert full(new, update_password="on_create").changed
+    emulator.reset_counters()
+    assert not full(new).changed, "what is in the file works"
+    assert (emulator.counters()["auths"], emulator.counters()["auths_refused"]) == (1, 0)
+    missing = full([{**new[0], "username": "newer", "password_file": "/nonexistent/x"}], update_password="on_create")
+    assert "password_file /nonexistent/x cannot be written" in missing.message
+    assert "Nothing was changed at the API" in missing.message
 
 
 def test_on_create_without_a_list_is_unknown_since_an_add_may_overwrite(

@@ -58,6 +58,28 @@ def test_password_in_main_cf(postfix: ScratchPostfix) -> None:
     assert snapshot(postfix.config_directory) == before
 
 
+def test_a_password_that_somebody_has_put_into_main_cf_since_is_not_shown(postfix: ScratchPostfix) -> None:
+    configure(postfix)
+    postfix.set(smtp_sasl_password_maps="static:old:Secret-Word-1")
+    run = relay(postfix, state="absent")
+    assert "was changed by hand" in run.raw
+    assert "(holds a password)" in run.raw
+    assert "Secret-Word-1" not in run.raw
+
+
+def test_a_password_that_somebody_has_put_into_master_cf_is_not_shown(postfix: ScratchPostfix) -> None:
+    postfix.run("postconf", "-P", "smtp/unix/smtp_sasl_password_maps=static:old:Secret-Word-1")
+    run = configure(postfix)
+    assert "master.cf overrides smtp_sasl_password_maps with '(holds a password)'" in run.message
+    assert "Secret-Word-1" not in run.raw
+    configure(postfix, dedicated_transport=True)
+    postfix.run("postconf", "-P", "smarthost/unix/smtp_sasl_password_maps=static:old:Secret-Word-1")
+    run = configure(postfix, dedicated_transport=True)
+    assert run.changed
+    assert "smtp_sasl_password_maps=(holds a password)" in run.raw
+    assert "Secret-Word-1" not in run.raw
+
+
 def test_file_of_somebody_else(postfix: ScratchPostfix) -> None:
     (postfix.config_directory / "smarthost_passwords").write_text("theirs\n", encoding="utf-8")
     assert_refused(postfix, "smarthost_passwords exists and is not ours")

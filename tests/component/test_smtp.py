@@ -191,7 +191,7 @@ def test_no_auth(tmp_path: Path) -> None:
     assert proof.reason == "127.0.0.1 offers neither AUTH PLAIN nor AUTH LOGIN"
 
 
-def test_login_only(emulator: Emulator, tmp_path: Path) -> None:
+def test_login_only(tmp_path: Path) -> None:
     with smtp_server(tmp_path, tls=True, auth_exclude_mechanism=["PLAIN"]) as server:
         assert prove_login(server, "user0@example.com", RIGHT).verdict is Verdict.REFUSED
 

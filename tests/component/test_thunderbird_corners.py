@@ -129,6 +129,11 @@ def test_a_child_that_takes_too_long_is_ended() -> None:
     assert time.monotonic() - begin < 30
 
 
+def test_a_child_that_ends_without_an_answer_is_named() -> None:
+    with pytest.raises(ThunderbirdError, match="ended without a result; run the task again"):
+        child.run(lambda: os._exit(3))
+
+
 # What an error says
 
 

@@ -71,7 +71,10 @@ class Fleet:
         if impossible:
             raise FleetError(impossible)
         if self.directory.exists() and any(self.directory.iterdir()):
-            raise FleetError(f"{self.directory} is not empty; remove an old fleet with: python -m tests.fleet down")
+            raise FleetError(
+                f"{self.directory} is not empty; remove an old fleet with: "
+                f"python -m tests.fleet down --directory {self.directory}"
+            )
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o755)  # Postfix's own users must be able to pass
         self.network = Network.claim()

@@ -59,7 +59,9 @@ class Network:
                 return network
             if "File exists" not in done.stderr:
                 raise FleetError(f"no network namespace can be made here: {done.stderr.strip()}")
-        raise FleetError("all 256 fleet numbers are in use; remove old fleets with: python -m tests.fleet down")
+        raise FleetError(
+            "all 256 fleet numbers are in use; remove old fleets with: python -m tests.fleet down --directory DIR"
+        )
 
     @property
     def emulator_address(self) -> str:

@@ -176,6 +176,22 @@ def test_a_login_that_a_mail_server_needs_is_not_taken_away(
     assert not any(user["locked"] for user in emulator.users())
 
 
+def test_a_login_in_a_table_that_somebody_else_has_written_is_not_overlooked(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    site = Site(tmp_path, emulator, postfix)
+    table = postfix.config_directory / "sasl"
+    table.write_text(f"smarthost.example Alice@Example.com:{PASSWORD}\n", encoding="utf-8")
+    postfix.set(smtp_sasl_password_maps=f"texthash:{table}")
+    run = site.run("offboard_user", usernames=["alice"])
+    assert run.returncode != 0
+    assert (
+        "has Alice@Example.com in a table of smtp_sasl_password_maps that this collection has not written" in run.output
+    )
+    assert PASSWORD not in run.output
+    assert site.names() == {"alice", "server"}
+
+
 def test_somebody_is_locked(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
     site = Site(tmp_path, emulator, postfix)
     run = site.run("offboard_user", usernames=["alice"], action="lock")

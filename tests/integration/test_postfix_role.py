@@ -118,6 +118,20 @@ def test_the_test_mail_of_a_login_that_is_no_address(tmp_path: Path, vendor: Emu
     assert [mail["mail_from"] for mail in vendor.mails()] == [f"postmaster@{socket.getfqdn()}"]
 
 
+def test_true_and_false_may_be_text_as_in_an_ini_inventory(
+    tmp_path: Path, vendor: Emulator, postfix: ScratchPostfix
+) -> None:
+    no = ["ignore_host_manager", "install", "only_named_senders", "reveal_password_to_any_server", "prove_login"]
+    no += ["reveal_mail_without_tls", "start"]
+    texts = {f"outgoing_mail_{name}": "false" for name in no}
+    run = play(tmp_path, vendor, postfix, outgoing_mail_connection_reuse="true", **texts)
+    assert run.returncode == 0, run.output
+    assert vendor.auths() == []
+    run = play(tmp_path, vendor, postfix, **{**texts, "outgoing_mail_prove_login": "true"})
+    assert run.returncode == 0, run.output
+    assert [auth["login"] for auth in vendor.auths()] == ["server@example.com"]
+
+
 def test_a_login_that_does_not_work_is_named(tmp_path: Path, vendor: Emulator, postfix: ScratchPostfix) -> None:
     run = play(tmp_path, vendor, postfix, outgoing_mail_password="Another-Horse-42")
     assert run.returncode != 0

@@ -205,7 +205,7 @@ def test_unknown_authority(postfix: ScratchPostfix, vendor: Emulator) -> None:
     assert_arrives_once(postfix, vendor)
 
 
-def test_levels_that_give_something_away(postfix: ScratchPostfix, tmp_path: Path) -> None:
+def test_levels_that_give_something_away(postfix: ScratchPostfix) -> None:
     """They do what their names say, and no more."""
     authority = trustme.CA()
     with Sink(certificate(authority, "other.example")) as server:

@@ -20,6 +20,21 @@ def test_map_files() -> None:
     assert map_files("") == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("setting", "files", "others"),
+    [
+        ("inline:{ {[h]:587=user:pass,word12345} }, hash:/etc/a", ["/etc/a"], ["inline"]),
+        ("static:{user:pass word}", [], ["static"]),
+        ("static:user:pass word:12345", [], ["static", "unknown"]),
+        ("static:{user:pass word", [], ["static"]),
+    ],
+)
+def test_no_part_of_a_password_is_taken_for_the_type_of_a_map(
+    setting: str, files: list[str], others: list[str]
+) -> None:
+    assert map_files(setting) == (files, others)
+
+
 def test_map_pairs() -> None:
     text = (
         "# comment: no:login\n\n  # another\n[smart.test]:587 a@example.com:se:cr et \n"

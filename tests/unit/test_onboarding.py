@@ -207,6 +207,7 @@ def test_people_of_a_host_get_the_logins_of_the_senders(tmp_path: Path) -> None:
         {"user": "desk", "username": "info@example.com", "primary_password": "x"},
         {"user": "bob"},
         {"user": "eve"},
+        {"user": "al", "username": "alice@example.org"},
     ]
     assert FILTERS["onboarding_people"](onboarding, people) == [
         {"user": "alice", "identities": ["alice@example.com"], "login": "alice@example.com", "password": PASSWORD},
@@ -232,6 +233,18 @@ def test_people_of_a_host_get_the_logins_of_the_senders(tmp_path: Path) -> None:
     (tmp_path / "info").write_bytes(b"\xff")
     with pytest.raises(AnsibleFilterError, match="cannot be read: it is not UTF-8"):
         FILTERS["onboarding_people"](onboarding, people)
+
+
+def test_somebody_without_a_name_is_an_error() -> None:
+    with pytest.raises(AnsibleFilterError, match="somebody without user and username; say which sender it is"):
+        FILTERS["onboarding_people"](describe(ALICE), [{"profile": "/home/a/.thunderbird/x"}])
+
+
+def test_a_number_may_be_text_as_templates_make_it() -> None:
+    onboarding = describe({**ALICE, "lock_timeout": "60", "limits": {"per_hour": "500"}})
+    assert FILTERS["onboarding_problems"]({**onboarding, "shared_limits": {"per_day": "5"}}) == []
+    (problem,) = FILTERS["onboarding_problems"](describe({**ALICE, "lock_timeout": "0"}))
+    assert "lock_timeout is 0; it must be from 1 to" in problem
 
 
 def test_a_password_file_is_named_from_where_the_run_is_started(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Optional
 
 import pytest
@@ -206,6 +207,28 @@ def test_passwords_of_users_that_exist(
 ) -> None:
     change = plan_one(known(proof), want(when), methods)
     assert (change.action, change.password, [step.operation for step in change.steps]) == expected
+
+
+def test_a_generated_password_needs_a_user_that_gets_it() -> None:
+    generated = dataclasses.replace(want("on_create"), password_is_new=True, password_file="/x")
+    assert plan_one(known(), generated, FULL).action == "failed"
+    assert plan_one(Current({}, frozenset({"a.example"})), generated, FULL).action == "created"
+    mismatch = dataclasses.replace(want("on_mismatch"), password_is_new=True)
+    assert plan_one(known(Proof.REFUSED), mismatch, FULL).password == "set"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "what"),
+    [
+        ({"locked": True}, "so there is nothing to lock"),
+        ({"locked": False}, "needs a password"),
+        ({}, "needs a password"),
+    ],
+)
+def test_somebody_who_does_not_exist_and_has_no_password(wanted: dict[str, Any], what: str) -> None:
+    change = plan_one(Current({}, frozenset({"a.example"})), want(password=None, **wanted), FULL)
+    assert change.action == "failed"
+    assert what in change.reason
 
 
 def test_a_user_is_made_anew_with_what_it_had_and_what_is_wanted() -> None:

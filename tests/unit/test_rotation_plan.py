@@ -42,6 +42,7 @@ def plan(works: dict[str, bool] | None = None, **rotation: Any) -> dict[str, Any
         ({"everything": True, "strategy": "alternate"}, "needs alternates"),
         ({"everything": True, "alternates": {"a": ["x", "x"]}}, "a needs a list of two different logins"),
         ({"everything": True, "alternates": {"a": "xy"}}, "a needs a list of two different logins"),
+        ({"everything": True, "alternates": {"a": [{"login": "x"}, "y"]}}, "a needs a list of two different logins"),
         ({"everything": True, "emergency": True, "roll_back": True}, "would bring a leaked password back"),
         ({"everything": True, "emergency_action": "lock"}, "has emergency_action without emergency: true"),
         ({"everything": True, "emergency": True, "emergency_action": "x"}, "value of emergency_action must be one of"),

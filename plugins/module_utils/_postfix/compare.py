@@ -32,6 +32,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.par
     TRANSPORT,
     is_right,
     normal,
+    shown,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
 
@@ -65,14 +66,14 @@ def parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str], explic
         if known and _edited(known, current):
             original = current
             plan.warnings.append(
-                f"{name} was changed by hand from '{known.ours}' to '{_shown(current)}'; it is set again, and "
-                f"'{_shown(current)}' is what state=absent will bring back."
+                f"{name} was changed by hand from '{known.ours}' to '{_shown(name, current)}'; it is set again, and "
+                f"'{_shown(name, current)}' is what state=absent will bring back."
             )
         if name == "smtp_sasl_password_maps":
             surroundings.check_no_password_in_main(original or "")
         plan.originals.parameters[name] = Remembered(original, value)
         (plan.routes if name in ROUTES else plan.rules)[name] = value
-        plan.before[name], plan.after[name] = _shown(current), value
+        plan.before[name], plan.after[name] = _shown(name, current), value
     for name, known in before.items():
         if name not in wanted:
             _bring_back(instance, plan, name, known, explicit)
@@ -116,7 +117,7 @@ def services(instance: Instance, plan: Plan, wanted: Mapping[str, Service]) -> N
             continue
         else:
             plan.dropped_services.append(name)
-        plan.before[name] = current.definition if current else NOT_SET
+        plan.before[name] = _service_shown(current) if current else NOT_SET
         plan.after[name] = wanted[name].definition if name in wanted else NOT_SET
 
 
@@ -161,7 +162,7 @@ def _bring_back(instance: Instance, plan: Plan, name: str, known: Remembered, ex
     hidden = current is None and name.startswith(f"{TRANSPORT}_")
     if hidden or (not _edited(known, current) and not _same(current, known.original)):
         (plan.routes if name in ROUTES else plan.dropped)[name] = known.original
-        plan.before[name], plan.after[name] = _shown(current), _shown(known.original)
+        plan.before[name], plan.after[name] = _shown(name, current), _shown(name, known.original)
     elif _edited(known, current):
         stays = current
         if name == "sender_dependent_default_transport_maps" and current is not None:
@@ -169,10 +170,11 @@ def _bring_back(instance: Instance, plan: Plan, name: str, known: Remembered, ex
             stays = administrators(instance, plan.remembered_before, explicit, name) or None
             if stays != current:
                 plan.routes[name] = stays
-                plan.before[name], plan.after[name] = current, _shown(stays)
+                plan.before[name], plan.after[name] = current, _shown(name, stays)
         plan.warnings.append(
-            f"{name} was changed by hand from '{known.ours}' to '{_shown(current)}'; "
-            f"'{_shown(stays)}' stays, and '{_shown(known.original)}', which was there before, is not brought back."
+            f"{name} was changed by hand from '{known.ours}' to '{_shown(name, current)}'; "
+            f"'{_shown(name, stays)}' stays, and '{_shown(name, known.original)}', which was there before, is not "
+            "brought back."
         )
 
 
@@ -189,8 +191,13 @@ def _edited(known: Remembered, current: Optional[str]) -> bool:
     return not any(_same(current or "", value) for value in ours) and not _same(current, known.original)
 
 
-def _shown(value: Optional[str]) -> str:
-    return NOT_SET if value is None else value
+def _shown(name: str, value: Optional[str]) -> str:
+    return NOT_SET if value is None else shown(name, value)
+
+
+def _service_shown(service: Service) -> str:
+    """The entry of master.cf as diffs show it; somebody may have added a parameter to it."""
+    return Service(service.words, {name: shown(name, value) for name, value in service.options.items()}).definition
 
 
 def _described(table: maps.Table) -> tuple[dict[str, str], dict[str, str]]:

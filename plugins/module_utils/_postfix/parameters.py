@@ -102,14 +102,24 @@ def normal(value: str) -> str:
     return " ".join(value.replace(",", " ").split())
 
 
+def holds_password(name: str, value: str) -> bool:
+    """Whether the logins stand in the parameter itself, and not in a file that it names."""
+    return name == "smtp_sasl_password_maps" and any(kind in value for kind in ("static:", "inline:"))
+
+
+def shown(name: str, value: str) -> str:
+    """A value as messages and diffs show it."""
+    return "(holds a password)" if holds_password(name, value) else value
+
+
 def is_right(name: str, wanted: str, current: str) -> bool:
     """Whether the current value does what the wanted one would do."""
-    shown = normal(current)
-    if shown == normal(wanted):
+    value = normal(current)
+    if value == normal(wanted):
         return True
     if name == "smtp_delivery_status_filter":
         # The administrator may have added filters around ours.
-        return normal(wanted).split()[-1] in shown.split()
+        return normal(wanted).split()[-1] in value.split()
     if name.endswith("_rate_delay"):
-        return shown in (wanted.rstrip("s"), wanted)
-    return shown.lower() in _ALSO_RIGHT.get(name, ())
+        return value in (wanted.rstrip("s"), wanted)
+    return value.lower() in _ALSO_RIGHT.get(name, ())

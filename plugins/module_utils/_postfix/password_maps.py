@@ -10,6 +10,13 @@ from typing import NamedTuple
 
 #: Map types whose entries stand as text in the file that they name.
 _TEXT_MAPS = {"hash", "btree", "lmdb", "cdb", "dbm", "texthash"}
+#: All others of the manual. Only these are named: what stands in place of a type may be a part of a password.
+_OTHER_MAP = re.compile(
+    "cidr|environ|fail|inline|internal|ldap|memcache|mongodb|mysql|netinfo|nis|nisplus|pcre|pgsql|pipemap|randmap|regexp|"
+    "sdbm|socketmap|sqlite|static|tcp|unionmap|unix"
+)
+#: A map with its type; what stands in braces is one piece, whatever is in it.
+_MAP = re.compile(r"(?:[^\s,{]|\{(?:[^{}]|\{[^{}]*\})*\}?)+")
 #: What Postfix takes for a blank. Python knows more of them, and more ends of a line, which a password may hold.
 _BLANKS = " \t\v\f\r"
 
@@ -24,13 +31,13 @@ class Pair(NamedTuple):
 def map_files(setting: str) -> tuple[list[str], list[str]]:
     """The text files behind smtp_sasl_password_maps, and the types of the maps that have none."""
     files, others = [], []
-    for name in setting.replace(",", " ").split():
-        kind, colon, path = name.removeprefix("proxy:").partition(":")
-        if colon and kind in _TEXT_MAPS and path.startswith("/"):
+    for name in _MAP.findall(setting):
+        kind, _colon, path = name.removeprefix("proxy:").partition(":")
+        if kind in _TEXT_MAPS and path.startswith("/"):
             files.append(path)
         else:
-            others.append(kind)
-    return files, others
+            others.append(kind if kind in _TEXT_MAPS or _OTHER_MAP.fullmatch(kind) else "unknown")
+    return files, list(dict.fromkeys(others))
 
 
 def map_pairs(text: str) -> list[Pair]:

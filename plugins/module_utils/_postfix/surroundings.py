@@ -96,7 +96,8 @@ def check_shared(
         for name, value in overrides.items():
             if name in rules and not parameters.is_right(name, rules[name], value):
                 raise PostfixError(
-                    f"master.cf overrides {name} with '{value}' for {client}; remove it there, or {separate}."
+                    f"master.cf overrides {name} with '{parameters.shown(name, value)}' for {client}; remove it there, "
+                    f"or {separate}."
                 )
         _check_policy(instance, settings, overrides.get("smtp_tls_policy_maps", effective["smtp_tls_policy_maps"]))
     _check_other_clients(instance, settings, separate)
@@ -152,7 +153,7 @@ def check_reach(
 
 def check_no_password_in_main(value: str) -> None:
     """Refuse to remember a parameter that holds a password."""
-    if any(kind in value for kind in ("static:", "inline:")):
+    if parameters.holds_password("smtp_sasl_password_maps", value):
         raise PostfixError(
             "smtp_sasl_password_maps holds a password in main.cf, where everybody can read it and from where it would "
             "be copied; take it out with 'postconf -X smtp_sasl_password_maps' and run again."

@@ -93,6 +93,8 @@ def run(function: Callable[[], Any], seconds: int = 0) -> Any:
         number = os.WTERMSIG(status)
         reason = f"did not finish in {seconds} s" if number == signal.SIGALRM else f"was ended by signal {number}"
         raise ThunderbirdError(f"the process that works on the profile {reason}; run the task again")
+    if not answer:
+        raise ThunderbirdError("the process that works on the profile ended without a result; run the task again")
     decoded = json.loads(answer)
     if "error" in decoded:
         raise ThunderbirdError(decoded["error"])

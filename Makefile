@@ -39,7 +39,7 @@ PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 .PHONY: screenshot mutation help environment packages-demo packages-test demo live \
 	test test-unit test-component test-integration test-slow slow test-matrix coverage sanity units build importer audit docs \
 	lint lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog \
-	changelog release-check publish bench clean
+	changelog release-check publish publish-github bench clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-17s %s\n' "$$name" "$$text"; done
@@ -151,6 +151,9 @@ release-check: build  ## The version, its changelog and its artefact agree: make
 
 publish: release-check  ## Send the artefact to Galaxy (ANSIBLE_GALAXY_TOKEN)
 	@python -m tests.tools.publish $(BUILD)/artefact/smarthost-spamexperts-$(VERSION).tar.gz
+
+publish-github:  ## Make the release on GitHub, with the artefact that is in build/ (GH_TOKEN)
+	@gh release create "$(VERSION)" --verify-tag --notes-file CHANGELOG.md $(BUILD)/artefact/*.tar.gz
 
 bench: environment  ## Ratios against what a user would do instead
 	@python -m benchmarks $(ARGS)

@@ -25,7 +25,7 @@ from tests.support.documentation import COLLECTION, ROOT, Block, guide_blocks, m
 BLOCKS = list(guide_blocks("bash", "console", "sh"))
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 #: Programs of which only the name is known here.
-OTHER_PROGRAMS = {".", "ansible-builder", "apt-get", "cd", "gh", "git", "grep", "pip", "podman", "read"}
+OTHER_PROGRAMS = {".", "ansible-builder", "apt-get", "cd", "git", "grep", "pip", "podman", "read"}
 
 
 def commands(text: str) -> Iterator[list[str]]:

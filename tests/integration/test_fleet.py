@@ -127,7 +127,8 @@ def test_one_command_makes_a_fleet_and_one_removes_it_after_a_crash(tmp_path: Pa
         [*command, "up", "--directory", str(directory)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert again.returncode == 1
-    assert again.stderr.endswith("is not empty; remove an old fleet with: python -m tests.fleet down\n")
+    hint = f"is not empty; remove an old fleet with: python -m tests.fleet down --directory {directory}\n"
+    assert again.stderr.endswith(hint)
     # The crash: the host's first process and its parent are gone, everything else is still there.
     for pid in pids_in(mine[0])[:1]:
         os.kill(pid, signal.SIGKILL)

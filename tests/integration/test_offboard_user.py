@@ -177,12 +177,12 @@ def test_a_login_that_a_mail_server_needs_is_not_taken_away(
 
 
 def test_a_login_in_a_table_that_somebody_else_has_written_is_not_overlooked(
-    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+    tmp_path: Path, emulator: Emulator, other: ScratchPostfix
 ) -> None:
-    site = Site(tmp_path, emulator, postfix)
-    table = postfix.config_directory / "sasl"
+    site = Site(tmp_path, emulator, other)
+    table = other.config_directory / "sasl"
     table.write_text(f"smarthost.example Alice@Example.com:{PASSWORD}\n", encoding="utf-8")
-    postfix.set(smtp_sasl_password_maps=f"texthash:{table}")
+    other.set(smtp_sasl_password_maps=f"texthash:{table}")
     run = site.run("offboard_user", usernames=["alice"])
     assert run.returncode != 0
     assert (

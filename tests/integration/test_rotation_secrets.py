@@ -53,24 +53,24 @@ def watched(folders: list[Path]) -> Iterator[dict[str, bytes]]:
 
 
 @pytest.fixture
-def work(site: RotationSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work(site: RotationSite, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder in which the controller keeps and logs what it can."""
     for name in ("local", "callbacks", "site", "tmp"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "callbacks" / "everything.py").write_text(CALLBACK, encoding="utf-8")
-    (tmp_path / "site" / "sitecustomize.py").write_text(SITE, encoding="utf-8")
+        (short_path / name).mkdir()
+    (short_path / "callbacks" / "everything.py").write_text(CALLBACK, encoding="utf-8")
+    (short_path / "site" / "sitecustomize.py").write_text(SITE, encoding="utf-8")
     changes = {
-        "ANSIBLE_LOCAL_TEMP": tmp_path / "local",
-        "ANSIBLE_LOG_PATH": tmp_path / "controller.log",
-        "ANSIBLE_CALLBACK_PLUGINS": tmp_path / "callbacks",
-        "CAPTURED_SYSLOG": tmp_path / "syslog",
-        "CAPTURED_RESULTS": tmp_path / "results",
-        "PYTHONPATH": tmp_path / "site",
-        "TMPDIR": tmp_path / "tmp",
+        "ANSIBLE_LOCAL_TEMP": short_path / "local",
+        "ANSIBLE_LOG_PATH": short_path / "controller.log",
+        "ANSIBLE_CALLBACK_PLUGINS": short_path / "callbacks",
+        "CAPTURED_SYSLOG": short_path / "syslog",
+        "CAPTURED_RESULTS": short_path / "results",
+        "PYTHONPATH": short_path / "site",
+        "TMPDIR": short_path / "tmp",
     }
     for name, value in changes.items():
         monkeypatch.setitem(site.environment, name, str(value))
-    return tmp_path
+    return short_path
 
 
 def test_no_password_is_left_anywhere(site: RotationSite, work: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,13 +131,6 @@ def postfix() -> Iterator[ScratchPostfix]:
         yield instance
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short path: ansible-core 2.22 keeps a socket in TMPDIR, and has 107 bytes for all of its path."""
-    with tempfile.TemporaryDirectory(prefix="secrets-", dir="/tmp") as name:
-        yield Path(name)
-
-
 class Run:
     """One run of the playbook, and everything that it has left behind."""
 
@@ -208,13 +200,13 @@ class Run:
     ids=["verbose", "check", "without-pipelining"],
 )
 def test_no_secret_is_left_anywhere(
-    folder: Path, emulator: Emulator, postfix: ScratchPostfix, options: list[str], pipelining: bool
+    short_path: Path, emulator: Emulator, postfix: ScratchPostfix, options: list[str], pipelining: bool
 ) -> None:
     emulator.seed(domains=["example.com"])
     if "--check" in options:  # with users that exist, so that a plan has something to show
         emulator.seed(users=[{"domain": "example.com", "username": name, "password": "x"} for name in NAMES])
     emulator.faults(*faults())
-    run = Run(folder, emulator, postfix, *options, pipelining=pipelining)
+    run = Run(short_path, emulator, postfix, *options, pipelining=pipelining)
     # What must be there, for otherwise nothing would be proven.
     assert run.code == 0, run.material["stdout"][-3000:] + run.material["stderr"][-3000:]
     assert MARKER.encode() in run.material["arguments"]

@@ -38,26 +38,22 @@ def moments(number: int) -> list[Any]:
 
 
 def test_killed_while_it_rolls_back(site: RotationSite) -> None:
-    killed_while_it_rolls_back(site, IN_PLACE, FIRST_ACTIVE, BACK)
-
-
-def test_killed_when_the_first_logins_are_gone_and_rolled_back(site: RotationSite) -> None:
-    killed_while_it_rolls_back(site, ALTERNATE, COMMIT, [])
+    _killed_while_it_rolls_back(site, IN_PLACE, FIRST_ACTIVE)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # seven runs
 @pytest.mark.parametrize("event", [FIRST_ACTIVE, REMOVE, COMMIT])
 def test_killed_while_two_logins_are_rolled_back(site: RotationSite, event: str) -> None:
-    killed_while_it_rolls_back(site, ALTERNATE, event, BACK)
+    _killed_while_it_rolls_back(site, ALTERNATE, event)
 
 
-def killed_while_it_rolls_back(site: RotationSite, rotation: Mapping[str, Any], event: str, backs: list[str]) -> None:
-    """Kill a rotation, then the way back at one point after the other, and let a run finish it."""
+def _killed_while_it_rolls_back(site: RotationSite, rotation: Mapping[str, Any], event: str) -> None:
+    """Kill a rotation, then the way back at each of its points, and let a run finish it."""
     before = site.stored()
     with steady_mail(site, f"back{next(_LABEL)}x", 5) as senders:
         kill_at(site, event, **rotation)
-        for back in backs:
+        for back in BACK:
             kill_at(site, back, roll_back=True)
         run = site.rotate(roll_back=True)
         assert run.returncode == 0, run.output

@@ -65,7 +65,7 @@ live: environment  ## What a real account offers, reading only (SPAMEXPERTS_API_
 	@python -m tests.tools.live
 
 test: packages-test environment  ## Everything that must pass before a change lands
-	@tests/tools/all lint test-unit test-component+sanity coverage test-integration build
+	@tests/tools/all lint,test-unit,test-component+sanity coverage test-integration build
 
 lint: environment  ## ruff, mypy, shellcheck, yamllint, ansible-lint, antsibull-docs, changelog
 	@tests/tools/all --quiet lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog

@@ -179,6 +179,7 @@ def try_again(host: Host) -> None:
             return
 
 
+@pytest.mark.slow
 def test_a_host_is_cut_off_before_it_has_the_new_password(site: RotationSite) -> None:
     cut_off(site, USE, "in_place")
 

@@ -227,6 +227,7 @@ def test_a_second_login_that_a_mail_server_cannot_use_is_removed(site: Site) -> 
     assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
 
 
+@pytest.mark.slow
 def test_the_first_of_two_logins_is_locked_until_it_is_removed(site: Site) -> None:
     site.emulator.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": "550 Sender verify failed"})
     run = site.rotate(strategy="alternate", alternates=PAIR, emergency=True, emergency_action="lock")
@@ -245,6 +246,7 @@ def test_the_first_of_two_logins_is_locked_until_it_is_removed(site: Site) -> No
     assert sent(site.emulator) == ["lock", "add", "remove"], "it is locked already"
 
 
+@pytest.mark.slow
 def test_what_is_out_is_not_rolled_back_by_a_later_run_either(site: Site) -> None:
     refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
     site.emulator.faults({**refusal, "times": 1})  # of the mail server
@@ -279,6 +281,7 @@ def test_an_emergency_that_only_finishes_a_rotation_says_so(site: Site) -> None:
 # The way back
 
 
+@pytest.mark.slow
 def test_nothing_is_forgotten_before_the_mail_server_is_back(site: Site) -> None:
     # The login of the check beforehand is taken; that of the new password is not, nor is the old one when it is back.
     refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
@@ -343,6 +346,7 @@ def test_a_false_alarm_is_taken_back_as_the_guide_says(site: Site) -> None:
 # What else a mail server uses
 
 
+@pytest.mark.slow
 def test_a_login_of_another_rotation_is_left_alone(site: Site) -> None:
     other = "web2@example.com"
     site.emulator.seed(users=[{"domain": "example.com", "username": "web2", "password": BEFORE}])

@@ -183,7 +183,7 @@ def test_each_pause_is_longer_and_none_is_like_another(open_session: Opener, emu
         begin = time.monotonic()
         session.read()
         said = [float(warning.split()[-2]) for warning in session.warnings]
-        assert time.monotonic() - begin > sum(said) - 0.1
+        assert time.monotonic() - begin == pytest.approx(sum(said), abs=0.5)
         pauses.append(said)
     for first, second in pauses:
         assert 0.2 <= first <= 0.8
@@ -299,7 +299,7 @@ def test_the_time_for_all_repetitions_is_limited(open_session: Opener, emulator:
     emulator.faults({"match": "*", "kind": "latency", "seconds": 3})
     started = time.monotonic()
     error = session.failure(session.read)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 4.5
     assert error.kind is ErrorKind.UNREACHABLE
     assert "localhost did not answer within 1 seconds" in str(error)
 
@@ -309,7 +309,7 @@ def test_a_longer_wait_than_there_is_time_fails_at_once(open_session: Opener, em
     emulator.faults({"match": "*", "kind": "status", "code": 503, "retry_after": 3600})
     started = time.monotonic()
     error = session.failure(session.write)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 2
     assert (error.kind, session.warnings) == (ErrorKind.SERVER_FAULT, [])
     assert "asked to wait 3600 seconds" in str(error)
 

@@ -13,6 +13,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     USER,
     InputError,
     Key,
+    key_of,
     normalise_domain,
     normalise_local_part,
 )
@@ -59,23 +60,13 @@ def users(offboarding: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _key(login: object) -> Optional[Key]:
-    """Whose login this is, whichever way its domain is written; None where it is no user's."""
-    username, _at, domain = str(login).rpartition("@")
-    try:
-        domain = normalise_domain(domain)
-        return Key(domain, normalise_local_part(username, domain))
-    except InputError:
-        return None
-
-
 def uses(offboarding: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> list[str]:
     """The keys under which a mail server uses these logins. found: `logins` of postfix_relay_info."""
     leaving = _keys(offboarding)
-    return sorted(entry["key"] for entry in found if _key(entry["login"]) in leaving)
+    return sorted(entry["key"] for entry in found if key_of(entry["login"]) in leaving)
 
 
 def remaining(offboarding: Mapping[str, Any], wanted: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The entries of outgoing_mail_logins that stay."""
     leaving = _keys(offboarding)
-    return [entry for entry in wanted if _key(entry["login"]) not in leaving]
+    return [entry for entry in wanted if key_of(entry["login"]) not in leaving]

@@ -17,8 +17,8 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     InputError,
     Key,
     Wanted,
+    key_of,
     normalise_domain,
-    normalise_local_part,
     parse_limits,
     parse_wanted,
 )
@@ -115,16 +115,6 @@ def _can_log_in(sender: Mapping[str, Any]) -> bool:
     return bool(sender.get("password") or sender.get("password_file"))
 
 
-def _key_of(name: str, domain: str) -> Optional[Key]:
-    """Who is meant by a local part, or by an address of this domain or another; None for what is neither."""
-    local, _at, other = name.partition("@")
-    try:
-        key_domain = normalise_domain(other or domain)
-        return Key(key_domain, normalise_local_part(local, key_domain))
-    except InputError:
-        return None
-
-
 def people(
     onboarding: Mapping[str, Any], wanted: Iterable[Mapping[str, Any]], read: Callable[[str], str]
 ) -> list[dict[str, Any]]:
@@ -145,7 +135,7 @@ def people(
         name = person.get("username") or person.get("user")
         if not name:
             raise InputError("spamexperts_people has somebody without user and username; say which sender it is")
-        key = _key_of(str(name), onboarding["domain"])
+        key = key_of(str(name) if "@" in str(name) else f"{name}@{onboarding['domain']}")
         if key not in senders:
             continue
         login, sender = senders[key]

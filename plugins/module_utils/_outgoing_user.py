@@ -232,6 +232,16 @@ def normalise_local_part(text: object, domain: str) -> str:
     return name
 
 
+def key_of(login: object) -> Optional[Key]:
+    """Whose login this is, whichever way its domain is written; None where it is no user's."""
+    username, _at, domain = str(login).rpartition("@")
+    try:
+        domain = normalise_domain(domain)
+        return Key(domain, normalise_local_part(username, domain))
+    except InputError:
+        return None
+
+
 def normalise_username(method: str, text: object, domain: str) -> str:
     """The username that belongs to this authentication method."""
     if method == USER:

@@ -354,6 +354,20 @@ def test_keys_are_shown_as_people_name_them(key: model.Key, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("login", "key"),
+    [
+        ("Alice@Müller.example", model.Key("xn--mller-kva.example", "alice")),
+        ("@example.com", None),
+        ("example.com", None),
+        ("alice@", None),
+        (None, None),
+    ],
+)
+def test_whose_login_it_is(login: object, key: object) -> None:
+    assert model.key_of(login) == key
+
+
+@pytest.mark.parametrize(
     ("names", "text"),
     [
         ("ab", "a@example.com, b@example.com"),

@@ -79,8 +79,8 @@ def test_killed_at_any_further_moment(site: RotationSite, place: int, fraction: 
 
 def killed_at_any_moment(site: RotationSite, place: int, fraction: float) -> None:
     """Kill the controller alone or with everything, in both strategies by turns."""
-    event, seconds = site.moment(fraction)
     rotation, alone = STRATEGIES[place % 2], place % 4 >= 2
+    event, seconds = site.moment(fraction, rotation["strategy"])
     with steady_mail(site, f"moment{next(_LABEL)}x", 5) as senders:
         with site.interrupted(event, **rotation) as run:
             run.wait_for_stop()

@@ -42,7 +42,7 @@ class RotationSite:
         self.store.parent.mkdir(mode=0o700)
         self.report_file = directory / "report.json"
         self._timeline_file = directory / "timeline"
-        self._whole_timeline: list[dict[str, Any]] = []
+        self._whole_timelines: dict[str, list[dict[str, Any]]] = {}
         self._password_file = directory / "vault_password"
         self._password_file.write_text(_VAULT_PASSWORD + "\n", encoding="utf-8")
         self.connection: dict[str, Any] = {
@@ -156,10 +156,7 @@ class RotationSite:
     def rotate(self, *arguments: str, **rotation: Any) -> PlaybookRun:
         """Run the rotation."""
         environment = with_timeline(self.environment, self._timeline_file)
-        run = self.run(ROTATE, *arguments, environment=environment, spamexperts_rotation=self.described(rotation))
-        if run.returncode == 0:
-            self._whole_timeline = read_timeline(self._timeline_file)
-        return run
+        return self.run(ROTATE, *arguments, environment=environment, spamexperts_rotation=self.described(rotation))
 
     def interrupted(self, *stops: str | int, **rotation: Any) -> InterruptedRun:
         """Start a rotation that stands still at these events; see tests.support.interrupted."""
@@ -172,14 +169,19 @@ class RotationSite:
             stops,
         )
 
-    def moment(self, fraction: float) -> tuple[str, float]:
-        """A point of a rotation that runs through: an event, and how many seconds after it."""
-        if not self._whole_timeline:
-            run = self.rotate()
+    def moment(self, fraction: float, strategy: str) -> tuple[str, float]:
+        """A point of a whole rotation: an event, and how many seconds after it.
+
+        Measured once for each strategy: a run that ends an interrupted one, or goes back, has other events.
+        """
+        if strategy not in self._whole_timelines:
+            run = self.rotate(strategy=strategy)
             assert run.returncode == 0, run.output
             self.remember()
-        lines = [line for line in self._whole_timeline if not line["event"].endswith(" / done")]
-        wanted = lines[0]["at"] + fraction * (self._whole_timeline[-1]["at"] - lines[0]["at"])
+            self._whole_timelines[strategy] = read_timeline(self._timeline_file)
+        timeline = self._whole_timelines[strategy]
+        lines = [line for line in timeline if not line["event"].endswith(" / done")]
+        wanted = lines[0]["at"] + fraction * (timeline[-1]["at"] - lines[0]["at"])
         last = max((line for line in lines if line["at"] <= wanted), key=lambda line: float(line["at"]))
         return str(last["event"]), wanted - float(last["at"])
 

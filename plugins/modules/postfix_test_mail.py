@@ -18,9 +18,10 @@ description:
   - Nothing on the host changes, so this never reports a change. In check mode no mail is sent.
 options:
   sender:
-    description: Envelope sender and From of the mail. It decides which login is used.
+    description:
+      - Envelope sender and From of the mail. It decides which login is used.
+      - The default is C(postmaster) at the name of this host, as Postfix knows it (C(myhostname)).
     type: str
-    required: true
   recipient:
     description: Where the mail goes. It arrives there.
     type: str
@@ -122,7 +123,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "sender": {"type": "str", "required": True},
+            "sender": {"type": "str"},
             "recipient": {"type": "str", "required": True},
             "smarthost": {"type": "str"},
             "timeout": {"type": "int", "default": 60},
@@ -132,7 +133,7 @@ def main() -> None:
     )
     try:
         for name in ("sender", "recipient"):
-            if not ADDRESS.match(module.params[name]):
+            if module.params[name] is not None and not ADDRESS.match(module.params[name]):
                 raise ValueError(f"{name}: '{module.params[name]}' is not an address such as name@example.com.")
         result = {"status": "not_sent"} if module.check_mode else send(module)
     except (PostfixError, ValueError) as error:
@@ -151,8 +152,10 @@ def send(module: Any) -> dict[str, str]:
     instance = find_instance(module)
     if not instance.is_running():
         raise PostfixError("Postfix does not run, so the test mail would only wait; start Postfix.")
-    sender, recipient, timeout = (module.params[name] for name in ("sender", "recipient", "timeout"))
-    message_id = f"{uuid.uuid4()}@{instance.effective(['myhostname'])['myhostname']}"
+    host_name = instance.effective(["myhostname"])["myhostname"]
+    sender = module.params["sender"] or f"postmaster@{host_name}"
+    recipient, timeout = module.params["recipient"], module.params["timeout"]
+    message_id = f"{uuid.uuid4()}@{host_name}"
     log, begin = MailLog(instance), time.monotonic()
     queue_id: str | None = None
     instance.submit(sender, recipient, MESSAGE.format(sender=sender, recipient=recipient, message_id=message_id))

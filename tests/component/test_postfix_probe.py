@@ -128,6 +128,12 @@ def test_log_that_cannot_be_read_any_more(sending: ScratchPostfix, monkeypatch: 
     sending.wait_until_empty()
 
 
+def test_mail_of_nobody_is_from_the_postmaster_of_the_host(vendor: Emulator, sending: ScratchPostfix) -> None:
+    run = probe(sending, sender=None)
+    assert run.result.get("status") == "sent", run.message
+    assert [mail["mail_from"] for mail in vendor.mails()] == ["postmaster@client.test.example"]
+
+
 def test_log_that_does_not_know_the_mail(sending: ScratchPostfix) -> None:
     """Nothing is claimed then."""
     sending.set(maillog_file="")  # the running daemons do not know yet

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import BenchmarkError, Run, run_process
-from tests.support.playbook import ROOT, ansible_environment
+from tests import ROOT
+from tests.support.playbook import ansible_environment
 
 OUTGOING_USERS = "smarthost.spamexperts.outgoing_users"
 OUTGOING_USER = "smarthost.spamexperts.outgoing_user"

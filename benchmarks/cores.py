@@ -8,8 +8,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from benchmarks.ansible_process import ROOT
 from benchmarks.measure import SkippedError
+from tests import ROOT
 from tests.tools.matrix import CORES
 from tests.tools.pythons import find_pythons
 

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from benchmarks.accounts import User, domains_of, make_users, peer_settings
-from benchmarks.ansible_process import OUTGOING_USERS, ROOT, ModuleProcess, run_playbook, write_playbook
+from benchmarks.ansible_process import OUTGOING_USERS, ModuleProcess, run_playbook, write_playbook
 from benchmarks.measure import BenchmarkError, Figure, alternate, at_least, at_most, run_process
+from tests import ROOT
 from tests.support.emulator import Emulator
 
 _USERS, _DOMAINS = 1000, 10

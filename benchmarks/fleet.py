@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ansible_process import ROOT
 from benchmarks.measure import BenchmarkError, Figure, SkippedError, alternate, at_least, at_most, bounded
+from tests import ROOT
 from tests.fleet import Fleet, fleet_emulator, why_impossible
 from tests.support.playbook import PlaybookRun, run_playbook
 from tests.support.rotation import RotationSite

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from benchmarks.accounts import make_users, peer_settings, seed_users
-from benchmarks.ansible_process import OUTGOING_USERS, ROOT, ModuleProcess
+from benchmarks.ansible_process import OUTGOING_USERS, ModuleProcess
 from benchmarks.measure import BenchmarkError, Figure, alternate, at_least, bounded, run_process
+from tests import ROOT
 from tests.support.emulator import Emulator
 
 _USERS = 1000

@@ -9,9 +9,10 @@ import statistics
 from pathlib import Path
 
 from benchmarks.accounts import User, make_users, peer_settings, seed_users
-from benchmarks.ansible_process import OUTGOING_USERS, ROOT, ModuleProcess
+from benchmarks.ansible_process import OUTGOING_USERS, ModuleProcess
 from benchmarks.cores import core_python
 from benchmarks.measure import BenchmarkError, Figure, Run, SkippedError, alternate, at_most, bounded, run_process
+from tests import ROOT
 from tests.support.emulator import Emulator
 
 _DOMAINS = 100
@@ -26,7 +27,7 @@ def measure(runs: int) -> list[Figure]:
         try:
             python = core_python(core)
         except SkippedError as reason:
-            figures.append(Figure(f"B3 ansible-core {core}", 0, None, "", False, note=f"skipped: {reason}"))
+            figures.append(Figure(f"B3 {core}", 0, None, "", False, note=f"skipped: {reason}"))
             continue
         with Emulator("full") as emulator:
             figures += _measure_core(core, python, emulator, runs)

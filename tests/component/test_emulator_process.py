@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests import ROOT
 from tests.support.emulator import Emulator
 
-ROOT = Path(__file__).resolve().parents[2]
 SECRET = "s3cret-Passw0rd"
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import Client, Reply
 
+from tests import ROOT
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
 
@@ -203,13 +204,12 @@ def wait_until_answered(server: Emulator) -> None:
 
 def start_module(arguments: dict[str, Any], folder: Path) -> subprocess.Popen[bytes]:
     """The module as a process of its own, with its arguments on standard input."""
-    root = Path(__file__).parents[2]
     start = (
         "import json, sys\n"
         "from tests.support.module import run_module\n"
         "print(run_module('outgoing_users', json.load(sys.stdin)).raw)\n"
     )
-    path = os.pathsep.join([str(root), str(root / "collections")])
+    path = os.pathsep.join([str(ROOT), str(ROOT / "collections")])
     process = subprocess.Popen(
         [sys.executable, "-c", start],
         cwd=folder,

@@ -11,17 +11,16 @@ import os
 import subprocess
 import sys
 import syslog
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from ansible.module_utils import basic
 
+from tests import ROOT
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
 
-ROOT = Path(__file__).resolve().parents[2]
 RIGHT = "correct-horse-battery"
 WRONG = 'it\'s "wrong" \\ and / ä€😀'
 

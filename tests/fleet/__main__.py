@@ -14,10 +14,9 @@ import sys
 import time
 from pathlib import Path
 
+from tests import ROOT
 from tests.fleet.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, remove, why_impossible
 from tests.fleet.network import FleetError
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 def _arguments() -> argparse.Namespace:
@@ -46,7 +45,7 @@ def _start_emulator(fleet: Fleet) -> dict[str, str | int]:
     with ready.open("w", encoding="utf-8") as out, (home / "stderr").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             command,
-            cwd=_ROOT,
+            cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=out,

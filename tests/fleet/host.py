@@ -101,12 +101,12 @@ class Host:
         send(signal.SIGCONT, pids_in(self._namespace))
 
     @contextmanager
-    def slowed_down(self, standing: float = 0.3, moving: float = 0.1) -> Iterator[None]:
-        """Let the host work for `moving` seconds only, and then stand still for `standing`, again and again."""
+    def slowed_down(self, standing: float = 0.3) -> Iterator[None]:
+        """Let the host work for 0.1 s only, and then stand still for so many seconds, again and again."""
         over = threading.Event()
 
         def brake() -> None:
-            while not over.wait(moving):
+            while not over.wait(0.1):
                 self.pause()
                 over.wait(standing)
                 self.resume()

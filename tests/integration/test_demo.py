@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import demo
+from tests import ROOT, demo
 from tests.support.emulator import Emulator
-from tests.support.playbook import ROOT
 
 pytestmark = pytest.mark.root
 

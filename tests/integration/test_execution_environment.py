@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import ROOT
 from tests.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, fleet_emulator, why_impossible
 from tests.support.emulator import Emulator
 from tests.support.execution_environment import (
@@ -24,7 +25,7 @@ from tests.support.execution_environment import (
     guide_block,
     playbooks,
 )
-from tests.support.playbook import ROOT, PlaybookRun
+from tests.support.playbook import PlaybookRun
 from tests.support.rotation import STORE_LOOKUP
 
 LOGIN = "web1@example.com"

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.fleet import SMARTHOST_NAME, Fleet, FleetError, fleet_emulator, why_impossible
 from tests.fleet.fleet import remove
 from tests.fleet.network import namespaces, pids_in, state_of
-from tests.support.playbook import ROOT, ansible_environment
+from tests.support.playbook import ansible_environment
 from tests.support.rotation import RotationSite, check_mail, steady_mail
 
 pytestmark = [

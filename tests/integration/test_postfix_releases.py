@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import ROOT
 from tests.support.emulator import Emulator
 from tests.support.interrupted import InterruptedRun, with_timeline
-from tests.support.playbook import ROOT, PlaybookRun, ansible_environment, run_playbook
+from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(1200)]
 MIRROR = "http://deb.debian.org/debian"

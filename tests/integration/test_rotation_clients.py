@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import ROOT
 from tests.fleet import SMARTHOST_NAME, Host, why_impossible
-from tests.support.documentation import ROOT
 from tests.support.rotation import STORE_LOOKUP, RotationSite
 from tests.support.thunderbird import PROGRAM_DIRECTORY
 from tests.support.thunderbird_profile import in_use, make_profile, passwords
@@ -123,6 +123,7 @@ def test_saved_logins_change_and_the_others_are_told(site: RotationSite, clients
     assert saved(first, "alice", tmp_path)["smtp://smtp.example.org", "alice"] == "Alice's own"
 
 
+@pytest.mark.slow
 def test_a_login_is_not_removed_while_a_thunderbird_may_use_it(
     site: RotationSite, clients: Path, tmp_path: Path
 ) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import ROOT
 from tests.fleet import why_impossible
-from tests.support.playbook import ROOT
 from tests.support.rotation import RotationSite, check_mail, steady_mail
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
@@ -59,7 +59,7 @@ CHAINS = {
     "before": (IN_PLACE, [KEEP, *READ, PREFLIGHT, STAGE, BESIDE, SET, KNOW]),
     "between": (IN_PLACE, [USE, FIRST_ACTIVE, DECIDE]),
     "after": (IN_PLACE, [WAITING, CLIENTS, COMMIT, RELEASE]),
-    "alternate": (ALTERNATE, [KNOW, REMOVE, COMMIT]),
+    "alternate": (ALTERNATE, [KNOW, REMOVE]),
     "locked": ({"emergency": True, "emergency_action": "lock"}, [LOCK, SET, UNLOCK]),
 }
 #: As above, of a run that goes back.

@@ -355,9 +355,7 @@ def host() -> Iterator[Path]:
 
 
 @pytest.mark.root
-def test_a_private_authority_by_policy(
-    host: Path, home: Path, profile: Path, emulator_factory: Any, made: Path
-) -> None:
+def test_a_private_authority_by_policy(host: Path, home: Path, profile: Path, emulator_factory: Any) -> None:
     with_policies = [
         "unshare",
         "--mount",

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.tools.committed import ROOT, copy_project
+from tests import ROOT
+from tests.tools.committed import copy_project
 
 FOLDER = ROOT / "build" / "mutation"
 SURVIVORS = Path(__file__).with_name("survivors.yml")

@@ -20,7 +20,8 @@ from typing import Any, Optional
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
+
 COLLECTION = "smarthost.spamexperts"
 # The folder with ansible_collections/ in it: above this one where ansible-test works, in it where make has put a link.
 COLLECTIONS = ROOT.parents[2] if ROOT.parents[1].name == "ansible_collections" else ROOT / "collections"

@@ -20,7 +20,8 @@ from urllib.parse import quote
 
 import requests
 
-_ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
+
 _START_SECONDS = 30
 _STOP_SECONDS = 15
 
@@ -89,11 +90,11 @@ class Emulator:
         api_port = self.api_url.rpartition(":")[2] or "0"
         command = [*self._launcher, sys.executable, "-m", "tests.emulator", *self._options]
         command += [f"--api-port={api_port}", f"--smtp-port={self.smtp_port}"]
-        environment = {**os.environ, "EMULATOR_API_PASSWORD": self.api_password, "PYTHONPATH": str(_ROOT)}
+        environment = {**os.environ, "EMULATOR_API_PASSWORD": self.api_password, "PYTHONPATH": str(ROOT)}
         with self._log.open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 command,
-                cwd=_ROOT,
+                cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -18,8 +18,9 @@ import pytest
 import yaml
 from ansible.release import __version__ as core_version
 
+from tests import ROOT
 from tests.support.documentation import Block, guide_blocks
-from tests.support.playbook import ROOT, PlaybookRun
+from tests.support.playbook import PlaybookRun
 from tests.support.store import read_store
 from tests.tools.artefact import build, install
 

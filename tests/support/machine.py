@@ -24,9 +24,10 @@ from typing import Any
 
 import yaml
 
+from tests import ROOT
 from tests.support.dns_server import DnsServer, dns_server
 from tests.support.emulator import Emulator
-from tests.support.playbook import ROOT, PlaybookRun, ansible_environment, run_playbook
+from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
 from tests.support.postfix import ScratchPostfix, make_older
 
 SMARTHOST = "4489.smtp.antispamcloud.com"

@@ -16,10 +16,10 @@ from typing import Any
 
 import yaml
 
+from tests import ROOT
 from tests.support.emulator import Emulator
 from tests.support.postfix import ScratchPostfix
 
-ROOT = Path(__file__).parents[2]
 #: Variables of a host that cannot be reached.
 OUT_OF_REACH = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 

@@ -33,7 +33,7 @@ setgid_group = postdrop
 myhostname = client.test.example
 mydestination = client.test.example, localhost
 mynetworks = 127.0.0.0/8
-inet_interfaces = {host}
+inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 maillog_file = {home}/mail.log
 maillog_file_prefixes = {home}
@@ -44,7 +44,7 @@ alternate_config_directories =
 alias_maps =
 """
 MASTER_CF = """\
-{host}:{port} inet n - n - - smtpd
+127.0.0.1:{port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -78,10 +78,10 @@ def make_older(path: Path) -> None:
         os.utime(path, (then, then))
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port that nobody listens on at this moment."""
+def _free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
     with socket.socket() as probe:
-        probe.bind((host, 0))
+        probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
@@ -106,14 +106,11 @@ class ScratchPostfix:
         settings: Mapping[str, str] | None = None,
         *,
         home: Path | None = None,
-        host: str = "127.0.0.1",
-        port: int | None = None,
         wrapper: Sequence[str] = (),
     ) -> None:
         self._temporary = home is None
         self.home = Path(tempfile.mkdtemp(prefix="scratch-postfix-")) if home is None else home
-        self.host = host
-        self.port = port or free_port(host)
+        self.port = _free_port()
         self.wrapper = list(wrapper)
         self.config_directory = self.home / "etc"
         self.log_file = self.home / "mail.log"
@@ -124,10 +121,10 @@ class ScratchPostfix:
         daemon_directory = subprocess.run(
             ["postconf", "-d", "-h", "daemon_directory"], capture_output=True, text=True, check=True
         ).stdout.strip()
-        lines = MAIN_CF.format(home=self.home, host=host, port=self.port, daemon_directory=daemon_directory)
+        lines = MAIN_CF.format(home=self.home, port=self.port, daemon_directory=daemon_directory)
         lines += "".join(f"{name} = {value}\n" for name, value in (settings or {}).items())
         (self.config_directory / "main.cf").write_text(lines, encoding="utf-8")
-        (self.config_directory / "master.cf").write_text(MASTER_CF.format(host=host, port=self.port), encoding="utf-8")
+        (self.config_directory / "master.cf").write_text(MASTER_CF.format(port=self.port), encoding="utf-8")
         make_older(self.config_directory / "main.cf")
         for name in ("dynamicmaps.cf", "postfix-files"):
             if (Path("/etc/postfix") / name).exists():
@@ -156,7 +153,7 @@ class ScratchPostfix:
         self.run("postfix", "start")
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), smtplib.SMTP(self.host, self.port, timeout=5):
+            with contextlib.suppress(OSError), smtplib.SMTP("127.0.0.1", self.port, timeout=5):
                 return
             time.sleep(0.05)
         raise AssertionError(f"the scratch Postfix did not answer on port {self.port}: {self.log()[-2000:]}")
@@ -223,14 +220,14 @@ class ScratchPostfix:
 
     # Mail
 
-    def inject(self, sender: str, recipient: str, subject: str = "test", body: str = "hello") -> str:
+    def inject(self, sender: str, recipient: str, subject: str = "test") -> str:
         """Hand in one mail over SMTP, as a program on the host would; return its queue id. `sender` "" is a bounce."""
         message = EmailMessage()
         message["From"] = sender or "MAILER-DAEMON@client.test.example"
         message["To"] = recipient
         message["Subject"] = subject
-        message.set_content(body)
-        with smtplib.SMTP(self.host, self.port, timeout=30) as smtp:
+        message.set_content("hello")
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as smtp:
             smtp.ehlo_or_helo_if_needed()
             for command, reply in (
                 ("MAIL", smtp.mail(sender)),

@@ -34,7 +34,7 @@ _VAULT_PASSWORD = "the vault's own password"
 class RotationSite:
     """Each host of the fleet logs in with a credential of its own, named after it."""
 
-    def __init__(self, fleet: Fleet, emulator: Emulator, directory: Path, *, discovered: bool = True) -> None:
+    def __init__(self, fleet: Fleet, emulator: Emulator, directory: Path) -> None:
         self.fleet = fleet
         self.emulator = emulator
         self.directory = directory
@@ -47,7 +47,7 @@ class RotationSite:
         self._password_file.write_text(_VAULT_PASSWORD + "\n", encoding="utf-8")
         self.connection: dict[str, Any] = {
             **emulator.connection,
-            "use_discovered_methods": discovered,
+            "use_discovered_methods": True,
             "retries": 1,
             "retry_time": 5,
         }

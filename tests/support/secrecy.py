@@ -105,8 +105,7 @@ def files_in(*folders: Path) -> dict[str, bytes]:
 class ProcessArguments:
     """Looks at the arguments of all processes of the machine, again and again, as anybody on it may."""
 
-    def __init__(self, pause: float = 0.03) -> None:
-        self._pause = pause
+    def __init__(self) -> None:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._seen: set[bytes] = set()
@@ -126,7 +125,7 @@ class ProcessArguments:
         return b"\n".join(sorted(self._seen)).replace(b"\0", b" ")
 
     def _watch(self) -> None:
-        while not self._stop.wait(self._pause):
+        while not self._stop.wait(0.03):
             for process in Path("/proc").glob("[0-9]*"):
                 try:
                     self._seen.add((process / "cmdline").read_bytes())

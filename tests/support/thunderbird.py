@@ -134,9 +134,7 @@ class Thunderbird:
         *,
         home: Path,
         choose_profile: bool = False,
-        environment: dict[str, str] | None = None,
         display: str | None = None,
-        program: Path = PROGRAM_DIRECTORY,
         wrapper: Sequence[str] = (),
     ) -> None:
         """Prepare a start.
@@ -147,9 +145,7 @@ class Thunderbird:
         self.profile = profile
         self.home = home
         self.choose_profile = choose_profile
-        self.environment = environment or {}
         self.display = display
-        self.program = program
         self.wrapper = list(wrapper)
         self._socket: socket.socket | None = None
         self._sequence = 0
@@ -172,10 +168,10 @@ class Thunderbird:
     def start(self) -> None:
         """Start the program; returns before it is ready (see `connect`)."""
         environment = {name: value for name, value in os.environ.items() if name not in {"DISPLAY", "WAYLAND_DISPLAY"}}
-        environment.update(HOME=str(self.home), LC_ALL="C.UTF-8", TMPDIR=str(self.home), **self.environment)
+        environment.update(HOME=str(self.home), LC_ALL="C.UTF-8", TMPDIR=str(self.home))
         command = [
             *self.wrapper,
-            str(self.program / "thunderbird"),
+            str(PROGRAM_DIRECTORY / "thunderbird"),
             "--no-remote",
             "--marionette",
             "--remote-allow-system-access",

@@ -19,7 +19,8 @@ from pathlib import Path
 import ansible_test
 from ansible.release import __version__ as core_version
 
-from tests.tools.committed import ROOT, copy_project
+from tests import ROOT
+from tests.tools.committed import copy_project
 from tests.tools.pythons import find_pythons
 
 BUILD = ROOT / "build"

@@ -13,9 +13,9 @@ import sys
 import tarfile
 from pathlib import Path
 
+from tests import ROOT
 from tests.support.documentation import plugin_names
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE, NAME = "smarthost", "spamexperts"
 # Everything that the artefact may hold; what ends in "/" with all that is below it.
 PRODUCT = (

@@ -13,9 +13,8 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
 
 
 def judge(path: str, report: str) -> tuple[str, list[str]]:

@@ -16,9 +16,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import ROOT
 from tests.tools.pythons import find_pythons
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-BUILD = Path(__file__).resolve().parents[2] / "build"
+from tests import ROOT
+
+BUILD = ROOT / "build"
 
 
 def publish(artefact: str, token: str) -> int:

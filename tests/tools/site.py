@@ -19,7 +19,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
+
 SOURCE = ROOT / "build" / "site-source"
 SITE = ROOT / "build" / "site"
 REPOSITORY = "https://github.com/smarthost/spamexperts/blob/main"

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
-from tests.support.documentation import ROOT, Block, guide_blocks
+from tests import ROOT
+from tests.support.documentation import Block, guide_blocks
 
 
 def findings(blocks: Iterator[Block]) -> Iterator[str]:

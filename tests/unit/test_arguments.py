@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,8 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost i
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import DEFAULT_SMARTHOST
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
+
 LOGIN = {"api_username": "admin@example.test", "api_password": "correct-horse-battery"}
 
 

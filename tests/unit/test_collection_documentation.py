@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import ROOT
 from tests.support.documentation import (
     COLLECTION,
-    ROOT,
     Block,
     documented,
     examples,

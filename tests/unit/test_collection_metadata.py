@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.documentation import ROOT
+from tests import ROOT
 from tests.tools.artefact import strangers
 from tests.tools.committed import committed_files
 

@@ -20,7 +20,8 @@ from ansible.cli.adhoc import AdHocCLI
 from ansible.cli.galaxy import GalaxyCLI
 from ansible.cli.playbook import PlaybookCLI
 
-from tests.support.documentation import COLLECTION, ROOT, Block, guide_blocks, module_names
+from tests import ROOT
+from tests.support.documentation import COLLECTION, Block, guide_blocks, module_names
 
 BLOCKS = list(guide_blocks("bash", "console", "sh"))
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))

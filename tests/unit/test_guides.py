@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding, _onboarding, _rotation_plan
 
-from tests.support.documentation import ROOT, guides, messages_of_the_code
+from tests import ROOT
+from tests.support.documentation import guides, messages_of_the_code
 
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 #: What is quoted in the guides but comes from the vendor or from Postfix.

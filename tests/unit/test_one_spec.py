@@ -15,7 +15,8 @@ import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 
-from tests.support.documentation import COLLECTION, ROOT, documented, module_names, role_names
+from tests import ROOT
+from tests.support.documentation import COLLECTION, documented, module_names, role_names
 from tests.support.returned import problems, unseen
 
 PACKAGE = f"ansible_collections.{COLLECTION}.plugins"

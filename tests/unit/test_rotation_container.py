@@ -12,7 +12,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-from tests.support.documentation import ROOT
+from tests import ROOT
 
 try:
     from ansible.template import trust_as_template

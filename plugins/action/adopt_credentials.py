@@ -20,10 +20,12 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError, check_password
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.password_maps import (
     Pair,
+    map_entries,
     map_files,
-    map_pairs,
+    server_name,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import written_key
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import DEFAULT_SMARTHOST
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._adoption import AdoptionError, csv_pairs
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credential, Credentials
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._secrets import register_secret
@@ -79,6 +81,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         directory = ["-c", params["config_directory"]] if params["config_directory"] else []
         argv = ["postconf", *directory, "-h", "-x", "smtp_sasl_password_maps"]
         files, others = map_files(self._asked(argv))
+        smarthost = params["smarthost"] or DEFAULT_SMARTHOST
         pairs: list[Pair] = []
         unread = [f"a map of type {kind}" for kind in others]
         for file in files:
@@ -87,8 +90,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             except AdoptionError as problem:
                 unread.append(f"{file}: {problem}")
                 continue
-            pairs += map_pairs(content.decode("utf-8", "surrogateescape"))
-        return list(dict.fromkeys(pairs)), unread
+            for entry in map_entries(content.decode("utf-8", "surrogateescape")):
+                # A password of another provider is nothing that the smarthost may hear.
+                if entry.server in (None, server_name(smarthost)):
+                    pairs.append(entry.pair)
+                else:
+                    unread.append(f"{file}: a login at {entry.server}, which is not the smarthost {smarthost}")
+        return list(dict.fromkeys(pairs)), list(dict.fromkeys(unread))
 
     def _asked(self, argv: Sequence[str]) -> str:
         """What a program of Postfix prints. Raises AdoptionError, as ansible.builtin.command would not say it."""

@@ -18,6 +18,7 @@ class FilterModule:
         return {
             "offboarding_problems": _offboarding.problems,
             "offboarding_remaining": _offboarding.remaining,
+            "offboarding_unnamed": _offboarding.unnamed,
             "offboarding_users": _offboarding.users,
             "offboarding_uses": _offboarding.uses,
         }

@@ -21,6 +21,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._current imp
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
     ADD,
     ADD_IP,
+    ADDRESS,
     LIST,
     LOCK,
     REMOVE,
@@ -53,8 +54,6 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import Step
 
 _ADDS = (ADD, ADD_IP)
-_ADDRESS = ("domain", "username")
-
 
 #: A domain in an error text.
 _QUOTED_DOMAIN = re.compile(r"['\"]([^\s'\"/@]+\.[^\s'\"/@]+)['\"]")
@@ -285,7 +284,7 @@ def _step_holds(change: Change, step: Step, current: Current) -> bool:
         return False
     if step.operation in (LOCK, UNLOCK):
         return listed.state.get("locked") is (step.operation == LOCK)
-    attributes = {attribute_name(name): value for name, value in step.arguments.items() if name not in _ADDRESS}
+    attributes = {attribute_name(name): value for name, value in step.arguments.items() if name not in ADDRESS}
     return all(listed.state.get(name) == value for name, value in attributes.items())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import SplitResult, urlsplit
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection, environment_bundle
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import LIMIT_NAMES, InputError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import from_environment
 
@@ -88,6 +88,20 @@ def checked_concurrency(params: Mapping[str, Any]) -> int:
     return concurrency
 
 
+def _check_files(params: Mapping[str, Any]) -> None:
+    """Raise InputError for a file that is not there; `requests` would take it for a fault of the network."""
+    if params["client_key"] and not params["client_cert"]:
+        raise InputError("client_key needs client_cert, the file with the certificate that belongs to the key")
+    for name in ("client_cert", "client_key"):
+        if params[name] and not Path(params[name]).is_file():
+            raise InputError(f"{name} names {params[name]}, which is not a file; correct the path")
+    variable, bundle = environment_bundle()
+    if params["ca_path"] and not Path(params["ca_path"]).exists():
+        raise InputError(f"ca_path names {params['ca_path']}, which does not exist; correct the path")
+    if bundle and params["validate_certs"] and not params["ca_path"] and not Path(bundle).exists():
+        raise InputError(f"{variable} names {bundle}, which does not exist; correct that variable, or set ca_path")
+
+
 def connection_from(params: Mapping[str, Any]) -> Connection:
     """The connection that the options of API_OPTIONS describe. Raises InputError with one sentence."""
     address = _checked_url("api_url", params["api_url"], ("https",))
@@ -98,13 +112,7 @@ def connection_from(params: Mapping[str, Any]) -> Connection:
     for name in ("api_username", "api_password"):
         if not params[name]:
             raise InputError(f"{name} is empty; give the name and the password of an admin who may use the API")
-    if params["client_key"] and not params["client_cert"]:
-        raise InputError("client_key needs client_cert, the file with the certificate that belongs to the key")
-    for name in ("client_cert", "client_key"):
-        if params[name] and not Path(params[name]).is_file():
-            raise InputError(f"{name} names {params[name]}, which is not a file; correct the path")
-    if params["ca_path"] and not Path(params["ca_path"]).exists():
-        raise InputError(f"ca_path names {params['ca_path']}, which does not exist; correct the path")
+    _check_files(params)
     if params["proxy"]:
         _checked_url("proxy", params["proxy"], ("http", "https"), with_login=True)
     for name, least in (("timeout", 1), ("retries", 0), ("retry_time", 0)):

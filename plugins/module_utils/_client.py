@@ -25,7 +25,7 @@ from typing import Any, Callable, Optional, TypeVar, Union
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection, environment_bundle
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._redaction import Redactor
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._reply import (
@@ -156,8 +156,8 @@ class Client:
         token = base64.b64encode(login).decode("ascii")
         self._proxies = {"https": connection.proxy} if connection.proxy else _environment_proxies(connection.url)
         self._secrets = (connection.password, token, *_proxy_secrets(self._proxies.values()))
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        self._verify = (connection.ca_path or bundle or True) if connection.validate_certs else False
+        bundle = environment_bundle()[1] or True
+        self._verify = (connection.ca_path or bundle) if connection.validate_certs else False
         self._certificate: Union[str, tuple[str, str], None] = connection.client_cert
         if connection.client_cert and connection.client_key:
             self._certificate = (connection.client_cert, connection.client_key)

@@ -5,8 +5,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Optional
+
+#: Variables that name the authorities to trust, as `requests` reads them.
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def environment_bundle() -> tuple[str, str]:
+    """The variable of the environment that names a file of authorities, and the file; both empty where none does."""
+    return next(((name, path) for name in _BUNDLES if (path := os.environ.get(name))), ("", ""))
 
 
 @dataclass(frozen=True)

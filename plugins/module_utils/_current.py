@@ -89,6 +89,16 @@ class Current:
         return self.users.get(wanted.key) or OutgoingUser(wanted.key, wanted.method)
 
 
+#: Why a list is of no use: the answers of a server that shows a call without offering it.
+_NO_LIST = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED, ErrorKind.BAD_REPLY)
+
+
+def is_without_list(methods: Methods, problem: Exception) -> bool:
+    """Whether reading the list failed so that it is done without: nobody has named it, and it is of no use."""
+    unusable = isinstance(problem, MethodError) or (isinstance(problem, ApiError) and problem.kind in _NO_LIST)
+    return unusable and methods.withdraw(LIST)
+
+
 def read_lists(client: Client, methods: Methods, domains: Iterable[str], concurrency: int) -> Current:
     """Read the outgoing users of these domains, with one request each, or one in all where the list takes no domain.
 

@@ -70,10 +70,13 @@ def _converted(name: str, given: Mapping[Any, Any], options: Mapping[str, Any]) 
     """
     found = []
     for key, option in options.items():
-        value = given.get(key)
-        if value is None:
+        if key not in given:
             continue
-        place = f"{name}.{key}"
+        place, value = f"{name}.{key}", given[key]
+        if value is None:
+            # The check takes it for a key that is not there; a playbook sees that it is.
+            found.append(f"{place} is empty; give it a value, or leave it out.")
+            continue
         inner = [(f"{place}[{position}]", entry) for position, entry in enumerate(value)] if _is("list", value) else []
         kinds = [(place, value, option.get("type", "str"))]
         kinds += [(where, entry, option.get("elements", "raw")) for where, entry in inner]

@@ -16,15 +16,16 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments i
     checked_concurrency,
     connection_from,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import (
     Current,
     Proof,
+    is_without_list,
     prove_passwords,
     read_lists,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._duplicates import check_duplicates
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import LIST, MethodError, Methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import MethodError, Methods
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
     IP,
     InputError,
@@ -55,8 +56,6 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile i
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import api_session, help_page
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import smarthost_from
-
-_NO_LIST = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED, ErrorKind.BAD_REPLY)
 
 
 def check_options(params: Mapping[str, Any]) -> None:
@@ -196,8 +195,7 @@ def _read(module: AnsibleModule, client: Client, methods: Methods, domains: Iter
     try:
         return read_lists(client, methods, domains, module.params["concurrency"])
     except (ApiError, MethodError) as problem:
-        unusable = isinstance(problem, MethodError) or problem.kind in _NO_LIST
-        if not unusable or not methods.withdraw(LIST):
+        if not is_without_list(methods, problem):
             raise
         module.warn(f"The list on this server's help page cannot be used, so that there is none: {problem}")
         return Current()

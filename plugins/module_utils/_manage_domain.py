@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Callable, Optional
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import read_lists
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import is_without_list, read_lists
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._domain import (
     GET_CONTACT,
     GET_PRODUCTS,
@@ -28,7 +28,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._domain impo
     read_present,
     read_products,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import LIST, Methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import LIST, MethodError, Methods
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import OutgoingUser, first_three
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import removal_step
 
@@ -226,7 +226,12 @@ class DomainManager:
         """The outgoing users of the domain, the domain user last; None where the server does not list them."""
         if methods.find(LIST) is None:
             return None
-        users = read_lists(self._client, methods, [self._wanted.name], 1).users
+        try:
+            users = read_lists(self._client, methods, [self._wanted.name], 1).users
+        except (ApiError, MethodError) as problem:
+            if not is_without_list(methods, problem):
+                raise
+            return None
         return [users[key] for key in sorted(users, key=lambda key: (not key.username, key.username))]
 
     def _remove_users(self, users: Sequence[OutgoingUser], methods: Methods) -> None:

@@ -36,7 +36,7 @@ LOCK = "lock"
 UNLOCK = "unlock"
 OPERATIONS = (LIST, ADD, ADD_IP, REMOVE, SET_PASSWORD, SET_LIMITS, SET_SETTINGS, LOCK, UNLOCK)
 
-_ADDRESS = ("domain", "username")
+ADDRESS = ("domain", "username")
 _ATTRIBUTES = {
     SET_LIMITS: ("enabled", *LIMIT_NAMES),
     SET_SETTINGS: LOCK_SETTINGS,
@@ -46,10 +46,10 @@ _REQUIRED = {
     LIST: (),
     ADD: ("domain", "username", "password"),
     ADD_IP: ("domain", "ip"),
-    SET_PASSWORD: (*_ADDRESS, "password"),
+    SET_PASSWORD: (*ADDRESS, "password"),
 }
 #: What an operation may be told besides.
-_OPTIONAL = {LIST: _ADDRESS, ADD_IP: ("mask",), **_ATTRIBUTES}
+_OPTIONAL = {LIST: ADDRESS, ADD_IP: ("mask",), **_ATTRIBUTES}
 #: What `values` may translate.
 _WORDS = ("true", "false", INHERIT, *METHODS)
 _CALL = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*\Z")
@@ -260,7 +260,7 @@ def parse_given(operation: str, entry: Any) -> Method:
         raise MethodError(f"{where}.call must be controller/action, as in outgoingusers/list; it is {call!r}.")
     parameters = _names(entry, "parameters", where)
     _check_parameters(operation, parameters, where)
-    required = _REQUIRED.get(operation, _ADDRESS)
+    required = _REQUIRED.get(operation, ADDRESS)
     missing = [name for name in required if name not in parameters]
     if missing:
         raise MethodError(f"{where}.parameters does not say how {call} names {' and '.join(missing)}; add it.")
@@ -278,7 +278,7 @@ def parse_given(operation: str, entry: Any) -> Method:
 
 def _check_parameters(operation: str, parameters: Mapping[str, str], where: str) -> None:
     """Refuse names that no task could use; set_settings alone takes names of the administrator's own."""
-    known = (*_REQUIRED.get(operation, _ADDRESS), *_OPTIONAL.get(operation, ()))
+    known = (*_REQUIRED.get(operation, ADDRESS), *_OPTIONAL.get(operation, ()))
     strange = [name for name in parameters if name not in known]
     if strange and operation != SET_SETTINGS:
         raise MethodError(f"{where}.parameters has {strange[0]!r}; it may have {', '.join(known)}.")
@@ -330,7 +330,7 @@ def discover(page: str, use_writes: bool) -> dict[str, Method]:
 
 def _from_link(operation: str, wire_names: Sequence[str]) -> Optional[dict[str, str]]:
     # A call that asks for one user shows one user: its answer must not be taken for the list.
-    address: Sequence[str] = ("domain",) if operation == LIST else _ADDRESS
+    address: Sequence[str] = ("domain",) if operation == LIST else ADDRESS
     allowed: set[str] = {*_REQUIRED.get(operation, ()), *address, *_ATTRIBUTES.get(operation, ())}
     parameters: dict[str, str] = {}
     for wire_name in wire_names:
@@ -338,6 +338,6 @@ def _from_link(operation: str, wire_names: Sequence[str]) -> Optional[dict[str, 
         if name not in allowed or name in parameters:
             return None
         parameters[name] = wire_name
-    if any(name not in parameters for name in _REQUIRED.get(operation, _ADDRESS)):
+    if any(name not in parameters for name in _REQUIRED.get(operation, ADDRESS)):
         return None
     return parameters

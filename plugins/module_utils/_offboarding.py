@@ -17,6 +17,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     normalise_domain,
     normalise_local_part,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import written_key
 
 NAME = "spamexperts_offboarding"
 REMOVE = "remove"
@@ -64,6 +65,18 @@ def uses(offboarding: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> 
     """The keys under which a mail server uses these logins. found: `logins` of postfix_relay_info."""
     leaving = _keys(offboarding)
     return sorted(entry["key"] for entry in found if key_of(entry["login"]) in leaving)
+
+
+def unnamed(
+    offboarding: Mapping[str, Any], found: Iterable[Mapping[str, Any]], wanted: Iterable[Mapping[str, Any]]
+) -> list[str]:
+    """The logins for senders that a mail server has, that stay, and that its variables do not name.
+
+    found: `logins` of postfix_relay_info. wanted: its outgoing_mail_logins.
+    """
+    leaving, named = _keys(offboarding), {written_key(entry["login"]) for entry in wanted}
+    senders = {entry["login"] for entry in found if "@" in entry["key"] and key_of(entry["login"]) not in leaving}
+    return sorted(login for login in senders if written_key(login) not in named)
 
 
 def remaining(offboarding: Mapping[str, Any], wanted: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -88,16 +88,23 @@ def problems(onboarding: object, accounts: Optional[Container[str]] = None) -> l
 
 def users(onboarding: Mapping[str, Any], limits_offered: bool = True) -> list[dict[str, Any]]:
     """The option `users` of outgoing_users for these senders; without limits where the server cannot set them."""
-    shared_limits = onboarding.get("shared_limits") or SHARED_LIMITS
     result = []
     for sender in onboarding["senders"]:
         user = {name: value for name, value in sender.items() if name not in SENDER_OPTIONS and value is not None}
         if sender.get("shared"):
-            user["limits"] = {**shared_limits, **(sender.get("limits") or {})}
+            user["limits"] = _merged(onboarding.get("shared_limits") or {}, sender.get("limits") or {}) or SHARED_LIMITS
         if not limits_offered:
             user.pop("limits", None)
         result.append({**user, "domain": onboarding["domain"]})
     return result
+
+
+def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The shared limits beneath a sender's own; each limit is a number in one of them, or named in its `inherit`."""
+    taken = {*own, *own.get("inherit", ()), "inherit"}
+    merged = {**{name: value for name, value in shared.items() if name not in taken}, **own}
+    inherited = [*own.get("inherit", ()), *(name for name in shared.get("inherit", ()) if name not in taken)]
+    return {**merged, "inherit": inherited} if inherited else merged
 
 
 def relay_sender(onboarding: Mapping[str, Any]) -> Optional[dict[str, Any]]:

@@ -78,10 +78,11 @@ class ReplyError(Exception):
         self.cut_off = cut_off
 
 
+#: What a crash of the server's program leaves in its answer.
+_CRASH = (": sqlstate", "fatalerror.php")
 #: The first row of which all words are in a line (in lower case, without quoted names) gives the line's kind.
 _KINDS: tuple[tuple[ErrorKind, tuple[str, ...]], ...] = (
-    (ErrorKind.SERVER_FAULT, (": sqlstate",)),
-    (ErrorKind.SERVER_FAULT, ("fatalerror.php",)),
+    *((ErrorKind.SERVER_FAULT, (mark,)) for mark in _CRASH),
     (ErrorKind.SERVER_FAULT, ("database connection error",)),
     (ErrorKind.CREDENTIALS, ("credential", "invalid")),
     (ErrorKind.CREDENTIALS, ("credential", "incorrect")),
@@ -120,7 +121,6 @@ _KINDS: tuple[tuple[ErrorKind, tuple[str, ...]], ...] = (
 )
 _INACTIVE = re.compile(r"has status\s+['\"]?inactive", re.IGNORECASE)
 _QUOTED = re.compile(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"")
-_CRASH = (": sqlstate", "fatalerror.php")
 _PREFIX = re.compile(r"(SUCCESS|ERROR)\s*:\s*(.*)\Z", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _HTML = re.compile(r"<(?:!doctype|html|head|body|title|div|p|br|b|h1)\b", re.IGNORECASE)

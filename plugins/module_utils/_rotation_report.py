@@ -39,7 +39,8 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     waiting, and mail with the numbers of postfix_delivery_info, as far as they are known), clients (hosts with
     Thunderbird, by name: state, logins and reason), emergency, why the vendor did not take a login: sent (`users` of
     outgoing_users) and tried (`logins` of smtp_login_info), what became of the locks: lock_failed and unlocked (names),
-    and not_handed_over: the names that store_tasks have failed for.
+    not_handed_over: the names that store_tasks have failed for, and not_looked_at: mail servers without a part in the
+    rotation of which nobody knows what they use.
     """
     credentials = []
     said = {user_key(user): str(user.get("reason") or "") for user in seen.get("sent") or ()}
@@ -80,6 +81,7 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
         "credentials": credentials,
         "clients": clients,
         "tell": _tell(plan, seen["outcome"], clients),
+        "not_looked_at": list(seen.get("not_looked_at") or ()),
     }
 
 
@@ -148,6 +150,11 @@ def summary(data: Mapping[str, Any]) -> list[str]:
         lines.append(
             "No mail server uses these logins, and no managed Thunderbird has their new passwords; tell the people who "
             f"do: {', '.join(shown)}"
+        )
+    if data.get("not_looked_at"):
+        lines.append(
+            "These mail servers were not looked at; one that uses such a login all the same still has the old "
+            f"password: {', '.join(data['not_looked_at'])}"
         )
     unfinished = [entry for entry in data["credentials"] if entry["outcome"] in _OPEN]
     if unfinished:

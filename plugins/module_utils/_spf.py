@@ -215,7 +215,7 @@ class _Walk:
             place = unicode_domain(domain)
             self.cost.note(f"{term.text} in the SPF record of {place} is slow and must not be used; name the hosts.")
             return
-        target = term.target or domain
+        target = (term.target or domain).rstrip(".")
         if "%" in target:
             return  # it costs this one lookup, whatever the macro becomes
         kinds = {"a": ("A", "AAAA"), "mx": ("MX",), "exists": ("A",)}[term.name]

@@ -13,6 +13,7 @@ version_added: 1.0.0
 description:
   - Reads the logins of a mail server that runs already from the password maps of its Postfix, or from the vendor's CSV,
     tries each at the smarthost from that very host, and writes those that work into the credential store.
+  - A login that a map has for another server than O(smarthost) is not tried; it stays where it is.
   - It changes nothing else. A login that is in the store with another password is left alone and reported.
   - No password is in the result.
 author:
@@ -40,7 +41,9 @@ options:
     description: Configuration directory of the Postfix instance, for hosts with several.
     type: path
   smarthost:
-    description: Name of the smarthost, see M(smarthost.spamexperts.smtp_login_info).
+    description:
+      - Name of the smarthost, see M(smarthost.spamexperts.smtp_login_info).
+      - Where the maps have it under another name, such as that of your provider, give that name.
     type: str
   smarthost_port:
     description: Its port.
@@ -96,7 +99,7 @@ credentials:
       returned: always
       sample: ""
 unread:
-  description: Maps that could not be read, such as those of a database.
+  description: Maps that could not be read, such as those of a database, and logins that are for other servers.
   returned: success
   type: list
   elements: str

@@ -271,6 +271,7 @@ flushed:
 """
 
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
@@ -278,7 +279,11 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix imp
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.apply import Outcome, apply
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.maps import INDEX_SUFFIXES
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import find_instance
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import (
+    find_instance,
+    names_main_instance,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.parameters import PASSWORDS_FILE
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.planning import plan_absent, plan_present
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import (
@@ -346,13 +351,14 @@ def run(module: SecretSafeModule) -> dict[str, Any]:
     result: dict[str, Any] = {"next_hop": settings.next_hop} if settings else {}
     if module.get_bin_path("postconf") is None:
         if settings is None:
+            warn_of_what_is_left(module)
             return {"changed": False}
         if module.check_mode:
             module.warn("Postfix is not installed here; after its installation everything would be changed.")
             return {"changed": True, **result, **({"activation": ""} if staged else {})}
         raise PostfixError("Postfix is not installed on this host; install it first, or leave this host out.")
     instance = find_instance(module)
-    if settings and options["config_directory"] is None and not options["ignore_host_manager"]:
+    if settings and not options["ignore_host_manager"] and names_main_instance(module):
         objection = host_manager.objection()
         if objection:
             raise PostfixError(f"{objection} Set ignore_host_manager=true if Postfix shall be configured all the same.")
@@ -392,6 +398,17 @@ def stage(instance: Instance, plan: Plan, *, write: bool) -> dict[str, Any]:
         "flushed": False,
         "activation": staging.activation(tables),
     }
+
+
+def warn_of_what_is_left(module: SecretSafeModule) -> None:
+    """Without Postfix there is no way back; what its package leaves behind when it is removed has passwords in it."""
+    folder = Path(module.params["config_directory"] or "/etc/postfix")
+    left = sorted(str(path) for path in folder.glob(f"{PASSWORDS_FILE}*"))
+    if left:
+        module.warn(
+            f"Postfix is not installed here any more, and its passwords are still in {', '.join(left)}; remove these "
+            "files, or install Postfix and run this again."
+        )
 
 
 def carry_out(instance: Instance, plan: Plan, flush: str, *, write: bool) -> dict[str, Any]:

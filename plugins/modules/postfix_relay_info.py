@@ -153,7 +153,10 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix imp
     password_maps,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import find_instance
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import (
+    find_instance,
+    names_main_instance,
+)
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.parameters import PASSWORDS_FILE
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.surroundings import (
     find_ca_file,
@@ -185,7 +188,7 @@ def main() -> None:
 
 def look(module: Any) -> dict[str, Any]:
     """Everything that is returned; raises PostfixError on an objection, if the options say so."""
-    objection = None if module.params["config_directory"] else host_manager.objection()
+    objection = host_manager.objection() if names_main_instance(module) else None
     if objection and module.params["fail_on_objection"]:
         raise PostfixError(objection)
     installed = module.get_bin_path("postconf") is not None
@@ -235,7 +238,7 @@ def other_logins(setting: str, own: str) -> list[str]:
             text = "" if path == own else Path(path).read_text("utf-8", "surrogateescape")
         except OSError:
             continue
-        found.update(pair.login for pair in password_maps.map_pairs(text))
+        found.update(entry.pair.login for entry in password_maps.map_entries(text))
     return sorted(found)
 
 

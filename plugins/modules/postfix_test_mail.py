@@ -135,11 +135,13 @@ def main() -> None:
         for name in ("sender", "recipient"):
             if module.params[name] is not None and not ADDRESS.match(module.params[name]):
                 raise ValueError(f"{name}: '{module.params[name]}' is not an address such as name@example.com.")
+        if module.params["smarthost"] and not ascii_name(module.params["smarthost"]):
+            raise ValueError(f"smarthost: '{module.params['smarthost']}' is not the name of a server.")
         result = {"status": "not_sent"} if module.check_mode else send(module)
     except (PostfixError, ValueError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"The mail log cannot be read: {error.strerror}.")
+        module.fail_json(msg=f"The mail log cannot be read: {error.strerror}. Run the task with become: true.")
     if result["status"] == "unknown":
         module.warn("The test mail was handed to Postfix, but no mail log of this host mentions it; nothing is proven.")
     module.exit_json(changed=False, **result)
@@ -160,8 +162,13 @@ def send(module: Any) -> dict[str, str]:
     queue_id: str | None = None
     instance.submit(sender, recipient, MESSAGE.format(sender=sender, recipient=recipient, message_id=message_id))
     while time.monotonic() - begin < timeout:
-        queue_id = log.queue_id(message_id)
-        attempts = log.deliveries(queue_id) if queue_id else []
+        try:
+            queue_id = log.queue_id(message_id)
+            attempts = log.deliveries(queue_id) if queue_id else []
+        except OSError as error:
+            raise PostfixError(
+                f"the mail log cannot be read any more ({error.strerror}); {take_back(instance, queue_id)}"
+            ) from None
         # A content filter has handed it back under another queue id by the time that it has accepted it.
         if queue_id and attempts and log.queue_id(message_id) == queue_id:
             return judged(instance, queue_id, attempts[-1], module.params["smarthost"])

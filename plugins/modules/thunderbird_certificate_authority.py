@@ -98,10 +98,11 @@ def main() -> None:
         if present:
             policies.require_authority(Path(module.params["path"]))
         path = Path(module.params["policies_path"] or policies.policies_file(module.params["program_directory"] or ""))
-        before = files.read(path)
+        target = path.resolve()  # a link stays one
+        before = files.read(target)
         after = policies.merge(before, module.params["path"], present=present)
         if after != before and not module.check_mode:
-            policies.replace(path, after)
+            policies.replace(target, after)
     except (ThunderbirdError, OSError) as error:
         module.fail_json(msg=sentence(error))
     difference = {

@@ -18,11 +18,14 @@ class AdoptionError(ValueError):
 
 
 def csv_pairs(text: str) -> list[Pair]:
-    """The logins of the vendor's CSV, whose first line names username, domain and password, in any order.
+    """The logins of the vendor's CSV: username, domain and password, or what its first line names, in any order.
 
     A row without a username is a domain user; one without a password is left out.
     """
-    rows = csv.DictReader(io.StringIO(text))
+    first = next(csv.reader(io.StringIO(text)), [])
+    # What the vendor's own page takes has three columns without names.
+    bare = len(first) == len(_COLUMNS) and not {name.strip().lower() for name in first} & set(_COLUMNS)
+    rows = csv.DictReader(io.StringIO(text), fieldnames=_COLUMNS if bare else None)
     names = {str(name).strip().lower(): name for name in rows.fieldnames or ()}
     missing = [column for column in _COLUMNS if column not in names]
     if missing:

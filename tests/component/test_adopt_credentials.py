@@ -222,10 +222,12 @@ def test_an_option_that_is_not_known(site: Site) -> None:
 @pytest.mark.parametrize("check", [False, True])
 def test_the_maps_of_a_running_postfix(site: Site, check: bool) -> None:
     maps = site.directory / "sasl"
-    lines = [f"key{number} {login}:{password}\n" for number, (login, password) in enumerate(PASSWORDS.items())]
+    lines = [
+        f"key{number}@example.com {login}:{password}\n" for number, (login, password) in enumerate(PASSWORDS.items())
+    ]
     maps.write_text("# by hand\n" + "".join(lines), encoding="utf-8")
     second = site.directory / "second"
-    second.write_text(f"other web@example.com:{PASSWORDS['web@example.com']}\n", encoding="utf-8")
+    second.write_text(f"[LOCALHOST]:587 web@example.com:{PASSWORDS['web@example.com']}\n", encoding="utf-8")
     missing = site.directory / "missing"
     folder = site.postfix(f"hash:{maps} texthash:{second}, mysql:/etc/postfix/sql.cf, lmdb:{missing}")
     result = site.adopt(config_directory=folder, check=check)
@@ -237,6 +239,19 @@ def test_the_maps_of_a_running_postfix(site: Site, check: bool) -> None:
     assert site.store.exists() is not check
     if not check:
         assert {login: entry["current"] for login, entry in site.stored().items()} == PASSWORDS
+
+
+@needs_postfix
+def test_no_password_of_another_provider_reaches_the_smarthost(site: Site) -> None:
+    maps = site.directory / "sasl"
+    lines = [f"{key} web@example.com:{PASSWORDS['web@example.com']}\n" for key in ("[smtp.else.test]:587", "else.test")]
+    maps.write_text("".join(lines) + "[smtp.else.test]:465 mail@else.test:word\n", encoding="utf-8")
+    result = site.adopt(config_directory=site.postfix(f"hash:{maps}"))
+    assert (result["credentials"], site.emulator.auths()) == ([], [])
+    assert result["unread"] == [
+        f"{maps}: a login at {server}, which is not the smarthost localhost"
+        for server in ("smtp.else.test", "else.test")
+    ]
 
 
 @needs_postfix
@@ -283,6 +298,6 @@ def test_a_host_without_postfix(site: Site, monkeypatch: pytest.MonkeyPatch) -> 
 @needs_postfix
 def test_without_a_directory_postfix_chooses_its_own(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     maps = site.directory / "sasl"
-    maps.write_text(f"key mail@example.com:{PASSWORDS['mail@example.com']}\n", encoding="utf-8")
+    maps.write_text(f"localhost mail@example.com:{PASSWORDS['mail@example.com']}\n", encoding="utf-8")
     monkeypatch.setenv("MAIL_CONFIG", site.postfix(f"hash:{maps}"))  # what Postfix takes instead of /etc/postfix
     assert actions(site.adopt()) == {"mail@example.com": "created"}

@@ -285,6 +285,19 @@ def test_without_a_list_outgoing_users_cannot_be_removed(documented: Server) -> 
     assert documented.run(domain="empty.example", state="absent", remove_outgoing_users=True).changed
 
 
+def test_a_list_of_no_use_is_none_in_check_mode_too(full: Server) -> None:
+    """The help page shows it, and the admin may not use it."""
+    answer = "ERROR: You have no permission to use this method\n"
+    full.emulator.faults({"match": "outgoingusers/list", "kind": "body", "text": answer, "times": None})
+    full.emulator.seed(domains=["empty.example"])
+    options = {"domain": "empty.example", "state": "absent", "use_discovered_methods": True}
+    predicted = full.run(**options, check=True)
+    assert predicted.changed, predicted.message
+    assert full.run(**options).changed
+    full.emulator.seed(users=SENDERS)
+    assert "was to be removed, but it has outgoing users." in full.run(**{**options, "domain": "example.com"}).message
+
+
 def test_the_list_may_be_given(emulator_factory: Callable[..., Emulator]) -> None:
     server = Server(emulator_factory("full", dialect="odd"))
     server.emulator.seed(users=SENDERS)

@@ -122,9 +122,11 @@ def test_mail_that_cannot_be_taken_back(
 
 
 def test_log_that_cannot_be_read_any_more(sending: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", denied)
-        assert probe(sending).message == "The mail log cannot be read: denied."
+    monkeypatch.setattr(mail_log.MailLog, "_text", denied)
+    run = probe(sending)
+    assert run.message.startswith(
+        "the mail log cannot be read any more (denied); it was not found in the queue and may"
+    )
     sending.wait_until_empty()
 
 
@@ -153,6 +155,27 @@ def test_log_that_does_not_know_the_mail(sending: ScratchPostfix) -> None:
 def test_addresses_that_are_none(name: str, address: str) -> None:
     given = {"sender": "a@example.com", "recipient": "b@example.com", "config_directory": "/nowhere", name: address}
     assert "is not an address" in run_module("postfix_test_mail", given).message
+
+
+def test_a_log_that_cannot_be_read_is_noticed_before_a_mail_is_sent(
+    vendor: Emulator, sending: ScratchPostfix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", denied)
+        assert probe(sending).message == "The mail log cannot be read: denied. Run the task with become: true."
+    sending.wait_until_empty()
+    assert vendor.mails() == []
+
+
+def test_a_smarthost_that_no_server_can_be_called() -> None:
+    given = {"sender": "a@example.com", "recipient": "b@example.com", "smarthost": "a..b"}
+    assert run_module("postfix_test_mail", given).message == "smarthost: 'a..b' is not the name of a server."
+
+
+def test_only_root_sees_whether_postfix_runs(sending: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    run = run_module("postfix_relay_info", {"config_directory": str(sending.config_directory)})
+    assert "Only root can see whether Postfix runs; run the task with become: true." in run.message
 
 
 def test_postfix_that_does_not_run(postfix: ScratchPostfix) -> None:

@@ -362,6 +362,16 @@ def test_no_postfix(monkeypatch: pytest.MonkeyPatch, warnings: list[str]) -> Non
     assert not run_module("postfix_relay", {"state": "absent"}).changed
 
 
+def test_passwords_that_a_removed_postfix_leaves_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.get_bin_path", lambda *_, **__: None)
+    options = {"state": "absent", "config_directory": str(tmp_path)}
+    assert run_module("postfix_relay", options).warnings == ""
+    (tmp_path / "smarthost_passwords.db").touch()
+    run = run_module("postfix_relay", options)
+    assert not run.changed
+    assert f"its passwords are still in {tmp_path}/smarthost_passwords.db; remove these files" in run.warnings
+
+
 def test_no_configuration(tmp_path: Path) -> None:
     run = run_module("postfix_relay", {**LOGIN, "config_directory": str(tmp_path)})
     assert f"{tmp_path}/main.cf is missing" in run.message
@@ -374,6 +384,13 @@ def test_a_panel_is_left_alone(postfix: ScratchPostfix, tmp_path: Path, monkeypa
     run = run_module("postfix_relay", LOGIN, check=True)
     assert run.message.startswith("Plesk manages the mail of this host. Set ignore_host_manager=true")
     assert run_module("postfix_relay", {**LOGIN, "ignore_host_manager": True}, check=True).changed
+    # Named or not, it is the same one.
+    named = {**LOGIN, "config_directory": f"{postfix.config_directory}/"}
+    assert "Plesk manages" in run_module("postfix_relay", named, check=True).message
+    assert run_module("postfix_relay_info", {"config_directory": named["config_directory"]}).result["objection"]
+    monkeypatch.undo()
+    monkeypatch.setattr(host_manager, "objection", lambda: "Plesk manages the mail of this host.")
+    assert run_module("postfix_relay", named, check=True).changed
 
 
 def test_a_postfix_that_nobody_has_set_up(

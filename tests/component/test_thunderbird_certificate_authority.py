@@ -76,6 +76,20 @@ def test_an_existing_file_keeps_its_content_and_mode(host: Path) -> None:
     assert json.loads(file.read_bytes()) == {"policies": {"DisableTelemetry": True}}
 
 
+def test_links_are_followed_and_stay(host: Path) -> None:
+    """What update-ca-certificates keeps are links."""
+    file, real = host / "etc/policies/policies.json", host / "elsewhere.json"
+    file.parent.mkdir(parents=True)
+    real.write_text('{"policies": {}}')
+    file.symlink_to(real)
+    (host / "link.pem").symlink_to(host / "ca.pem")
+    assert run(host, path=str(host / "link.pem")).changed
+    assert file.is_symlink()
+    assert json.loads(real.read_bytes()) == {"policies": {"Certificates": {"Install": [str(host / "link.pem")]}}}
+    (host / "ca.pem").chmod(0o600)
+    refuse(host, "may not read", path=str(host / "link.pem"))
+
+
 def test_the_file_that_thunderbird_reads(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new file of the system would put the program's own out of action."""
     system, own = host / "etc/policies.json", host / "program/distribution/policies.json"

@@ -47,7 +47,7 @@ def site(tmp_path: Path) -> Iterator[RotationSite]:
 
 def write_map(host: Host, *pairs: tuple[str, str]) -> None:
     """What an administrator has set up by hand."""
-    lines = [f"key{number} {login}:{password}\n" for number, (login, password) in enumerate(pairs)]
+    lines = [f"key{number}@example.com {login}:{password}\n" for number, (login, password) in enumerate(pairs)]
     host.path("/etc/postfix/sasl").write_text("# by hand\n" + "".join(lines), encoding="utf-8")
     host.path("/etc/postfix/sasl").chmod(0o600)
     host.run("postmap", "hash:/etc/postfix/sasl")
@@ -87,6 +87,16 @@ def test_no_log_is_demanded(site: RotationSite) -> None:
     task = {"smarthost.spamexperts.adopt_credentials": {"path": str(site.store)}}
     with pytest.raises(AssertionError, match="Set no_log: true on this task"):
         site.play(task)
+
+
+def test_a_limit_does_not_leave_out_the_csv(site: RotationSite, tmp_path: Path) -> None:
+    """The guide says to delete it afterwards."""
+    table = tmp_path / "users.csv"
+    table.write_text("username,domain,password\nweb,example.com,word\n", encoding="utf-8")
+    run = site.run(ADOPT, "--limit", "h1", spamexperts_credentials_csv=str(table))
+    assert run.returncode == 2
+    assert "This run is limited to h1, which leaves out localhost, and with it the CSV" in run.output
+    assert not site.store.exists()
 
 
 def test_what_is_wrong_is_said_although_the_task_has_no_log(site: RotationSite, tmp_path: Path) -> None:

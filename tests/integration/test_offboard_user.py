@@ -59,11 +59,11 @@ class Site:
         assert PASSWORD not in run.output
         return run
 
-    def configure(self) -> None:
-        """Set the mail servers up, with both logins."""
+    def configure(self, *more: dict[str, Any]) -> None:
+        """Set the mail servers up, with both logins, and with more of them."""
         own: dict[str, Any] = {"default_login": "server@example.com", "default_password": PASSWORD}
         for postfix in self.relays:
-            run = relay(postfix, **self.emulator.smarthost_options, **own, logins=[self._alice])
+            run = relay(postfix, **self.emulator.smarthost_options, **own, logins=[self._alice, *more])
             assert not run.failed, run.message
 
     @contextmanager
@@ -104,10 +104,32 @@ def test_somebody_leaves(tmp_path: Path, emulator: Emulator, postfix: ScratchPos
 def test_mail_servers_that_a_pattern_names_are_reported(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
 ) -> None:
+    """The pattern may stand in the inventory, which knows no group mail_relays."""
     site = Site(tmp_path, emulator, postfix)
-    run = site.run("offboard_user", "-e", "spamexperts_relay_hosts=mail*:!localhost", usernames=["alice"])
+    site.configure()
+    content = yaml.safe_load(site.inventory.read_text())
+    hosts = content["all"]["children"].pop("mail_relays")["hosts"]
+    content["all"]["children"] = {"postfixes": {"hosts": {"post1": hosts["mail1"]}}}
+    content["all"]["vars"]["spamexperts_relay_hosts"] = "post*:!localhost"
+    site.inventory.write_text(yaml.safe_dump(content))
+    run = site.run("offboard_user", usernames=["alice"])
     assert run.returncode == 0, run.output
-    assert "mail1: did not use them" in run.output
+    assert "post1: alice@example.com" in run.output
+
+
+def test_nobody_else_loses_a_login_that_the_inventory_does_not_name(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    """As where outgoing_mail_logins stands in a playbook of the administrator's own."""
+    site = Site(tmp_path, emulator, postfix)
+    emulator.seed(users=[{"domain": "example.com", "username": "bob", "password": PASSWORD}])
+    site.configure({"login": "bob@example.com", "password": PASSWORD, "senders": ["bob@example.com"]})
+    before = snapshot(postfix.config_directory)
+    run = site.run("offboard_user", usernames=["alice"])
+    assert run.returncode != 0
+    assert "mail1 also sends with bob@example.com, which its outgoing_mail_logins in the inventory do not" in run.output
+    assert snapshot(postfix.config_directory) == before
+    assert site.names() == {"alice", "bob", "server"}
 
 
 def test_an_empty_configuration_directory_is_the_main_instance(

@@ -123,6 +123,22 @@ def test_the_next_run_settles_it(site: Site) -> None:
 
 
 @pytest.mark.slow
+def test_a_package_that_starts_nothing_is_not_started(site: Site) -> None:
+    """As on Red Hat; before the smarthost is set up, mail would leave without it."""
+    site.host.run("postfix", "stop")
+    try:
+        with hidden(site.host), site.interrupted("Take mail from this host only") as run:
+            run.wait_for_stop()
+            run.kill()
+        finished = site.run("-e", '{"outgoing_mail_start": false}')
+        assert finished.returncode == 0, finished.output
+        assert site.interfaces == "loopback-only"
+        assert site.host.run("sh", "-c", "postfix status || echo stopped").endswith("stopped\n")
+    finally:
+        site.host.run("postfix", "start")
+
+
+@pytest.mark.slow
 def test_where_nothing_was_installed_nothing_is_to_be_settled(site: Site) -> None:
     """Somebody installs Postfix in another way then, and lets it take mail from the network."""
     with hidden(site.host):

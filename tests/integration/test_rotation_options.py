@@ -24,7 +24,7 @@ import yaml
 from tests import ROOT
 from tests.support.documentation import guide_blocks
 from tests.support.emulator import Emulator
-from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
+from tests.support.playbook import OUT_OF_REACH, PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
 from tests.support.store import read_store
 
@@ -557,6 +557,33 @@ def test_another_store_is_told_of_the_way_back(site: Site, vault: Vault) -> None
     assert site.report()["credentials"][0]["outcome"] == "rolled_back"
     assert vault.secrets == {f"/v1/secret/data/smarthost/{NAME}": {"login": NAME, "password": BEFORE}}
     assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "There is no file /nowhere/vault.yml; correct spamexperts_rotation.store_tasks."),
+        ("- name: Tell it\n  no.such.module:\n", "no.such.module"),
+    ],
+    ids=["missing", "unknown module"],
+)
+def test_tasks_for_another_store_that_cannot_run_stop_the_start(site: Site, text: str | None, message: str) -> None:
+    tasks = Path("/nowhere/vault.yml") if text is None else site.folder / "vault.yml"
+    if text is not None:
+        tasks.write_text(text, encoding="utf-8")
+    run = site.rotate(store_tasks=str(tasks))
+    assert run.returncode != 0
+    assert message in run.output
+    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
+    assert site.emulator.requests() == []
+
+
+def test_a_mail_server_that_nobody_could_look_at_is_named(site: Site) -> None:
+    more, away = site.folder / "more.yml", {**OUT_OF_REACH, "outgoing_mail_login": ""}
+    more.write_text(yaml.safe_dump({"mail_relays": {"hosts": {"away": away}}}), encoding="utf-8")
+    run = site.rotate("--check", "-i", str(more))
+    assert run.returncode == 0, run.output
+    assert re.search(r"These mail servers were not looked at; .* still has the old password: away", run.output)
 
 
 def test_an_account_that_is_not_there(site: Site) -> None:

@@ -139,6 +139,16 @@ def test_bad_connections(given: dict[str, Any], message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_authorities_of_the_environment_that_are_not_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(name, "/nowhere/bundle.pem")
+    with pytest.raises(InputError, match=f"^{name} names /nowhere/bundle.pem, which does not exist; correct that"):
+        arguments.connection_from(api_params())
+    assert arguments.connection_from(api_params(ca_path=__file__)).ca_path == __file__
+    assert not arguments.connection_from(api_params(validate_certs=False)).validate_certs
+
+
 def test_a_proxy_may_have_a_password() -> None:
     proxy = "http://me:hunter22@proxy.example:3128"
     assert arguments.connection_from(api_params(proxy=proxy)).proxy == proxy

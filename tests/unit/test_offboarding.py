@@ -22,6 +22,7 @@ LEAVING = {"domain": "example.com", "usernames": ["Alice", "bob@example.com"]}
         ({**LEAVING, "action": "burn"}, "remove, lock"),
         ({**LEAVING, "domain": "x"}, "not a domain name"),
         ({**LEAVING, "usernames": ["a/b"]}, "'a/b'"),
+        ({**LEAVING, "account": None}, "spamexperts_offboarding.account is empty; give it a value, or leave it out."),
         # Not a, l, i, c and e.
         ({**LEAVING, "usernames": "alice"}, "spamexperts_offboarding.usernames has to be a list"),
     ],
@@ -46,6 +47,14 @@ def test_their_logins_are_found_and_taken_out() -> None:
     ]
     assert _offboarding.uses(LEAVING, found) == ["@sales.example", "alice@example.com"]
     assert _offboarding.remaining(LEAVING, found) == found[:1]
+
+
+def test_who_stays_and_is_not_in_the_inventory_is_found() -> None:
+    senders = {"alice": "alice", "carol": "Carol", "dave": "dave", "erin": "erin"}
+    found = [{"key": f"{key}@example.com", "login": f"{login}@example.com"} for key, login in senders.items()]
+    found += [{"key": "[filter.example]:587", "login": "server@example.com"}, {"key": "@x", "login": "example.net"}]
+    wanted = [{"login": "carol@EXAMPLE.com"}]
+    assert _offboarding.unnamed(LEAVING, found, wanted) == ["dave@example.com", "erin@example.com", "example.net"]
 
 
 @pytest.mark.parametrize("domain", ["müller.example", "xn--mller-kva.example"])

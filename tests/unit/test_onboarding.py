@@ -95,11 +95,30 @@ def test_shared_addresses_get_the_shared_limits_beneath_their_own() -> None:
     senders = [{**ALICE, "shared": True, "relay": True}, {"username": "info", "shared": True, "limits": {"per_day": 9}}]
     assert _onboarding.users(describe(*senders)) == [
         {"domain": "example.com", **ALICE, "limits": {"enabled": False}},
-        {"domain": "example.com", "username": "info", "limits": {"enabled": False, "per_day": 9}},
+        # A limit of one's own would have no effect where limits are off.
+        {"domain": "example.com", "username": "info", "limits": {"per_day": 9}},
     ]
     higher = _onboarding.users(describe(*senders, shared_limits={"per_day": 100, "per_hour": 50}))
     assert [user["limits"] for user in higher] == [{"per_day": 100, "per_hour": 50}, {"per_day": 9, "per_hour": 50}]
     assert all("limits" not in user for user in _onboarding.users(describe(*senders), limits_offered=False))
+
+
+@pytest.mark.parametrize(
+    ("shared", "own", "merged"),
+    [
+        ({"inherit": ["per_day"]}, {"per_day": 5}, {"per_day": 5}),
+        ({"inherit": ["per_day"]}, {"inherit": ["per_hour"]}, {"inherit": ["per_hour", "per_day"]}),
+        ({"per_day": 5, "per_hour": 2}, {"inherit": ["per_day"]}, {"per_hour": 2, "inherit": ["per_day"]}),
+        ({"enabled": False}, {"per_day": 5}, {"enabled": False, "per_day": 5}),
+        ({}, {"enabled": True}, {"enabled": True}),
+    ],
+)
+def test_each_limit_is_the_senders_own_or_the_shared_one(
+    shared: dict[str, Any], own: dict[str, Any], merged: dict[str, Any]
+) -> None:
+    onboarding = describe({**ALICE, "shared": True, "limits": own}, shared_limits=shared)
+    assert _onboarding.users(onboarding)[0]["limits"] == merged
+    assert _onboarding.problems(onboarding) == []
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,15 @@ def test_report_of_a_rotation_that_has_not_begun() -> None:
     assert _rotation_report.summary(data) == ["b would get a new password.", "  h2: not reached"]
 
 
+def test_mail_servers_that_were_not_looked_at_are_named() -> None:
+    seen: dict[str, Any] = {"started": "", "finished": None, "outcome": {}, "hosts": {}, "not_looked_at": ["h8", "h9"]}
+    data = _rotation_report.report({"credentials": []}, seen)
+    assert data["not_looked_at"] == ["h8", "h9"]
+    (line,) = _rotation_report.summary(data)
+    assert line.startswith("These mail servers were not looked at;")
+    assert line.endswith(": h8, h9")
+
+
 def test_report_without_an_active_host_has_no_window() -> None:
     seen = {
         "started": "2026-01-01T10:00:00+00:00",

@@ -157,7 +157,7 @@ def test_the_recommended_record_may_be_the_one_that_is_too_much() -> None:
 
 def test_lookups_that_find_nothing_are_counted() -> None:
     more = {("mail.example.com", "A"): ["192.0.2.1"]}
-    record = f"v=spf1 a:mail.example.com a mx exists:nothing.example.com/ {INCLUDE} ~all".replace("/ ", " ")
+    record = f"v=spf1 a:mail.example.com. a mx exists:nothing.example.com/ {INCLUDE} ~all".replace("/ ", " ")
     report = look(record, more)
     assert (report.cost.lookups, report.cost.void_lookups) == (5, 3)
     assert report.cost.too_many

@@ -39,6 +39,8 @@ def test_without_authentication_there_is_no_login() -> None:
     ("changed", "says"),
     [
         ({"host": ""}, "smarthost: '' is not the name"),
+        ({"host": "smarthost.test:587"}, "smarthost: 'smarthost.test:587' is not the name"),
+        ({"host": "[smarthost.test]:587"}, "is not the name or address of a host; write it in ASCII, without a port"),
         ({"host": "a b"}, "smarthost: 'a b' is not the name"),
         ({"host": "münchen.example"}, "write it in ASCII"),
         ({"host": 'a", "'}, "is not the name"),
@@ -84,6 +86,15 @@ def test_an_identity_that_no_account_has_is_not_found() -> None:
     entry = ServerEntry(profile(), "spamexperts")
     assert entry.set_identities(["alice@EXAMPLE.com", "bob@example.com"]) == ["bob@example.com"]
     assert entry.describe()["identities"] == ["alice@example.com"]
+
+
+def test_an_identity_is_found_however_its_domain_is_written() -> None:
+    preferences = profile()
+    preferences.set("mail.identity.id1.useremail", "Alice@Müller.example")
+    entry = ServerEntry(preferences, "spamexperts")
+    assert entry.set_identities(["alice@xn--mller-kva.example", "bob@müller.example"]) == ["bob@müller.example"]
+    assert entry.describe()["identities"] == ["alice@müller.example"]
+    assert entry.set_identities(["alice@müller.example"]) == []
 
 
 def test_an_identity_that_is_no_longer_named_gets_its_server_back() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -149,7 +150,9 @@ class Instance:
     # Life
 
     def is_running(self) -> bool:
-        """Whether the master process of this instance runs."""
+        """Whether the master process of this instance runs. Raises PostfixError where only root could know."""
+        if os.geteuid() != 0:
+            raise PostfixError("Only root can see whether Postfix runs; run the task with become: true.")
         # `postfix status` would write a line to the mail log.
         master = Path(self.effective(["daemon_directory"])["daemon_directory"], "master")
         return self.ask(str(master), "-t").code != 0

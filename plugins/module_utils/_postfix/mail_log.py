@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from pathlib import Path
@@ -31,13 +32,16 @@ class Delivery(NamedTuple):
 
 
 class MailLog:
-    """The part of the mail log that is written from now on."""
+    """The part of the mail log that is written from now on. Raises OSError where it cannot be read."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._begin = time.time()
         self._file = log_file(instance)
-        self._offset = self._file.stat().st_size if self._file else 0
+        self._offset = 0
+        if self._file:
+            with self._file.open("rb") as stream:
+                self._offset = stream.seek(0, os.SEEK_END)
 
     def queue_id(self, message_id: str) -> Optional[str]:
         """The queue id of the mail with this Message-ID, None when the log does not know it.

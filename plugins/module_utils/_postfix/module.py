@@ -18,6 +18,17 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.com
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import check_config_directory
 
 
+def names_main_instance(module: Any) -> bool:
+    """Whether the option `config_directory` leaves the main instance, or names it: that one may be somebody else's."""
+    directory = module.params["config_directory"]
+    program = module.get_bin_path("postconf")
+    if directory is None or program is None:
+        return directory in (None, "/etc/postfix")
+    os.environ.pop("MAIL_CONFIG", None)
+    main: str = module.run_command([program, "-h", "config_directory"])[1].strip()
+    return os.path.realpath(str(directory)) == os.path.realpath(main)
+
+
 def find_instance(module: Any) -> Instance:
     """The instance of the option `config_directory`, the main one if it is not given.
 

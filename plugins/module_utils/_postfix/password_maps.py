@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Optional
+
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import ascii_name
 
 #: Map types whose entries stand as text in the file that they name.
 _TEXT_MAPS = {"hash", "btree", "lmdb", "cdb", "dbm", "texthash"}
@@ -28,6 +31,30 @@ class Pair(NamedTuple):
     password: str
 
 
+class Entry(NamedTuple):
+    """What a map gives for a key: a next hop as the map writes it, the name of a server, or a sender."""
+
+    key: str
+    pair: Pair
+
+    @property
+    def server(self) -> Optional[str]:
+        """The server whose login it is, without its port; None for that of a sender."""
+        if "@" in self.key:
+            return None
+        bracketed = re.match(r"\[([^\]]*)\]", self.key)
+        return server_name(bracketed.group(1) if bracketed else self.key.rpartition(":")[0] or self.key)
+
+
+def server_name(text: str) -> str:
+    """A server as it is compared: an address in its usual spelling, whether or not Postfix marks it, or a name."""
+    text = text.lower().strip("[]").removeprefix("ipv6:")
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return ascii_name(text) or text
+
+
 def map_files(setting: str) -> tuple[list[str], list[str]]:
     """The text files behind smtp_sasl_password_maps, and the types of the maps that have none."""
     files, others = [], []
@@ -40,7 +67,7 @@ def map_files(setting: str) -> tuple[list[str], list[str]]:
     return files, list(dict.fromkeys(others))
 
 
-def map_pairs(text: str) -> list[Pair]:
+def map_entries(text: str) -> list[Entry]:
     """The logins of a map's source: lines of key, blank, login, colon and password; a line that begins with a blank
     continues the one before.
     """
@@ -53,10 +80,10 @@ def map_pairs(text: str) -> list[Pair]:
             lines[-1] += line
         else:
             lines.append(line)
-    pairs = []
+    entries = []
     for line in lines:
-        value = re.sub(f"[^{_BLANKS}]*", "", line.strip(_BLANKS), count=1)
-        login, colon, password = value.lstrip(_BLANKS).partition(":")
+        key, _blank, value = re.sub(f"[{_BLANKS}]+", " ", line.strip(_BLANKS), count=1).partition(" ")
+        login, colon, password = value.partition(":")
         if colon and login and password:
-            pairs.append(Pair(login, password))
-    return list(dict.fromkeys(pairs))
+            entries.append(Entry(key, Pair(login, password)))
+    return entries

@@ -40,7 +40,9 @@ def policies_file(program_directory: str) -> Path:
 
 def require_authority(path: Path) -> None:
     """ThunderbirdError unless this file has exactly one authority that everybody on the host can read."""
-    text = (files.read(path) or b"").decode("ascii", "ignore")
+    # What update-ca-certificates keeps are links.
+    real = path.resolve()
+    text = (files.read(real) or b"").decode("ascii", "ignore")
     if not path.is_absolute() or not text:
         raise ThunderbirdError(
             f"path: there is no certificate in {path}; give the absolute path of a PEM file on the host"
@@ -56,7 +58,7 @@ def require_authority(path: Path) -> None:
             f"path: Thunderbird takes one authority from each file, and {path} has {count['x509']} certificates, "
             f"{count['x509_ca']} of them authorities"
         )
-    for part in (path, *path.parents):
+    for part in (path, *path.parents, *real.parents):
         if not part.stat().st_mode & (stat.S_IXOTH if part.is_dir() else stat.S_IROTH):
             raise ThunderbirdError(f"path: Thunderbird runs as the person, who may not read {path} because of {part}")
 

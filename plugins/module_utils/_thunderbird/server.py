@@ -10,6 +10,7 @@ remembered in preferences below `smarthost.spamexperts.<entry>.`, so that it can
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Any, NamedTuple
 
@@ -52,8 +53,10 @@ class SavedLogin(NamedTuple):
 def validate(server: OutgoingServer) -> OutgoingServer:
     """The server in the spelling that Thunderbird looks for; ThunderbirdError where it could not use it."""
     host = server.host.strip("[]").lower()
-    if not re.fullmatch(r"[a-z0-9._:-]+", host):
-        raise ThunderbirdError(f"smarthost: {server.host!r} is not the name or address of a host; write it in ASCII")
+    if not re.fullmatch(r"[a-z0-9._-]+", host) and not _is_ipv6(host):
+        raise ThunderbirdError(
+            f"smarthost: {server.host!r} is not the name or address of a host; write it in ASCII, without a port"
+        )
     if not 0 < server.port < 65536:
         raise ThunderbirdError(f"smarthost_port: {server.port} is not a port between 1 and 65535")
     if has_control_character(server.description + server.login):
@@ -62,6 +65,22 @@ def validate(server: OutgoingServer) -> OutgoingServer:
         raise ThunderbirdError(f"login: Thunderbird reads only ASCII here, and {server.login!r} is not")
     login = server.login if server.authentication_method == "password" else ""
     return server._replace(host=host, login=login)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False
+
+
+def _spelled(address: str) -> str:
+    """An address in one of the ways in which it may be written: in small letters, and in ASCII where that can be."""
+    local, at, domain = address.lower().rpartition("@")
+    try:
+        return f"{local}{at}{domain.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        return address.lower()
 
 
 def has_control_character(text: str) -> bool:
@@ -145,15 +164,15 @@ class ServerEntry:
 
     def set_identities(self, addresses: list[str]) -> list[str]:
         """Let exactly these identities use our entry; returns the addresses that the profile has no identity for."""
-        wanted = {address.lower() for address in addresses}
-        identities = self._identities()
+        wanted = {_spelled(address): address.lower() for address in addresses}
+        identities = {identity: _spelled(address) for identity, address in self._identities().items()}
         for identity, address in identities.items():
             name = f"mail.identity.{identity}.smtpServer"
             if address in wanted and not self._uses_ours(identity):
                 self._take(name, f"identity.{identity}")
             elif address not in wanted and self._uses_ours(identity):
                 self._give_back(name, f"identity.{identity}")
-        return sorted(wanted - set(identities.values()))
+        return sorted(wanted[address] for address in wanted.keys() - set(identities.values()))
 
     def remove(self) -> None:
         """Take everything out that was put in, and give back what was there before."""

@@ -119,8 +119,8 @@ mutation: packages-test environment  ## Whether the tests notice small changes o
 screenshot: packages-test environment  ## A picture of Thunderbird's account settings with our outgoing server, in build/
 	@$(STAGE) screenshot env PYTHONPATH=collections python -m tests.support.thunderbird_settings $(BUILD)/thunderbird-account-settings.png
 
-sanity: environment  ## ansible-test sanity, without a container
-	@$(STAGE) sanity python -m tests.tools.ansible_test sanity
+sanity: environment  ## ansible-test sanity for the running Python, without a container; test-matrix has the others
+	@$(STAGE) sanity python -m tests.tools.ansible_test sanity --python running
 
 units: environment  ## ansible-test units, without a container
 	@$(STAGE) units python -m tests.tools.ansible_test units

@@ -91,8 +91,8 @@ def main() -> int:
             raise FleetError(impossible)
         if arguments.command == "up":
             _up(arguments.directory, arguments.hosts)
-        else:
-            remove(arguments.directory.resolve())
+        elif not remove(arguments.directory.resolve()):
+            raise FleetError(f"there is no fleet in {arguments.directory.resolve()}")
     except FleetError as problem:
         print(problem, file=sys.stderr)
         return 1

@@ -53,6 +53,8 @@ class Fleet:
         self.inventory = self.directory / "inventory.yml"
         self.hosts: list[Host] = []
         self._count = hosts
+        # What is in a folder that somebody else has named may be another fleet.
+        self._ours = directory is None
 
     def __enter__(self) -> Fleet:
         try:
@@ -75,6 +77,7 @@ class Fleet:
                 f"{self.directory} is not empty; remove an old fleet with: "
                 f"python -m tests.fleet down --directory {self.directory}"
             )
+        self._ours = True
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o755)  # Postfix's own users must be able to pass
         self.network = Network.claim()
@@ -91,8 +94,9 @@ class Fleet:
         self.write_inventory()
 
     def down(self) -> None:
-        """End and remove everything of this fleet."""
-        remove(self.directory)
+        """End and remove everything of this fleet, and nothing of another one."""
+        if self._ours:
+            remove(self.directory)
 
     @property
     def emulator_namespace(self) -> str:
@@ -167,16 +171,17 @@ def fleet_emulator(fleet: Fleet) -> Emulator:
     return Emulator(hosts=[fleet.emulator_address], names=[SMARTHOST_NAME], namespace=fleet.emulator_namespace)
 
 
-def remove(directory: Path) -> None:
-    """Remove the fleet of this directory, whatever is left of it. Raises FleetError where there is none."""
+def remove(directory: Path) -> bool:
+    """Remove the fleet of this directory, whatever is left of it; false where there is none."""
     state = directory / _STATE
     if not state.exists():
         if directory.exists() and not any(directory.iterdir()):
             directory.rmdir()
-        return
+        return False
     number = int(json.loads(state.read_text(encoding="utf-8"))["number"])
     for control in (directory / "cp").glob("*"):
         subprocess.run(["ssh", "-O", "exit", "-o", f"ControlPath={control}", "fleet"], capture_output=True, check=False)
     Network(number).remove()
     with suppress(FileNotFoundError):
         shutil.rmtree(directory)
+    return True

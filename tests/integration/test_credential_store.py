@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.interrupted import descendants
 from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
 
 STRANGE = "quo'te\"back\\slash {{ no_template }} ünï"
@@ -296,7 +297,8 @@ def test_two_runs_at_once(site: Site) -> None:
             f"credential store {site.store} is kept by another run (process {holder.pid}); wait until it has ended."
         )
     finally:
-        os.killpg(holder.pid, signal.SIGKILL)
+        for pid in [holder.pid, *descendants(holder.pid)]:
+            os.kill(pid, signal.SIGKILL)
         holder.wait()
     assert site.change("staged", "a").changed() == 1, "a run that was killed keeps nothing"
 

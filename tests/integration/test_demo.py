@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import ROOT, demo
+from tests import demo
 from tests.support.emulator import Emulator
+from tests.support.playbook import ansible_environment
 
 pytestmark = pytest.mark.root
 
@@ -40,6 +41,9 @@ def test_the_demo_changes_nothing_the_second_time_and_shows_no_password(
         return real(emulator)
 
     monkeypatch.setattr(demo, "emulator_environment", environment)
+    # Other tests use the usual folders at the same time.
+    own = {**ansible_environment(temporary / "ansible"), "ANSIBLE_REMOTE_TEMP": str(temporary / "remote")}
+    monkeypatch.setattr(demo, "ansible_environment", lambda: own)
     demo.demonstrate(folder)
     printed = capfd.readouterr()
     assert "changed=0, changed=0" in printed.out
@@ -47,10 +51,12 @@ def test_the_demo_changes_nothing_the_second_time_and_shows_no_password(
 
     files = {folder / name: (folder / name).read_text(encoding="utf-8").strip() for name in ("alice", "info", "domain")}
     assert len({len(password) for password in files.values()}) == 1
-    places = [temporary, folder, ROOT / "build" / "ansible", Path.home() / ".ansible"]
     contents = [printed.out.encode(), printed.err.encode()]
     contents += [
-        file.read_bytes() for place in places for file in place.rglob("*") if file.is_file() and file not in files
+        file.read_bytes()
+        for place in (temporary, folder)
+        for file in place.rglob("*")
+        if file.is_file() and file not in files
     ]
     assert of_the_api
     for password in (*files.values(), *of_the_api):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 from tests import ROOT
 from tests.fleet import SMARTHOST_NAME, Fleet, FleetError, fleet_emulator, why_impossible
 from tests.fleet.fleet import remove
-from tests.fleet.network import namespaces, pids_in, state_of
+from tests.fleet.network import Network, namespaces, pids_in, state_of
 from tests.support.playbook import ansible_environment
 from tests.support.rotation import RotationSite, check_mail, steady_mail
 
@@ -122,8 +123,8 @@ def test_one_command_makes_a_fleet_and_one_removes_it_after_a_crash(tmp_path: Pa
     directory = tmp_path / "fleet"
     command = [sys.executable, "-m", "tests.fleet"]
     subprocess.run([*command, "up", "--hosts", "1", "--directory", str(directory)], cwd=ROOT, check=True)
-    mine = sorted(name for name in namespaces() if pids_in(name) and in_directory(name, directory))
-    assert len(mine) == 1
+    number = json.loads((directory / "fleet.json").read_text(encoding="utf-8"))["number"]
+    host = Network(number).namespace("h1")
     again = subprocess.run(
         [*command, "up", "--directory", str(directory)], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -131,21 +132,13 @@ def test_one_command_makes_a_fleet_and_one_removes_it_after_a_crash(tmp_path: Pa
     hint = f"is not empty; remove an old fleet with: python -m tests.fleet down --directory {directory}\n"
     assert again.stderr.endswith(hint)
     # The crash: the host's first process and its parent are gone, everything else is still there.
-    for pid in pids_in(mine[0])[:1]:
-        os.kill(pid, signal.SIGKILL)
-    subprocess.run([*command, "down", "--directory", str(directory)], cwd=ROOT, check=True)
-    assert mine[0] not in namespaces()
+    os.kill(pids_in(host)[0], signal.SIGKILL)
+    down = [*command, "down", "--directory", str(directory)]
+    subprocess.run(down, cwd=ROOT, check=True)
+    assert host not in namespaces()
     assert not directory.exists()
-    subprocess.run([*command, "down", "--directory", str(directory)], cwd=ROOT, check=True)
-
-
-def in_directory(namespace: str, directory: Path) -> bool:
-    """Whether a process of this namespace was started for the fleet in this directory."""
-    return any(
-        str(directory) in Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
-        and "host_init" in Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
-        for pid in pids_in(namespace)
-    )
+    nothing = subprocess.run(down, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (nothing.returncode, nothing.stderr) == (1, f"there is no fleet in {directory}\n")
 
 
 def test_two_fleets_at_once(fleet: Fleet) -> None:

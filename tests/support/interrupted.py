@@ -32,6 +32,22 @@ def read_timeline(timeline: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in timeline.read_text(encoding="utf-8").splitlines()]
 
 
+def descendants(ancestor: int) -> list[int]:
+    """The processes that this one has started, and those that they have."""
+    parents: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            # The name, in parentheses, may hold blanks.
+            parent = int(status.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1])
+            parents.setdefault(parent, []).append(int(status.parent.name))
+    found, left = [], [ancestor]
+    while left:
+        children = parents.get(left.pop(), [])
+        found += children
+        left += children
+    return found
+
+
 class InterruptedRun:
     """A context manager around the process; whatever is left of it ends with the block.
 
@@ -89,15 +105,14 @@ class InterruptedRun:
 
         Alone, what runs on a host, or in a process for one task, goes on for a moment, as after a real kill.
         """
-        running = self._process.returncode is None
-        if running and alone:
-            os.kill(self.pid, signal.SIGKILL)
-        elif not alone:
+        if self._process.returncode is not None:
+            return False
+        # From ansible-core 2.19 on, the process of each task has a session of its own.
+        for pid in [self.pid] if alone else [self.pid, *descendants(self.pid)]:
             with suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-        if running:
-            self._wait(0)
-        return running
+                os.kill(pid, signal.SIGKILL)
+        self._wait(0)
+        return True
 
     def _wait(self, options: int) -> Optional[int]:
         """The exit code, or None when it stands still."""

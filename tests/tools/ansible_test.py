@@ -5,7 +5,8 @@
 
 ansible-test wants the collection under `ansible_collections/` and refuses links, so it works on a copy. It makes
 virtual environments of its own and would fetch pip's bootstrap file from outside the package index; here Python's own
-ensurepip is that file. Its caches and settings live in a home of their own under build/.
+ensurepip is that file. Its caches and settings live in a home of their own under build/. In its options, `running`
+stands for the Python that runs this.
 """
 
 from __future__ import annotations
@@ -78,9 +79,10 @@ def offer_pythons(folder: Path) -> str:
 
 
 def main() -> int:
-    command, *options = sys.argv[1:]
+    running = "{}.{}".format(*sys.version_info)
+    command, *options = (running if argument == "running" else argument for argument in sys.argv[1:])
     if command == "units":  # its pytest takes no other plugins than ansible-test's own
-        options = ["--venv", "--python", "{}.{}".format(*sys.version_info), *options]
+        options = ["--venv", "--python", running, *options]
     collection = BUILD / "ansible_collections" / "smarthost" / "spamexperts"
     home = BUILD / "home"
     copy_project(collection)

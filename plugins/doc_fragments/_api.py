@@ -58,8 +58,8 @@ options:
     description:
       - How many times a request is repeated at most.
       - A read is repeated after every failure that may pass. A write is repeated only when it did not reach the
-        server, or when the server has asked for it. One whose reply was lost is sent once more, unless a look at the
-        server shows that it was done.
+        server, or when the server has asked for it. One whose reply was lost is sent once more where a look at the
+        server shows that it was not done, or where a second one does no harm.
       - Wrong credentials are never tried again.
     type: int
     default: 3

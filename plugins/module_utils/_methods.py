@@ -36,6 +36,7 @@ LOCK = "lock"
 UNLOCK = "unlock"
 OPERATIONS = (LIST, ADD, ADD_IP, REMOVE, SET_PASSWORD, SET_LIMITS, SET_SETTINGS, LOCK, UNLOCK)
 
+#: The arguments that say which user is meant.
 ADDRESS = ("domain", "username")
 _ATTRIBUTES = {
     SET_LIMITS: ("enabled", *LIMIT_NAMES),

@@ -72,6 +72,7 @@ policies_path:
   sample: /etc/thunderbird/policies/policies.json
 """
 
+import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -98,7 +99,7 @@ def main() -> None:
         if present:
             policies.require_authority(Path(module.params["path"]))
         path = Path(module.params["policies_path"] or policies.policies_file(module.params["program_directory"] or ""))
-        target = path.resolve()  # a link stays one
+        target = Path(os.path.realpath(path))  # a link stays one
         before = files.read(target)
         after = policies.merge(before, module.params["path"], present=present)
         if after != before and not module.check_mode:

@@ -10,6 +10,7 @@ of the person, and adds it to the profile at the next start.
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import stat
 from pathlib import Path
@@ -41,7 +42,7 @@ def policies_file(program_directory: str) -> Path:
 def require_authority(path: Path) -> None:
     """ThunderbirdError unless this file has exactly one authority that everybody on the host can read."""
     # What update-ca-certificates keeps are links.
-    real = path.resolve()
+    real = Path(os.path.realpath(path))
     text = (files.read(real) or b"").decode("ascii", "ignore")
     if not path.is_absolute() or not text:
         raise ThunderbirdError(

@@ -135,7 +135,14 @@ def blocks_by_guide() -> dict[str, list[Block]]:
     return found
 
 
-@pytest.mark.parametrize("guide", blocks_by_guide())
+#: The guides that take longest; the quick starts have the same calls.
+LONG_GUIDES = ("docs/onboarding.md",)
+
+
+@pytest.mark.parametrize(
+    "guide",
+    [pytest.param(guide, marks=[pytest.mark.slow] if guide in LONG_GUIDES else []) for guide in blocks_by_guide()],
+)
 def test_blocks_of_guides(host: Machine, guide: str) -> None:
     """Tasks and plays run twice; variables are given to the playbook that reads them, or to what comes after them."""
     prepare(host, senders=guide not in WITHOUT_SENDERS)

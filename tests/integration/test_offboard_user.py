@@ -268,6 +268,7 @@ def test_where_the_only_mail_server_fails_the_vendor_is_told_nevertheless(
     assert "mail1: still has alice@example.com; run the playbook again" in run.output
 
 
+@pytest.mark.slow
 def test_a_limit_does_not_leave_out_the_vendor(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
     site = Site(tmp_path, emulator, postfix)
     site.configure()

@@ -196,11 +196,8 @@ def test_a_mail_server_that_sends_by_its_address_goes_on_without_a_login(
     assert "smtp_sasl_password_maps" not in postfix.parameters()
 
 
-@pytest.mark.parametrize(
-    "inventory",
-    [{}, pytest.param({"outgoing_mail_authentication": "login"}, marks=pytest.mark.slow)],
-    ids=["login", "and method"],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("inventory", [{}, {"outgoing_mail_authentication": "login"}], ids=["login", "and method"])
 def test_a_mail_server_keeps_its_login_where_the_sender_of_the_domain_has_none(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, inventory: dict[str, Any]
 ) -> None:

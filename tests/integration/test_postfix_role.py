@@ -105,6 +105,7 @@ def test_a_test_mail_of_which_no_log_tells_proves_nothing(
     assert len(vendor.mails()) == 1
 
 
+@pytest.mark.slow
 def test_the_test_mail_of_a_login_that_is_no_address(tmp_path: Path, vendor: Emulator, postfix: ScratchPostfix) -> None:
     run = play(
         tmp_path,
@@ -118,6 +119,7 @@ def test_the_test_mail_of_a_login_that_is_no_address(tmp_path: Path, vendor: Emu
     assert [mail["mail_from"] for mail in vendor.mails()] == ["postmaster@client.test.example"]
 
 
+@pytest.mark.slow
 def test_true_and_false_may_be_text_as_in_an_ini_inventory(
     tmp_path: Path, vendor: Emulator, postfix: ScratchPostfix
 ) -> None:

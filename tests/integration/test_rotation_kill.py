@@ -59,7 +59,7 @@ CHAINS = {
     "before": (IN_PLACE, [KEEP, *READ, PREFLIGHT, STAGE, BESIDE, SET, KNOW]),
     "between": (IN_PLACE, [USE, FIRST_ACTIVE, DECIDE]),
     "after": (IN_PLACE, [WAITING, CLIENTS, COMMIT, RELEASE]),
-    "alternate": (ALTERNATE, [KNOW, REMOVE]),
+    "alternate": (ALTERNATE, [REMOVE]),
     "locked": ({"emergency": True, "emergency_action": "lock"}, [LOCK, SET, UNLOCK]),
 }
 #: As above, of a run that goes back.
@@ -93,7 +93,7 @@ def kill_at(site: RotationSite, event: str, **rotation: Any) -> None:
 
 def check_killed(site: RotationSite, rotation: Mapping[str, Any], events: list[str]) -> None:
     """Kill one rotation after the other while mail flows, run it once more, and see that all is well."""
-    with steady_mail(site, f"killed{next(_LABEL)}x", 5) as senders:
+    with steady_mail(site, f"killed{next(_LABEL)}x", 2) as senders:
         for event in events:
             kill_at(site, event, **rotation)
         run = site.rotate(**rotation)

@@ -51,7 +51,7 @@ def test_killed_while_two_logins_are_rolled_back(site: RotationSite, event: str)
 def _killed_while_it_rolls_back(site: RotationSite, rotation: Mapping[str, Any], event: str) -> None:
     """Kill a rotation, then the way back at each of its points, and let a run finish it."""
     before = site.stored()
-    with steady_mail(site, f"back{next(_LABEL)}x", 5) as senders:
+    with steady_mail(site, f"back{next(_LABEL)}x", 2) as senders:
         kill_at(site, event, **rotation)
         for back in BACK:
             kill_at(site, back, roll_back=True)
@@ -81,7 +81,7 @@ def killed_at_any_moment(site: RotationSite, place: int, fraction: float) -> Non
     """Kill the controller alone or with everything, in both strategies by turns."""
     rotation, alone = STRATEGIES[place % 2], place % 4 >= 2
     event, seconds = site.moment(fraction, rotation["strategy"])
-    with steady_mail(site, f"moment{next(_LABEL)}x", 5) as senders:
+    with steady_mail(site, f"moment{next(_LABEL)}x", 2) as senders:
         with site.interrupted(event, **rotation) as run:
             run.wait_for_stop()
             run.go_on(seconds)

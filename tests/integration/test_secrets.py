@@ -195,7 +195,7 @@ class Run:
     [
         (["-vvvv", "--diff"], True),
         (["-vvvv", "--diff", "--check"], True),
-        (["--diff"], False),
+        pytest.param(["--diff"], False, marks=pytest.mark.slow),
     ],
     ids=["verbose", "check", "without-pipelining"],
 )

@@ -106,12 +106,15 @@ def test_mail_servers_that_a_pattern_names_are_reported(
 ) -> None:
     """The pattern may stand in the inventory, which knows no group mail_relays."""
     site = Site(tmp_path, emulator, postfix)
-    site.configure()
     content = yaml.safe_load(site.inventory.read_text())
     hosts = content["all"]["children"].pop("mail_relays")["hosts"]
-    content["all"]["children"] = {"postfixes": {"hosts": {"post1": hosts["mail1"]}}}
+    groups = {"postfixes": {"hosts": {"post1": hosts["mail1"]}}, "desks": {"hosts": {"desk": OUT_OF_REACH}}}
+    content["all"]["children"] = groups
     content["all"]["vars"]["spamexperts_relay_hosts"] = "post*:!localhost"
     site.inventory.write_text(yaml.safe_dump(content))
+    configured = site.run("configure_relays")
+    assert configured.returncode == 0, configured.output
+    assert configured.recap()["post1"]["changed"] == 1
     run = site.run("offboard_user", usernames=["alice"])
     assert run.returncode == 0, run.output
     assert "post1: alice@example.com" in run.output

@@ -17,19 +17,15 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError, check_password
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.password_maps import (
-    Pair,
-    map_entries,
-    map_files,
-    server_name,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import written_key
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import DEFAULT_SMARTHOST
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._adoption import AdoptionError, csv_pairs
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credential, Credentials
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._secrets import register_secret
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store, StoreError
+
+from ..module_utils._outgoing_user import InputError, check_password
+from ..module_utils._postfix.password_maps import Pair, map_entries, map_files, server_name
+from ..module_utils._rotation import written_key
+from ..module_utils._smarthost_options import DEFAULT_SMARTHOST
+from ..plugin_utils._adoption import AdoptionError, csv_pairs
+from ..plugin_utils._credentials import Credential, Credentials
+from ..plugin_utils._secrets import register_secret
+from ..plugin_utils._store import Store, StoreError
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "path": {"type": "path", "required": True},

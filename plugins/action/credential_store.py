@@ -11,19 +11,13 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    MINIMUM_PASSWORD_LENGTH,
-    InputError,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._passwords import (
-    DEFAULT_LENGTH,
-    SAFE_ALPHABET,
-    generate,
-)
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _credentials
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credentials
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._secrets import register_secret
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store, StoreError
+
+from ..module_utils._outgoing_user import MINIMUM_PASSWORD_LENGTH, InputError
+from ..module_utils._passwords import DEFAULT_LENGTH, SAFE_ALPHABET, generate
+from ..plugin_utils import _credentials
+from ..plugin_utils._credentials import Credentials
+from ..plugin_utils._secrets import register_secret
+from ..plugin_utils._store import Store, StoreError
 
 #: A password that nobody guesses, whatever its length and alphabet.
 LEAST_COMBINATIONS = 2**64

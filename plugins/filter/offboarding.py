@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding
+from ..module_utils import _offboarding
 
 
 class FilterModule:

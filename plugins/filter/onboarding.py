@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _onboarding, _summary
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._passwords import (
-    PasswordFileError,
-    read_or_generate,
-)
+
+from ..module_utils import _onboarding, _summary
+from ..module_utils._outgoing_user import InputError
+from ..module_utils._passwords import PasswordFileError, read_or_generate
 
 
 def _resolved(sender: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import (
-    _rotation,
-    _rotation_plan,
-    _rotation_report,
-)
+from ..module_utils import _rotation, _rotation_plan, _rotation_report
 
 
 class FilterModule:

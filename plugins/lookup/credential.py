@@ -69,10 +69,11 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credential, Credentials
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._secrets import register_secret
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store, StoreError
+
+from ..module_utils._outgoing_user import InputError
+from ..plugin_utils._credentials import Credential, Credentials
+from ..plugin_utils._secrets import register_secret
+from ..plugin_utils._store import Store, StoreError
 
 #: What this process has read already: decrypting takes long, and a host may use many credentials.
 _READ: dict[tuple[str, int, int, int], Credentials] = {}

@@ -12,46 +12,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import (
-    Current,
-    attribute_name,
-    read_lists,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
-    ADD,
-    ADD_IP,
-    ADDRESS,
-    LIST,
-    LOCK,
-    REMOVE,
-    SET_PASSWORD,
-    UNLOCK,
-    MethodError,
-    Methods,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    IP,
-    is_network,
-    unicode_domain,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile import (
-    CREATED,
-    FAILED,
-    REMOVED,
-    SKIPPED,
-    UNCHANGED,
-    UNKNOWN,
-    UPDATED,
-    Change,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import (
-    MOST_REFUSALS,
-    Smarthost,
-    Verdict,
-    prove_login,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import Step
+from ._client import ApiError, Client, ErrorKind
+from ._current import Current, attribute_name, read_lists
+from ._methods import ADD, ADD_IP, ADDRESS, LIST, LOCK, REMOVE, SET_PASSWORD, UNLOCK, MethodError, Methods
+from ._outgoing_user import IP, is_network, unicode_domain
+from ._reconcile import CREATED, FAILED, REMOVED, SKIPPED, UNCHANGED, UNKNOWN, UPDATED, Change
+from ._smtp import MOST_REFUSALS, Smarthost, Verdict, prove_login
+from ._steps import Step
 
 _ADDS = (ADD, ADD_IP)
 

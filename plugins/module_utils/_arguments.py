@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import SplitResult, urlsplit
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection, environment_bundle
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import LIMIT_NAMES, InputError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import from_environment
+from ._connection import Connection, environment_bundle
+from ._outgoing_user import LIMIT_NAMES, InputError
+from ._smarthost import from_environment
 
 #: The version in galaxy.yml, which a running module cannot read; a test compares the two.
 COLLECTION_VERSION = "1.0.0"

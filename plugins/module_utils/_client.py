@@ -25,17 +25,11 @@ from typing import Any, Callable, Optional, TypeVar, Union
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection, environment_bundle
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._redaction import Redactor
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._reply import (
-    REMEDIES,
-    ErrorKind,
-    Reply,
-    ReplyError,
-    parse_page,
-    parse_reply,
-)
+
+from ._connection import Connection, environment_bundle
+from ._outgoing_user import InputError
+from ._redaction import Redactor
+from ._reply import REMEDIES, ErrorKind, Reply, ReplyError, parse_page, parse_reply
 
 try:
     import requests

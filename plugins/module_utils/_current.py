@@ -11,15 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
-    LIST,
-    Method,
-    MethodError,
-    Methods,
-    known_name,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+from ._client import ApiError, Client, ErrorKind
+from ._methods import LIST, Method, MethodError, Methods, known_name
+from ._outgoing_user import (
     DOMAIN,
     INHERIT,
     IP,
@@ -37,8 +31,8 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     normalise_username,
     setting_text,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._parallel import first_alone
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost, Verdict, prove_logins
+from ._parallel import first_alone
+from ._smtp import Smarthost, Verdict, prove_logins
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Optional
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._spf import LookupFailure
+
+from ._spf import LookupFailure
 
 try:
     import dns.exception

@@ -12,12 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import MethodError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    InputError,
-    normalise_domain,
-    unicode_domain,
-)
+from ._methods import MethodError
+from ._outgoing_user import InputError, normalise_domain, unicode_domain
 
 PRODUCTS = ("incoming", "outgoing", "archiving")
 SMTP_PORT = 25

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import IP, Key, Wanted
+from ._outgoing_user import IP, Key, Wanted
 
 
 def check_duplicates(wanted: Sequence[Wanted]) -> list[str]:

@@ -11,36 +11,16 @@ from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._apply import Applier
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
-    checked_concurrency,
-    connection_from,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import (
-    Current,
-    Proof,
-    is_without_list,
-    prove_passwords,
-    read_lists,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._duplicates import check_duplicates
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import MethodError, Methods
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    IP,
-    InputError,
-    Wanted,
-    check_password,
-    first_three,
-    normalise_domain,
-    parse_wanted,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._passwords import (
-    PasswordFileError,
-    read_or_generate,
-    write_new,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile import (
+
+from ._apply import Applier
+from ._arguments import checked_concurrency, connection_from
+from ._client import ApiError, Client
+from ._current import Current, Proof, is_without_list, prove_passwords, read_lists
+from ._duplicates import check_duplicates
+from ._methods import MethodError, Methods
+from ._outgoing_user import IP, InputError, Wanted, check_password, first_three, normalise_domain, parse_wanted
+from ._passwords import PasswordFileError, read_or_generate, write_new
+from ._reconcile import (
     ACTIONS,
     FAILED,
     IGNORED,
@@ -54,8 +34,8 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._reconcile i
     diff,
     plan,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import api_session, help_page
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import smarthost_from
+from ._session import api_session, help_page
+from ._smarthost import smarthost_from
 
 
 def check_options(params: Mapping[str, Any]) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Callable, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import is_without_list, read_lists
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._domain import (
+from ._client import ApiError, Client, ErrorKind
+from ._current import is_without_list, read_lists
+from ._domain import (
     GET_CONTACT,
     GET_PRODUCTS,
     GET_ROUTE,
@@ -28,9 +28,9 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._domain impo
     read_present,
     read_products,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import LIST, MethodError, Methods
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import OutgoingUser, first_three
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import removal_step
+from ._methods import LIST, MethodError, Methods
+from ._outgoing_user import OutgoingUser, first_three
+from ._steps import removal_step
 
 #: How long to wait until the server shows what it has accepted, in seconds. Its caches may lag.
 SETTLE_SECONDS = 10.0

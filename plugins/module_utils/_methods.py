@@ -17,13 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 from urllib.parse import unquote
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    INHERIT,
-    LIMIT_NAMES,
-    LOCK_SETTINGS,
-    METHODS,
-    Value,
-)
+from ._outgoing_user import INHERIT, LIMIT_NAMES, LOCK_SETTINGS, METHODS, Value
 
 LIST = "list"
 ADD = "add"

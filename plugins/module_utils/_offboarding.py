@@ -8,16 +8,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    USER,
-    InputError,
-    Key,
-    key_of,
-    normalise_domain,
-    normalise_local_part,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import written_key
+from ._description import spec_problems
+from ._outgoing_user import USER, InputError, Key, key_of, normalise_domain, normalise_local_part
+from ._rotation import written_key
 
 NAME = "spamexperts_offboarding"
 REMOVE = "remove"

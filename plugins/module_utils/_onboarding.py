@@ -8,20 +8,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, Callable, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import OUTGOING_USER_OPTIONS
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._duplicates import check_duplicates
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    IP,
-    USER,
-    InputError,
-    Key,
-    Wanted,
-    key_of,
-    normalise_domain,
-    parse_limits,
-    parse_wanted,
-)
+from ._arguments import OUTGOING_USER_OPTIONS
+from ._description import spec_problems
+from ._duplicates import check_duplicates
+from ._outgoing_user import IP, USER, InputError, Key, Wanted, key_of, normalise_domain, parse_limits, parse_wanted
 
 NAME = "spamexperts_onboarding"
 #: Limits of an address that several people share, unless the onboarding names others.

@@ -11,7 +11,7 @@ import string
 import tempfile
 from pathlib import Path
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._files import sync_folder
+from ._files import sync_folder
 
 #: Characters that survive URL paths, Postfix maps, Thunderbird and shells without quoting.
 SAFE_ALPHABET = string.ascii_letters + string.digits + "-_."

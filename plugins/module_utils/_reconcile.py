@@ -10,34 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import Current, Proof
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
-    LIST,
-    REMOVE,
-    SET_PASSWORD,
-    MethodError,
-    Methods,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    DOMAIN,
-    IP,
-    InputError,
-    Key,
-    OutgoingUser,
-    Wanted,
-    first_three,
-    unicode_domain,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import (
-    PURPOSES,
-    Step,
-    add_step,
-    attribute_steps,
-    offered,
-    password_step,
-    removal_step,
-    without_defaults,
-)
+from ._current import Current, Proof
+from ._methods import LIST, REMOVE, SET_PASSWORD, MethodError, Methods
+from ._outgoing_user import DOMAIN, IP, InputError, Key, OutgoingUser, Wanted, first_three, unicode_domain
+from ._steps import PURPOSES, Step, add_step, attribute_steps, offered, password_step, removal_step, without_defaults
 
 CREATED = "created"
 UPDATED = "updated"

@@ -11,14 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    DOMAIN,
-    LOCK_SETTINGS,
-    USER,
-    InputError,
-    normalise_domain,
-    normalise_local_part,
-)
+from ._outgoing_user import DOMAIN, LOCK_SETTINGS, USER, InputError, normalise_domain, normalise_local_part
 
 NEXT = "next_login"
 #: What becomes of a login. ROLLING_BACK and PENDING are not done yet, the one on its way back and the other forward.

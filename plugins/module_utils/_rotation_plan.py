@@ -8,15 +8,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Literal, Optional, Union
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import spec_problems
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    ENVELOPE_SENDER,
-    USER,
-    InputError,
-    normalise_domain,
-    parse_wanted,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import identity, keys_of, written_key
+from ._description import spec_problems
+from ._outgoing_user import ENVELOPE_SENDER, USER, InputError, normalise_domain, parse_wanted
+from ._rotation import identity, keys_of, written_key
 
 NAME = "spamexperts_rotation"
 IN_PLACE = "in_place"

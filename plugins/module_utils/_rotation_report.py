@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import (
+from ._rotation import (
     COMMITTED,
     NOT_CHANGED,
     PENDING,

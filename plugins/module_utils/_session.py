@@ -10,13 +10,9 @@ from contextlib import contextmanager
 from typing import Callable, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import connection_from
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import (
-    ApiError,
-    Client,
-    ErrorKind,
-    require_requests,
-)
+
+from ._arguments import connection_from
+from ._client import ApiError, Client, ErrorKind, require_requests
 
 #: The page on which the server describes its own calls.
 HELP_PATH = "/api/help/"

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import env_fallback
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import (
-    AUTHORITY_OPTIONS,
-    PLACE_OPTIONS,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost
+
+from ._outgoing_user import InputError
+from ._smarthost_options import AUTHORITY_OPTIONS, PLACE_OPTIONS
+from ._smtp import Smarthost
 
 
 def from_environment(name: str) -> dict[str, Any]:

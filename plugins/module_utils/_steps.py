@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
+from ._methods import (
     ADD,
     ADD_IP,
     LIST,
@@ -23,13 +23,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods imp
     MethodError,
     Methods,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    IP,
-    OutgoingUser,
-    State,
-    Value,
-    Wanted,
-)
+from ._outgoing_user import IP, OutgoingUser, State, Value, Wanted
 
 #: Operation -> what it is for, for messages.
 PURPOSES = {

@@ -8,15 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._onboarding import relay_sender, users
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    DOMAIN,
-    IP,
-    LIMIT_NAMES,
-    USER,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._spf import DEFAULT_INCLUDE
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.dialogue import settings_by_hand
+from ._onboarding import relay_sender, users
+from ._outgoing_user import DOMAIN, IP, LIMIT_NAMES, USER
+from ._spf import DEFAULT_INCLUDE
+from ._thunderbird.dialogue import settings_by_hand
 
 _WIDTH = 32
 

@@ -105,9 +105,9 @@ works:
     purge: true
 """
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import API_OPTIONS
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client, ErrorKind
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import (
+from ..module_utils._arguments import API_OPTIONS
+from ..module_utils._client import ApiError, Client, ErrorKind
+from ..module_utils._methods import (
     ADD,
     ADD_IP,
     LIST,
@@ -120,9 +120,9 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods imp
     MethodError,
     Methods,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import api_session, help_page
+from ..module_utils._module import SecretSafeModule
+from ..module_utils._outgoing_user import InputError
+from ..module_utils._session import api_session, help_page
 
 #: What works -> the operations that it needs.
 CAPABILITIES = {

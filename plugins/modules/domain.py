@@ -140,14 +140,14 @@ removed_outgoing_users:
 
 from typing import Any
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import API_OPTIONS
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._domain import PRODUCTS, parse_wanted_domain
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._manage_domain import DomainError, DomainManager
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import MethodError, Methods
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import api_session, help_page
+from ..module_utils._arguments import API_OPTIONS
+from ..module_utils._client import ApiError
+from ..module_utils._domain import PRODUCTS, parse_wanted_domain
+from ..module_utils._manage_domain import DomainError, DomainManager
+from ..module_utils._methods import MethodError, Methods
+from ..module_utils._module import SecretSafeModule
+from ..module_utils._outgoing_user import InputError
+from ..module_utils._session import api_session, help_page
 
 
 def main() -> None:

@@ -96,19 +96,16 @@ domains:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
-    API_OPTIONS,
-    CONCURRENCY,
-    checked_concurrency,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._domain import Domain, absent_result
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._manage_domain import read_domain
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import MethodError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError, normalise_domain
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._parallel import first_alone
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import account_domains, api_session
+
+from ..module_utils._arguments import API_OPTIONS, CONCURRENCY, checked_concurrency
+from ..module_utils._client import ApiError, Client
+from ..module_utils._domain import Domain, absent_result
+from ..module_utils._manage_domain import read_domain
+from ..module_utils._methods import MethodError
+from ..module_utils._module import SecretSafeModule
+from ..module_utils._outgoing_user import InputError, normalise_domain
+from ..module_utils._parallel import first_alone
+from ..module_utils._session import account_domains, api_session
 
 
 def read(module: AnsibleModule, client: Client) -> list[dict[str, Any]]:

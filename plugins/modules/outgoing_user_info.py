@@ -115,26 +115,15 @@ users:
 import fnmatch
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
-    API_OPTIONS,
-    CONCURRENCY,
-    checked_concurrency,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, Client
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import read_lists
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import LIST, MethodError, Methods
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    InputError,
-    OutgoingUser,
-    normalise_domain,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._session import (
-    account_domains,
-    api_session,
-    help_page,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import PURPOSES
+
+from ..module_utils._arguments import API_OPTIONS, CONCURRENCY, checked_concurrency
+from ..module_utils._client import ApiError, Client
+from ..module_utils._current import read_lists
+from ..module_utils._methods import LIST, MethodError, Methods
+from ..module_utils._module import SecretSafeModule
+from ..module_utils._outgoing_user import InputError, OutgoingUser, normalise_domain
+from ..module_utils._session import account_domains, api_session, help_page
+from ..module_utils._steps import PURPOSES
 
 
 def read(module: AnsibleModule, client: Client) -> list[OutgoingUser]:

@@ -283,15 +283,10 @@ totals:
     not_attempted: 0
 """
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._arguments import (
-    API_OPTIONS,
-    MANAGE_OPTIONS,
-    OUTGOING_USER_OPTIONS,
-    UPDATE_PASSWORD,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._manage import manage
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import SMARTHOST_OPTIONS
+from ..module_utils._arguments import API_OPTIONS, MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
+from ..module_utils._manage import manage
+from ..module_utils._module import SecretSafeModule
+from ..module_utils._smarthost import SMARTHOST_OPTIONS
 
 
 def main() -> None:

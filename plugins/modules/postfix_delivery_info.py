@@ -89,11 +89,12 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.mail_log import log_file
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import find_instance
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.tally import Tally, recent, tally
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import DEFAULT_SMARTHOST
+
+from ..module_utils._postfix.commands import Instance, PostfixError
+from ..module_utils._postfix.mail_log import log_file
+from ..module_utils._postfix.module import find_instance
+from ..module_utils._postfix.tally import Tally, recent, tally
+from ..module_utils._smarthost_options import DEFAULT_SMARTHOST
 
 
 def main() -> None:

@@ -274,26 +274,17 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files, host_manager, maps, staging
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.apply import Outcome, apply
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.maps import INDEX_SUFFIXES
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import (
-    find_instance,
-    names_main_instance,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.parameters import PASSWORDS_FILE
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.planning import plan_absent, plan_present
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import (
-    RelaySettings,
-    settings_from,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import (
-    AUTHORITY_OPTIONS,
-    PLACE_OPTIONS,
-)
+from ..module_utils._module import SecretSafeModule
+from ..module_utils._postfix import files, host_manager, maps, staging
+from ..module_utils._postfix.apply import Outcome, apply
+from ..module_utils._postfix.commands import Instance, PostfixError
+from ..module_utils._postfix.maps import INDEX_SUFFIXES
+from ..module_utils._postfix.module import find_instance, names_main_instance
+from ..module_utils._postfix.parameters import PASSWORDS_FILE
+from ..module_utils._postfix.plan import Plan
+from ..module_utils._postfix.planning import plan_absent, plan_present
+from ..module_utils._postfix.settings import RelaySettings, settings_from
+from ..module_utils._smarthost_options import AUTHORITY_OPTIONS, PLACE_OPTIONS
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "absent", "staged"], "default": "present"},

@@ -145,23 +145,12 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import (
-    files,
-    host_manager,
-    maps,
-    originals,
-    password_maps,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import (
-    find_instance,
-    names_main_instance,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.parameters import PASSWORDS_FILE
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.surroundings import (
-    find_ca_file,
-    has_sasl_plugin,
-)
+
+from ..module_utils._postfix import files, host_manager, maps, originals, password_maps
+from ..module_utils._postfix.commands import Instance, PostfixError
+from ..module_utils._postfix.module import find_instance, names_main_instance
+from ..module_utils._postfix.parameters import PASSWORDS_FILE
+from ..module_utils._postfix.surroundings import find_ca_file, has_sasl_plugin
 
 #: Where the role notes that a Postfix which it installs is to be settled.
 UNSETTLED = "/var/lib/smarthost-postfix-unsettled"

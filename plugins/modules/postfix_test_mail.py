@@ -100,10 +100,11 @@ import uuid
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.mail_log import Delivery, MailLog
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.module import find_instance
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import ascii_name
+
+from ..module_utils._postfix.commands import Instance, PostfixError
+from ..module_utils._postfix.mail_log import Delivery, MailLog
+from ..module_utils._postfix.module import find_instance
+from ..module_utils._postfix.settings import ascii_name
 
 MESSAGE = """\
 From: {sender}

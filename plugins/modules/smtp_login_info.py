@@ -133,15 +133,10 @@ logins:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import ENVELOPE_SENDER, InputError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import SMARTHOST_OPTIONS, smarthost_from
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import (
-    MOST_CONNECTIONS,
-    LoginProof,
-    Verdict,
-    prove_logins,
-)
+from ..module_utils._module import SecretSafeModule
+from ..module_utils._outgoing_user import ENVELOPE_SENDER, InputError
+from ..module_utils._smarthost import SMARTHOST_OPTIONS, smarthost_from
+from ..module_utils._smtp import MOST_CONNECTIONS, LoginProof, Verdict, prove_logins
 
 _ACCEPTED = {Verdict.ACCEPTED: True, Verdict.REFUSED: False}
 

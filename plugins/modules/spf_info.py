@@ -161,18 +161,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._dns import Dns, require_dnspython
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    InputError,
-    normalise_domain,
-    unicode_domain,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._spf import (
-    DEFAULT_INCLUDE,
-    LookupFailure,
-    Report,
-    inspect,
-)
+
+from ..module_utils._dns import Dns, require_dnspython
+from ..module_utils._outgoing_user import InputError, normalise_domain, unicode_domain
+from ..module_utils._spf import DEFAULT_INCLUDE, LookupFailure, Report, inspect
 
 #: Domains that are looked at at once.
 _CONCURRENCY = 8

@@ -76,11 +76,9 @@ import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import files, policies
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import (
-    ThunderbirdError,
-    sentence,
-)
+
+from ..module_utils._thunderbird import files, policies
+from ..module_utils._thunderbird.errors import ThunderbirdError, sentence
 
 
 def main() -> None:

@@ -231,14 +231,11 @@ profiles:
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import PLACE_OPTIONS
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import (
-    ThunderbirdError,
-    sentence,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.profile import Wanted
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import (
+from ..module_utils._module import SecretSafeModule
+from ..module_utils._smarthost_options import PLACE_OPTIONS
+from ..module_utils._thunderbird.errors import ThunderbirdError, sentence
+from ..module_utils._thunderbird.profile import Wanted
+from ..module_utils._thunderbird.server import (
     AUTHENTICATION_METHODS,
     ENCRYPTIONS,
     OutgoingServer,
@@ -246,13 +243,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird
     validate,
     validate_entry,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.targets import (
-    Edit,
-    Result,
-    edit_path,
-    edit_person,
-    people,
-)
+from ..module_utils._thunderbird.targets import Edit, Result, edit_path, edit_person, people
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.password_maps import Pair
+from ..module_utils._postfix.password_maps import Pair
 
 _COLUMNS = ("username", "domain", "password")
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 import yaml
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError, check_password
+
+from ..module_utils._outgoing_user import InputError, check_password
 
 FORMAT = 1
 CREATED = "created"

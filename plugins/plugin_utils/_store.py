@@ -16,10 +16,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Optional, cast
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._files import sync_folder
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credentials
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._vault import Key, Vault, VaultError
+from ..module_utils._files import sync_folder
+from ..module_utils._outgoing_user import InputError
+from ._credentials import Credentials
+from ._vault import Key, Vault, VaultError
 
 
 class StoreError(ValueError):

@@ -11,17 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import (
-    chroot,
-    daemons,
-    delivery_filter,
-    files,
-    maps,
-    originals,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.originals import Originals, Remembered
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
+from . import chroot, daemons, delivery_filter, files, maps, originals
+from .commands import Instance, PostfixError
+from .originals import Originals, Remembered
+from .plan import Plan
 
 
 @dataclass

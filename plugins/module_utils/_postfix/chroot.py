@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
+from . import files
+from .commands import Instance
 
 # What Debian 12 and Ubuntu run before each start of the service; "-" is the main instance. From Debian 13 on it only
 # works for `postfix start`, which then fills the chroot itself.

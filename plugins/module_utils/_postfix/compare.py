@@ -13,28 +13,11 @@ import re
 from collections.abc import Mapping
 from typing import Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import (
-    delivery_filter,
-    files,
-    maps,
-    surroundings,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.originals import (
-    Originals,
-    Remembered,
-    Service,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.parameters import (
-    PASSWORDS_FILE,
-    ROUTES,
-    SENDERS_FILE,
-    TRANSPORT,
-    is_right,
-    normal,
-    shown,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
+from . import delivery_filter, files, maps, surroundings
+from .commands import Instance, PostfixError
+from .originals import Originals, Remembered, Service
+from .parameters import PASSWORDS_FILE, ROUTES, SENDERS_FILE, TRANSPORT, is_right, normal, shown
+from .plan import Plan
 
 NOT_SET = "(not set)"
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
+from .commands import Instance
 
 # A client that is in the middle of a mail ends after it, which may take minutes; it is not waited for longer.
 PATIENCE = 3.0

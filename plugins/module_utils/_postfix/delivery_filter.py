@@ -9,7 +9,7 @@ bounces, the bounce takes the same way and is dropped. A wrong map must never lo
 
 from __future__ import annotations
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
+from .commands import Instance, PostfixError
 
 FILE = "smarthost_status_filter"
 # 530 login needed, 534 and 538 mechanism refused, 535 wrong login; the texts are the vendor's for a missing login,

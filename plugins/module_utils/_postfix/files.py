@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._files import sync_folder
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import PostfixError
+from .._files import sync_folder
+from .commands import PostfixError
 
 NEW = ".new"
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
+from .commands import Instance
 
 LOG_FILES = ("/var/log/mail.log", "/var/log/maillog", "/var/log/mail.info", "/var/log/mail")
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
+from . import files
+from .commands import Instance, PostfixError
 
 # What postmap appends to the name of the source; texthash is read without an index.
 INDEX_SUFFIXES: dict[str, Optional[str]] = {

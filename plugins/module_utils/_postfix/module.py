@@ -10,12 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import (
-    Answer,
-    Instance,
-    PostfixError,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import check_config_directory
+from .commands import Answer, Instance, PostfixError
+from .settings import check_config_directory
 
 
 def names_main_instance(module: Any) -> bool:

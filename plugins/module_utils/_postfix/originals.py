@@ -9,8 +9,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
+from . import files
+from .commands import Instance, PostfixError
 
 FILE = "smarthost_originals.json"
 VERSION = 1

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.originals import Service
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import RelaySettings
+from .originals import Service
+from .settings import RelaySettings
 
 TRANSPORT = "smarthost"
 TRANSPORT_SERVICE = f"{TRANSPORT}/unix"

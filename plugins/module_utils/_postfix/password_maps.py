@@ -9,7 +9,7 @@ import ipaddress
 import re
 from typing import NamedTuple, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import ascii_name
+from .settings import ascii_name
 
 #: Map types whose entries stand as text in the file that they name.
 _TEXT_MAPS = {"hash", "btree", "lmdb", "cdb", "dbm", "texthash"}

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.maps import Table
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.originals import Originals, Service
+from .maps import Table
+from .originals import Originals, Service
 
 
 @dataclass

@@ -7,19 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import (
-    chroot,
-    compare,
-    delivery_filter,
-    originals,
-    parameters,
-    surroundings,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.maps import Table, choose_kind
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.originals import Originals, Service
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import RelaySettings
+from . import chroot, compare, delivery_filter, originals, parameters, surroundings
+from .commands import Instance, PostfixError
+from .maps import Table, choose_kind
+from .originals import Originals, Service
+from .plan import Plan
+from .settings import RelaySettings
 
 
 def plan_present(instance: Instance, settings: RelaySettings) -> Plan:

@@ -9,10 +9,10 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import maps
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.maps import Table
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
+from . import maps
+from .commands import Instance
+from .maps import Table
+from .plan import Plan
 
 
 def stageable(plan: Plan) -> list[Table]:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import parameters
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.originals import Originals
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import RelaySettings
+from . import parameters
+from .commands import Instance, PostfixError
+from .originals import Originals
+from .settings import RelaySettings
 
 # Debian and Alpine; Red Hat; SUSE; Red Hat's newer place. A file, because a directory cannot be read in the chroot.
 CA_FILES = (

@@ -20,10 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import (
-    ThunderbirdError,
-    sentence,
-)
+from .errors import ThunderbirdError, sentence
 
 
 class Owner(NamedTuple):

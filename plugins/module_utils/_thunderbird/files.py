@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._files import sync_folder
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
+from .._files import sync_folder
+from .errors import ThunderbirdError
 
 STAGE_PREFIX = ".smarthost-spamexperts-"
 

@@ -9,9 +9,9 @@ import configparser
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import files
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.install_hash import install_hash
+from . import files
+from .errors import ThunderbirdError
+from .install_hash import install_hash
 
 SYSTEM_LIBRARY = "libnss3.so"
 

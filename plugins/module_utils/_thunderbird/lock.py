@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
+from .errors import ThunderbirdError
 
 POLL_SECONDS = 0.2
 # struct flock of 64-bit files on Linux: l_type, l_whence, l_start, l_len, l_pid.

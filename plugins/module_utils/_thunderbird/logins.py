@@ -13,7 +13,7 @@ import re
 import time
 from typing import Any, NamedTuple
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
+from .errors import ThunderbirdError
 
 EMPTY = b'{"nextId":1,"logins":[],"potentiallyVulnerablePasswords":[],"version":3}'
 NEWEST_VERSION = 3

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import child
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
+from . import child
+from .errors import ThunderbirdError
 
 # pkcs11.txt is left out: it names the directory that it was made in and may load smart card drivers.
 DATABASES = ("key4.db", "cert9.db")

@@ -16,12 +16,9 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import files
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.installation import (
-    PACKAGE,
-    installations,
-)
+from . import files
+from .errors import ThunderbirdError
+from .installation import PACKAGE, installations
 
 SYSTEM_FILE = Path("/etc/thunderbird/policies/policies.json")
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Union
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
+from .errors import ThunderbirdError
 
 # Strings are decoded with surrogateescape, so that every byte survives.
 Value = Union[str, int, bool]

@@ -11,25 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import files, lock, nss
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.logins import (
-    EMPTY,
-    LoginsFile,
-    milliseconds,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.preferences import Preferences
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.saved_login import (
-    LoginChange,
-    LoginPlan,
-    plan_gone,
-    plan_saved,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import (
-    OutgoingServer,
-    SavedLogin,
-    ServerEntry,
-)
+from . import files, lock, nss
+from .errors import ThunderbirdError
+from .logins import EMPTY, LoginsFile, milliseconds
+from .preferences import Preferences
+from .saved_login import LoginChange, LoginPlan, plan_gone, plan_saved
+from .server import OutgoingServer, SavedLogin, ServerEntry
 
 PREFERENCES = "prefs.js"
 LOGINS = "logins.json"

@@ -11,14 +11,9 @@ import string
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.files import read
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.installation import (
-    KINDS,
-    SNAP,
-    Installation,
-    Kind,
-)
+from .errors import ThunderbirdError
+from .files import read
+from .installation import KINDS, SNAP, Installation, Kind
 
 Sections = dict[str, dict[str, str]]
 _SALT = string.ascii_lowercase + string.digits

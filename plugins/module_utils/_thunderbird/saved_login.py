@@ -9,11 +9,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.logins import Login
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import (
-    OutgoingServer,
-    SavedLogin,
-)
+from .logins import Login
+from .server import OutgoingServer, SavedLogin
 
 Decrypt = Callable[[Sequence[str]], list[str]]
 

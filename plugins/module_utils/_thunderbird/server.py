@@ -14,8 +14,8 @@ import ipaddress
 import re
 from typing import Any, NamedTuple
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.preferences import Preferences
+from .errors import ThunderbirdError
+from .preferences import Preferences
 
 ENCRYPTIONS = {"starttls": 2, "tls": 3}
 AUTHENTICATION_METHODS = {"password": 3, "none": 1}

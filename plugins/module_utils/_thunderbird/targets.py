@@ -13,18 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import files, profile, profiles
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.child import Owner, run_as
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import (
-    ThunderbirdError,
-    sentence,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.installation import (
-    Installation,
-    installations,
-    libraries,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.nss import Keys
+from . import files, profile, profiles
+from .child import Owner, run_as
+from .errors import ThunderbirdError, sentence
+from .installation import Installation, installations, libraries
+from .nss import Keys
 
 # People, not system accounts; as login.defs of every distribution has it.
 FIRST_PERSON, NOBODY = 1000, 65534

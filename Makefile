@@ -11,7 +11,7 @@ ARGS ?=
 # Some cores or stages only, as in: make test-matrix CORES="2.16 2.22" STAGES="unit sanity"
 CORES ?=
 STAGES ?=
-# Some files only, as in: make mutation MUTATE=_smtp
+# Some files only, as in: make mutation MUTATE=_smarthost/login
 MUTATE ?=
 # The version to release; the one in galaxy.yml unless given.
 VERSION ?= $(shell sed -n 's/^version: //p' galaxy.yml)

@@ -18,10 +18,11 @@ from typing import Any, Optional
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._outgoing_user import InputError, check_password
+from ..module_utils._names import InputError
+from ..module_utils._passwords import check_password
 from ..module_utils._postfix.password_maps import Pair, map_entries, map_files, server_name
-from ..module_utils._rotation import written_key
-from ..module_utils._smarthost_options import DEFAULT_SMARTHOST
+from ..module_utils._smarthost.options import DEFAULT_SMARTHOST
+from ..module_utils._users.login import written_key
 from ..plugin_utils._adoption import AdoptionError, csv_pairs
 from ..plugin_utils._credentials import Credential, Credentials
 from ..plugin_utils._secrets import register_secret

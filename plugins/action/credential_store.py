@@ -12,8 +12,8 @@ from typing import Any, Optional
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._outgoing_user import MINIMUM_PASSWORD_LENGTH, InputError
-from ..module_utils._passwords import DEFAULT_LENGTH, SAFE_ALPHABET, generate
+from ..module_utils._names import InputError
+from ..module_utils._passwords import DEFAULT_LENGTH, MINIMUM_PASSWORD_LENGTH, SAFE_ALPHABET, generate
 from ..plugin_utils import _credentials
 from ..plugin_utils._credentials import Credentials
 from ..plugin_utils._secrets import register_secret

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..module_utils import _offboarding
+from ..module_utils._declaration import offboarding
 
 
 class FilterModule:
@@ -16,9 +16,9 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by their names."""
         return {
-            "offboarding_problems": _offboarding.problems,
-            "offboarding_remaining": _offboarding.remaining,
-            "offboarding_unnamed": _offboarding.unnamed,
-            "offboarding_users": _offboarding.users,
-            "offboarding_uses": _offboarding.uses,
+            "offboarding_problems": offboarding.problems,
+            "offboarding_remaining": offboarding.remaining,
+            "offboarding_unnamed": offboarding.unnamed,
+            "offboarding_users": offboarding.users,
+            "offboarding_uses": offboarding.uses,
         }

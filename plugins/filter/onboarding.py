@@ -11,8 +11,9 @@ from typing import Any, Callable, Optional
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils import _onboarding, _summary
-from ..module_utils._outgoing_user import InputError
+from ..module_utils._declaration import onboarding as _onboarding
+from ..module_utils._declaration import onboarding_summary
+from ..module_utils._names import InputError
 from ..module_utils._passwords import PasswordFileError, read_or_generate
 
 
@@ -64,6 +65,6 @@ class FilterModule:
             "onboarding_people": onboarding_people,
             "onboarding_problems": _onboarding.problems,
             "onboarding_relay": onboarding_relay,
-            "onboarding_summary": _summary.summary,
+            "onboarding_summary": onboarding_summary.summary,
             "onboarding_users": onboarding_users,
         }

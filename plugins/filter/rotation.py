@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..module_utils import _rotation, _rotation_plan, _rotation_report
+from ..module_utils._rotation import description, objections, outcome, plan, report, requests
 
 
 class FilterModule:
@@ -16,20 +16,20 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by their names."""
         return {
-            "rotation_left": _rotation.left,
-            "rotation_locked": _rotation.locked,
-            "rotation_locks": _rotation.locks,
-            "rotation_logins": _rotation.logins,
-            "rotation_old_users": _rotation.old_users,
-            "rotation_outcome": _rotation.outcome,
-            "rotation_plan": _rotation_plan.plan,
-            "rotation_problems": _rotation_plan.problems,
-            "rotation_report": _rotation_report.report,
-            "rotation_settled": _rotation.settled,
-            "rotation_strays": _rotation_plan.strays,
-            "rotation_summary": _rotation_report.summary,
-            "rotation_taken": _rotation.taken,
-            "rotation_undone": _rotation.undone,
-            "rotation_unproven": _rotation.unproven,
-            "rotation_users": _rotation.users,
+            "rotation_left": outcome.left,
+            "rotation_locked": objections.locked,
+            "rotation_locks": requests.locks,
+            "rotation_logins": requests.logins,
+            "rotation_old_users": outcome.old_users,
+            "rotation_outcome": outcome.outcome,
+            "rotation_plan": plan.plan,
+            "rotation_problems": description.problems,
+            "rotation_report": report.report,
+            "rotation_settled": outcome.settled,
+            "rotation_strays": objections.strays,
+            "rotation_summary": report.summary,
+            "rotation_taken": outcome.taken,
+            "rotation_undone": outcome.undone,
+            "rotation_unproven": outcome.unproven,
+            "rotation_users": requests.users,
         }

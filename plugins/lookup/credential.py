@@ -70,7 +70,7 @@ from typing import Any, Optional
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ..module_utils._outgoing_user import InputError
+from ..module_utils._names import InputError
 from ..plugin_utils._credentials import Credential, Credentials
 from ..plugin_utils._secrets import register_secret
 from ..plugin_utils._store import Store, StoreError

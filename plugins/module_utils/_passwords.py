@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import string
 import tempfile
 from pathlib import Path
 
 from ._files import sync_folder
+from ._names import (
+    InputError,
+)
 
 #: Characters that survive URL paths, Postfix maps, Thunderbird and shells without quoting.
 SAFE_ALPHABET = string.ascii_letters + string.digits + "-_."
@@ -79,3 +83,27 @@ def _create(file: Path, password: str) -> tuple[str, bool]:
         Path(temporary).unlink()
     sync_folder(file.parent)
     return password, new
+
+
+MINIMUM_PASSWORD_LENGTH = 12
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def check_password(password: str, login: str) -> None:
+    """Refuse a password that some part on its way cannot carry, that is weak, or that masking would spread.
+
+    Postfix maps cut a trailing blank, a newline ends a map line, and ansible-core masks every occurrence of a
+    secret in a result, so that a password inside a login would hide the login.
+    """
+    if len(password) < MINIMUM_PASSWORD_LENGTH:
+        raise InputError(f"the password is shorter than {MINIMUM_PASSWORD_LENGTH} characters; take a longer one")
+    if _CONTROL.search(password):
+        raise InputError("the password contains a newline or another control character; take one without")
+    if password != password.strip():
+        raise InputError("the password begins or ends with a blank, which mail programs cut off; take one without")
+    try:
+        password.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError("the password is not valid UTF-8; take another one") from None
+    if password.lower() in login.lower():
+        raise InputError("the password is a part of the login; take one that nobody can guess")

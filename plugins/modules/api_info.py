@@ -105,9 +105,12 @@ works:
     purge: true
 """
 
-from ..module_utils._arguments import API_OPTIONS
-from ..module_utils._client import ApiError, Client, ErrorKind
-from ..module_utils._methods import (
+from ..module_utils._api.client import ApiError, Client, ErrorKind
+from ..module_utils._api.options import API_OPTIONS
+from ..module_utils._api.session import api_session, help_page
+from ..module_utils._module import SecretSafeModule
+from ..module_utils._names import InputError
+from ..module_utils._users.methods import (
     ADD,
     ADD_IP,
     LIST,
@@ -120,9 +123,6 @@ from ..module_utils._methods import (
     MethodError,
     Methods,
 )
-from ..module_utils._module import SecretSafeModule
-from ..module_utils._outgoing_user import InputError
-from ..module_utils._session import api_session, help_page
 
 #: What works -> the operations that it needs.
 CAPABILITIES = {

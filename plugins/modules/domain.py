@@ -140,14 +140,14 @@ removed_outgoing_users:
 
 from typing import Any
 
-from ..module_utils._arguments import API_OPTIONS
-from ..module_utils._client import ApiError
-from ..module_utils._domain import PRODUCTS, parse_wanted_domain
-from ..module_utils._manage_domain import DomainError, DomainManager
-from ..module_utils._methods import MethodError, Methods
+from ..module_utils._api.client import ApiError
+from ..module_utils._api.options import API_OPTIONS
+from ..module_utils._api.session import api_session, help_page
+from ..module_utils._domains.domain import PRODUCTS, parse_wanted_domain
+from ..module_utils._domains.manage import DomainError, DomainManager
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._outgoing_user import InputError
-from ..module_utils._session import api_session, help_page
+from ..module_utils._names import InputError
+from ..module_utils._users.methods import MethodError, Methods
 
 
 def main() -> None:

@@ -97,19 +97,18 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._arguments import API_OPTIONS, CONCURRENCY, checked_concurrency
-from ..module_utils._client import ApiError, Client
-from ..module_utils._domain import Domain, absent_result
-from ..module_utils._manage_domain import read_domain
-from ..module_utils._methods import MethodError
+from ..module_utils._api.client import ApiError, Client
+from ..module_utils._api.options import API_OPTIONS, CONCURRENCY, checked_concurrency
+from ..module_utils._api.parallel import first_alone
+from ..module_utils._api.session import account_domains, api_session
+from ..module_utils._domains.domain import Domain, absent_result
+from ..module_utils._domains.manage import read_domain
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._outgoing_user import InputError, normalise_domain
-from ..module_utils._parallel import first_alone
-from ..module_utils._session import account_domains, api_session
+from ..module_utils._names import InputError, normalise_domain
 
 
 def read(module: AnsibleModule, client: Client) -> list[dict[str, Any]]:
-    """The domains that were asked for. Raises InputError, MethodError, ApiError."""
+    """The domains that were asked for. Raises InputError, ApiError."""
     concurrency = checked_concurrency(module.params)
     asked = module.params["domains"]
     names = sorted({normalise_domain(name) for name in (account_domains(client) if asked is None else asked)})
@@ -130,7 +129,7 @@ def main() -> None:
     try:
         with api_session(module) as client:
             domains = read(module, client)
-    except (InputError, MethodError, ApiError) as problem:
+    except (InputError, ApiError) as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(changed=False, domains=domains)
 

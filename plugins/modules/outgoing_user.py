@@ -136,10 +136,11 @@ user:
       sample: it exists, and whether its password is the wanted one is not known
 """
 
-from ..module_utils._arguments import API_OPTIONS, MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
-from ..module_utils._manage import manage
+from ..module_utils._api.options import API_OPTIONS
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._smarthost import SMARTHOST_OPTIONS
+from ..module_utils._smarthost.server import SMARTHOST_OPTIONS
+from ..module_utils._users.manage import manage
+from ..module_utils._users.options import MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
 
 
 def main() -> None:

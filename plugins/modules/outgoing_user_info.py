@@ -116,14 +116,15 @@ import fnmatch
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._arguments import API_OPTIONS, CONCURRENCY, checked_concurrency
-from ..module_utils._client import ApiError, Client
-from ..module_utils._current import read_lists
-from ..module_utils._methods import LIST, MethodError, Methods
+from ..module_utils._api.client import ApiError, Client
+from ..module_utils._api.options import API_OPTIONS, CONCURRENCY, checked_concurrency
+from ..module_utils._api.session import account_domains, api_session, help_page
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._outgoing_user import InputError, OutgoingUser, normalise_domain
-from ..module_utils._session import account_domains, api_session, help_page
-from ..module_utils._steps import PURPOSES
+from ..module_utils._names import InputError, normalise_domain
+from ..module_utils._users.current import read_lists
+from ..module_utils._users.methods import LIST, MethodError, Methods
+from ..module_utils._users.steps import PURPOSES
+from ..module_utils._users.user import OutgoingUser
 
 
 def read(module: AnsibleModule, client: Client) -> list[OutgoingUser]:

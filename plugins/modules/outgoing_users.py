@@ -283,10 +283,11 @@ totals:
     not_attempted: 0
 """
 
-from ..module_utils._arguments import API_OPTIONS, MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
-from ..module_utils._manage import manage
+from ..module_utils._api.options import API_OPTIONS
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._smarthost import SMARTHOST_OPTIONS
+from ..module_utils._smarthost.server import SMARTHOST_OPTIONS
+from ..module_utils._users.manage import manage
+from ..module_utils._users.options import MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
 
 
 def main() -> None:

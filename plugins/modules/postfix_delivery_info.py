@@ -94,7 +94,7 @@ from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.mail_log import log_file
 from ..module_utils._postfix.module import find_instance
 from ..module_utils._postfix.tally import Tally, recent, tally
-from ..module_utils._smarthost_options import DEFAULT_SMARTHOST
+from ..module_utils._smarthost.options import DEFAULT_SMARTHOST
 
 
 def main() -> None:

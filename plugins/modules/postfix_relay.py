@@ -284,7 +284,7 @@ from ..module_utils._postfix.parameters import PASSWORDS_FILE
 from ..module_utils._postfix.plan import Plan
 from ..module_utils._postfix.planning import plan_absent, plan_present
 from ..module_utils._postfix.settings import RelaySettings, settings_from
-from ..module_utils._smarthost_options import AUTHORITY_OPTIONS, PLACE_OPTIONS
+from ..module_utils._smarthost.options import AUTHORITY_OPTIONS, PLACE_OPTIONS
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "absent", "staged"], "default": "present"},

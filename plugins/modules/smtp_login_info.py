@@ -134,9 +134,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._outgoing_user import ENVELOPE_SENDER, InputError
-from ..module_utils._smarthost import SMARTHOST_OPTIONS, smarthost_from
-from ..module_utils._smtp import MOST_CONNECTIONS, LoginProof, Verdict, prove_logins
+from ..module_utils._names import ENVELOPE_SENDER, InputError
+from ..module_utils._smarthost.login import MOST_CONNECTIONS, LoginProof, Verdict, prove_logins
+from ..module_utils._smarthost.server import SMARTHOST_OPTIONS, smarthost_from
 
 _ACCEPTED = {Verdict.ACCEPTED: True, Verdict.REFUSED: False}
 

@@ -162,9 +162,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._dns import Dns, require_dnspython
-from ..module_utils._outgoing_user import InputError, normalise_domain, unicode_domain
-from ..module_utils._spf import DEFAULT_INCLUDE, LookupFailure, Report, inspect
+from ..module_utils._domains.resolver import Dns, require_dnspython
+from ..module_utils._domains.spf import DEFAULT_INCLUDE, LookupFailure, Report, inspect
+from ..module_utils._names import InputError, normalise_domain, unicode_domain
 
 #: Domains that are looked at at once.
 _CONCURRENCY = 8

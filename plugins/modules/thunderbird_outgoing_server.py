@@ -232,7 +232,7 @@ from pathlib import Path
 from typing import Any
 
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._smarthost_options import PLACE_OPTIONS
+from ..module_utils._smarthost.options import PLACE_OPTIONS
 from ..module_utils._thunderbird.errors import ThunderbirdError, sentence
 from ..module_utils._thunderbird.profile import Wanted
 from ..module_utils._thunderbird.server import (

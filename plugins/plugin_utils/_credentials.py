@@ -11,7 +11,8 @@ from typing import Any, Optional
 
 import yaml
 
-from ..module_utils._outgoing_user import InputError, check_password
+from ..module_utils._names import InputError
+from ..module_utils._passwords import check_password
 
 FORMAT = 1
 CREATED = "created"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Optional, cast
 
 from ..module_utils._files import sync_folder
-from ..module_utils._outgoing_user import InputError
+from ..module_utils._names import InputError
 from ._credentials import Credentials
 from ._vault import Key, Vault, VaultError
 

@@ -9,7 +9,7 @@ import json
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _client, _reply
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api import client, reply
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
@@ -346,9 +346,7 @@ def test_faults_of_the_server_stop_everything(run: Run, emulator: Emulator, faul
 def test_text_that_is_not_utf_8_is_refused(
     run: Run, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, body: bytes
 ) -> None:
-    monkeypatch.setattr(
-        f"{_client.__name__}.parse_reply", lambda _body, *, write: _reply.parse_reply(body, write=write)
-    )
+    monkeypatch.setattr(f"{client.__name__}.parse_reply", lambda _body, *, write: reply.parse_reply(body, write=write))
     check(run(**with_list(LIST)), "outgoingusers/list", emulator)
     assert emulator.counters()["writes"] == 0
 

@@ -19,14 +19,14 @@ from typing import Any, Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import (
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client import (
     ApiError,
     Client,
     ErrorKind,
     Reply,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.connection import Connection
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._names import InputError
 
 from tests.support.emulator import Emulator
 from tests.support.tunnel import tunnel

@@ -9,7 +9,7 @@ import json
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _manage_domain
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains import manage
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
@@ -82,7 +82,7 @@ def documented(documented_emulator: Emulator) -> Server:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait long for what never comes."""
-    monkeypatch.setattr(_manage_domain, "SETTLE_SECONDS", 0.3)
+    monkeypatch.setattr(manage, "SETTLE_SECONDS", 0.3)
 
 
 # Adding

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import Client, Reply
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client import Client, Reply
 
 from tests import ROOT
 from tests.support.emulator import Emulator

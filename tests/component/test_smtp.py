@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import (
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
     LoginProof,
     Smarthost,
     Verdict,

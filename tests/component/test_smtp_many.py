@@ -16,7 +16,11 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import LoginProof, Verdict, prove_logins
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
+    LoginProof,
+    Verdict,
+    prove_logins,
+)
 
 from tests.support.emulator import Emulator
 from tests.support.smarthost import RIGHT, seed, smarthost, smtp_server

@@ -15,7 +15,7 @@ from typing import Any
 
 import dns.resolver
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _dns
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains import resolver
 
 from tests.support.dns_server import DnsServer, dns_server
 from tests.support.module import ModuleRun, run_module
@@ -225,8 +225,8 @@ def test_a_missing_library_is_named(server: DnsServer, monkeypatch: pytest.Monke
     assert "required Python library (idna)" in run(server, "example.com").message
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "dns.resolver", None)
-        importlib.reload(_dns)
+        importlib.reload(resolver)
         result = run(server, "example.com")
-    importlib.reload(_dns)
+    importlib.reload(resolver)
     assert result.failed
     assert "required Python library (dnspython)" in result.message

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _onboarding
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import onboarding as _onboarding
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import child, files, lock, nss
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.child import Owner
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import (

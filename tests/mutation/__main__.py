@@ -1,10 +1,10 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Change four files in hundreds of small ways, one at a time, and run their tests.
+"""Change five files in hundreds of small ways, one at a time, and run their tests.
 
-`python -m tests.mutation [NAME...]`, as in `_smtp`; all four unless named. Works on copies of the project in build/,
-with the program cosmic-ray from the search path.
+`python -m tests.mutation [NAME...]`, as in `_smarthost/login`; all of them unless named. Works on copies of the
+project in build/, with the program cosmic-ray from the search path.
 """
 
 from __future__ import annotations
@@ -62,16 +62,17 @@ WAITING = ("test_a_dead_server_is_not_asked_for_every_login", "test_connections_
 #: The slowest first, so that all processors are busy to the end.
 TARGETS = (
     Target(
-        "_smtp",
+        "_smarthost/login",
         (
             "tests/component/test_smtp.py",
             "tests/component/test_smtp_many.py",
             *(f"--deselect=tests/component/test_smtp_many.py::{name}" for name in WAITING),
         ),
     ),
-    Target("_reconcile", tuple(f"tests/unit/test_{name}.py" for name in ("plan_shown", "plan_corners", "reconcile"))),
-    Target("_outgoing_user", ("tests/unit/test_outgoing_user.py",)),
-    Target("_methods", ("tests/unit/test_methods.py", "tests/unit/test_plan_corners.py")),
+    Target("_users/plan", tuple(f"tests/unit/test_{name}.py" for name in ("plan_shown", "plan_corners", "reconcile"))),
+    Target("_names", ("tests/unit/test_outgoing_user.py",)),
+    Target("_users/user", ("tests/unit/test_outgoing_user.py",)),
+    Target("_users/methods", ("tests/unit/test_methods.py", "tests/unit/test_plan_corners.py")),
 )
 
 
@@ -125,7 +126,7 @@ exclude-operators = ['{others}']
 
 def run(target: Target) -> list[Mutant]:
     """Try every mutant of one file. Raises CalledProcessError where the tests fail without any change."""
-    folder = FOLDER / "copies" / target.name.strip("_")
+    folder = FOLDER / "copies" / target.name.replace("/", "-")
     make_copy(folder)
     configuration = configure(target, folder)
     session = folder / "mutation.sqlite"

@@ -8,15 +8,17 @@ from __future__ import annotations
 import copy
 from typing import Any, Optional
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _apply, _current, _methods, _reconcile
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, ErrorKind, Reply
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import Wanted, parse_wanted
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import (
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client import ApiError, ErrorKind, Reply
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
     MOST_REFUSALS,
     LoginProof,
     Smarthost,
     Verdict,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import apply, plan
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import current as _current
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods as _methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user import Wanted, parse_wanted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -93,24 +95,24 @@ class Server:
         ]
 
 
-def run(server: Server, wanted: list[Wanted], methods: _methods.Methods, recreate: bool) -> list[_reconcile.Change]:
+def run(server: Server, wanted: list[Wanted], methods: _methods.Methods, recreate: bool) -> list[plan.Change]:
     """What the module does, without its options."""
     server.refusals = 0
     client: Any = server
-    rules = _reconcile.Rules(recreate_for_password=recreate, allow_domain_user_removal=True)
-    patched = vars(_current)["prove_logins"], vars(_apply)["prove_login"]
-    vars(_current)["prove_logins"], vars(_apply)["prove_login"] = server.logins, server.login
+    rules = plan.Rules(recreate_for_password=recreate, allow_domain_user_removal=True)
+    patched = vars(_current)["prove_logins"], vars(apply)["prove_login"]
+    vars(_current)["prove_logins"], vars(apply)["prove_login"] = server.logins, server.login
     try:
         current = _current.read_lists(client, methods, {DOMAIN}, 1)
         asked = [entry for entry in wanted if entry.present and entry.update_password == "on_mismatch"]
         _current.prove_passwords(
             current, asked, Smarthost("mail"), domain_login="domain", connections=1, warn=lambda _text: None
         )
-        changes = _reconcile.plan(current, wanted, methods, rules)
-        applier = _apply.Applier(client, methods, Smarthost("mail"), lambda _text: None, server.refusals)
+        changes = plan.plan(current, wanted, methods, rules)
+        applier = apply.Applier(client, methods, Smarthost("mail"), lambda _text: None, server.refusals)
         applier.apply(changes, 1, True)
     finally:
-        vars(_current)["prove_logins"], vars(_apply)["prove_login"] = patched
+        vars(_current)["prove_logins"], vars(apply)["prove_login"] = patched
     assert server.refusals <= MOST_REFUSALS
     return changes
 
@@ -125,7 +127,7 @@ def holds(server: Server, entry: Wanted) -> bool:
 
 
 def check_what_is_said(
-    server: Server, before: dict[str, dict[str, Any]], wanted: list[Wanted], changes: list[_reconcile.Change]
+    server: Server, before: dict[str, dict[str, Any]], wanted: list[Wanted], changes: list[plan.Change]
 ) -> None:
     """What the result says of each user is true; who is not named stays as it was."""
     said = {change.key: change for change in changes}

@@ -9,16 +9,21 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _apply, _methods, _reconcile
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, ErrorKind, Reply
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import Current, Proof
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client import ApiError, ErrorKind, Reply
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
+    LoginProof,
+    Smarthost,
+    Verdict,
+)
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import apply, plan
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods as _methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.current import Current, Proof
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user import (
     Key,
     OutgoingUser,
     State,
     parse_wanted,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import LoginProof, Smarthost, Verdict
 
 PASSWORD = "Correct-Horse-42"
 ALICE = Key("example.com", "alice")
@@ -63,7 +68,7 @@ class Logins:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> None:
         self.verdicts = list(verdicts)
         self.tried = 0
-        monkeypatch.setattr(_apply, "prove_login", self._prove)
+        monkeypatch.setattr(apply, "prove_login", self._prove)
 
     def _prove(self, _server: Smarthost, login: str, _password: str) -> LoginProof:
         self.tried += 1
@@ -80,7 +85,7 @@ def run(
     go_on: bool = True,
     wait: float = 0,
     **rules: Any,
-) -> tuple[list[_reconcile.Change], list[str]]:
+) -> tuple[list[plan.Change], list[str]]:
     """Plan and send. state: of alice, as the list shows it; None: she is not known."""
     table = _methods.Methods(methods, False, lambda: None)
     current = Current(listed=frozenset({"example.com"}) if table.find("list") else frozenset())
@@ -93,8 +98,8 @@ def run(
         for position, entry in enumerate(wanted)
     ]
     warnings: list[str] = []
-    changes = _reconcile.plan(current, entries, table, _reconcile.Rules(**rules))
-    applier = _apply.Applier(client, table, Smarthost("mail"), warnings.append, refusals)  # type: ignore[arg-type]
+    changes = plan.plan(current, entries, table, plan.Rules(**rules))
+    applier = apply.Applier(client, table, Smarthost("mail"), warnings.append, refusals)  # type: ignore[arg-type]
     applier.apply(changes, 1, go_on)
     applier.settle(changes, wait, 1)
     return changes, warnings
@@ -210,7 +215,7 @@ def test_a_failure_in_the_middle_has_changed_something() -> None:
     entry = {**PRESENT, "limits": {"per_hour": 5}}
     (change,), _warnings = run(client, entry, methods={**LIST, **SETTERS})
     assert (change.action, change.reason, change.changed) == ("failed", "it is broken", True)
-    assert _reconcile.diff([change]) == {"before": {}, "after": {}}
+    assert plan.diff([change]) == {"before": {}, "after": {}}
     (untouched,), _warnings = run(Client(add=[BROKEN]), entry, methods={**LIST, **SETTERS})
     assert (untouched.action, untouched.changed) == ("failed", False)
 

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _arguments as arguments
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost import SMARTHOST_OPTIONS, smarthost_from
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost_options import DEFAULT_SMARTHOST
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import Smarthost
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api import options
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._names import InputError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import Smarthost
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.options import DEFAULT_SMARTHOST
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.server import (
+    SMARTHOST_OPTIONS,
+    smarthost_from,
+)
 
 from tests import ROOT
 
@@ -29,18 +32,18 @@ def validated(spec: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def api_params(**given: Any) -> dict[str, Any]:
-    return validated(arguments.API_OPTIONS, {**LOGIN, **given})
+    return validated(options.API_OPTIONS, {**LOGIN, **given})
 
 
 def test_the_version_is_that_of_the_collection() -> None:
     metadata = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
-    assert metadata["version"] == arguments.COLLECTION_VERSION
+    assert metadata["version"] == options.COLLECTION_VERSION
 
 
 def test_defaults() -> None:
-    connection = arguments.connection_from(api_params())
+    connection = options.connection_from(api_params())
     assert (connection.url, connection.username) == ("https://api.antispamcloud.com", "admin@example.test")
-    assert connection.http_agent == f"smarthost.spamexperts/{arguments.COLLECTION_VERSION}"
+    assert connection.http_agent == f"smarthost.spamexperts/{options.COLLECTION_VERSION}"
     assert (connection.timeout, connection.retries, connection.retry_time) == (30, 3, 60)
     assert (connection.validate_certs, connection.ca_path, connection.http_method) == (True, None, "GET")
     smarthost = smarthost_from(validated(SMARTHOST_OPTIONS, {}))
@@ -70,16 +73,16 @@ def test_the_environment_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
         "SMARTHOST_PORT": "2587",
     }.items():
         monkeypatch.setenv(f"SPAMEXPERTS_{name}", value)
-    connection = arguments.connection_from(validated(arguments.API_OPTIONS, {}))
+    connection = options.connection_from(validated(options.API_OPTIONS, {}))
     assert (connection.url, connection.username) == ("https://panel.example", "from-environment")
     assert (connection.password, connection.timeout) == ("password-from-environment", 7)
     assert (connection.validate_certs, connection.http_method) == (False, "POST")
-    assert arguments.connection_from(api_params(timeout=9)).timeout == 9
+    assert options.connection_from(api_params(timeout=9)).timeout == 9
     assert smarthost_from(validated(SMARTHOST_OPTIONS, {})).port == 2587
 
 
 def test_every_connection_option_has_an_environment_variable() -> None:
-    without = [name for name, spec in arguments.API_OPTIONS.items() if "fallback" not in spec]
+    without = [name for name, spec in options.API_OPTIONS.items() if "fallback" not in spec]
     assert without == ["api_methods", "use_discovered_methods"]
 
 
@@ -93,7 +96,7 @@ def test_every_connection_option_has_an_environment_variable() -> None:
     ],
 )
 def test_addresses(url: str, wanted: str) -> None:
-    assert arguments.connection_from(api_params(api_url=url)).url == wanted
+    assert options.connection_from(api_params(api_url=url)).url == wanted
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,7 @@ def test_addresses(url: str, wanted: str) -> None:
 )
 def test_bad_connections(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        arguments.connection_from(api_params(**given))
+        options.connection_from(api_params(**given))
     assert "hunter22" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -144,14 +147,14 @@ def test_authorities_of_the_environment_that_are_not_there(name: str, monkeypatc
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     monkeypatch.setenv(name, "/nowhere/bundle.pem")
     with pytest.raises(InputError, match=f"^{name} names /nowhere/bundle.pem, which does not exist; correct that"):
-        arguments.connection_from(api_params())
-    assert arguments.connection_from(api_params(ca_path=__file__)).ca_path == __file__
-    assert not arguments.connection_from(api_params(validate_certs=False)).validate_certs
+        options.connection_from(api_params())
+    assert options.connection_from(api_params(ca_path=__file__)).ca_path == __file__
+    assert not options.connection_from(api_params(validate_certs=False)).validate_certs
 
 
 def test_a_proxy_may_have_a_password() -> None:
     proxy = "http://me:hunter22@proxy.example:3128"
-    assert arguments.connection_from(api_params(proxy=proxy)).proxy == proxy
+    assert options.connection_from(api_params(proxy=proxy)).proxy == proxy
 
 
 @pytest.mark.parametrize(

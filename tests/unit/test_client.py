@@ -13,13 +13,9 @@ from urllib.parse import unquote
 
 import pytest
 import requests
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _client as client_module
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import (
-    ApiError,
-    Client,
-    ErrorKind,
-)
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._connection import Connection
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api import client as client_module
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client import ApiError, Client, ErrorKind
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.connection import Connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,7 +127,7 @@ def test_requests_is_there() -> None:
 def test_without_requests_the_import_works_and_the_module_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mail hosts import this file too, by way of the shared options, and have no requests."""
     monkeypatch.setitem(sys.modules, "requests", None)
-    name = "client_without_requests"
+    name = f"{client_module.__package__}.client_without_requests"
     specification = importlib.util.spec_from_file_location(name, client_module.__file__)
     assert specification is not None
     assert specification.loader is not None

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._names import InputError
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credential, Credentials
 
 OLD, NEW = "old password 1", "new password 2"

@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _current, _methods
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._client import ApiError, ErrorKind, Reply
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
-    Key,
-    OutgoingUser,
-    parse_wanted,
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client import ApiError, ErrorKind, Reply
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
+    LoginProof,
+    Smarthost,
+    Verdict,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smtp import LoginProof, Smarthost, Verdict
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import current as _current
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods as _methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user import Key, OutgoingUser, parse_wanted
 
 DOMAIN = "example.com"
 

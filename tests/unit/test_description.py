@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding, _onboarding, _rotation_plan
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._description import unknown_keys
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import offboarding, onboarding
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration.check import unknown_keys
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import description
 
 SECRET = "the password of alice"
 SENDER = {"username": "alice", "password": SECRET}
@@ -20,17 +21,17 @@ SENDER = {"username": "alice", "password": SECRET}
     ("problems", "description", "begins"),
     [
         (
-            _onboarding.problems,
+            onboarding.problems,
             {"domain": "example.com", "senders": [SENDER], "sender": [], "contact": "x"},
             ["spamexperts_onboarding has contact, sender, which it does not know; it may have domain, account, "],
         ),
         (
-            _onboarding.problems,
+            onboarding.problems,
             {"domain": "example.com", "senders": [SENDER, {"username": "bob", "pasword": SECRET}]},
             ["spamexperts_onboarding.senders[1] has pasword, which it does not know; it may have "],
         ),
         (
-            _onboarding.problems,
+            onboarding.problems,
             {
                 "domain": "example.com",
                 "senders": [{**SENDER, "limits": {"per_hours": 1}}],
@@ -42,12 +43,12 @@ SENDER = {"username": "alice", "password": SECRET}
             ],
         ),
         (
-            _offboarding.problems,
+            offboarding.problems,
             {"domain": "example.com", "username": ["alice"]},
             ["spamexperts_offboarding has username, which it does not know; it may have domain, usernames, "],
         ),
         (
-            _rotation_plan.problems,
+            description.problems,
             {"everything": True, "logns": ["a"], 1: 2},
             ["spamexperts_rotation has 1, logns, which it does not know; it may have logins, domains, "],
         ),
@@ -69,18 +70,18 @@ def test_what_is_no_dict_is_left_to_the_check_of_types(senders: Any) -> None:
     assert unknown_keys("x", {"senders": senders}, options) == []
 
 
-@pytest.mark.parametrize("problems", [_onboarding.problems, _offboarding.problems, _rotation_plan.problems])
+@pytest.mark.parametrize("problems", [onboarding.problems, offboarding.problems, description.problems])
 def test_other_mistakes_are_sentences(problems: Callable[[object], list[str]]) -> None:
-    for description in ({"domain": 1}, {"everything": "maybe"}, {"senders": "x", "domain": ["y"]}, {}):
-        assert all(sentence.endswith(".") and not sentence.endswith("..") for sentence in problems(description))
+    for given in ({"domain": 1}, {"everything": "maybe"}, {"senders": "x", "domain": ["y"]}, {}):
+        assert all(sentence.endswith(".") and not sentence.endswith("..") for sentence in problems(given))
 
 
 @pytest.mark.parametrize(
     ("problems", "description"),
     [
-        (_onboarding.problems, {"domain": "example.com", "senders": [SENDER]}),
-        (_offboarding.problems, {"domain": "example.com", "usernames": ["alice"]}),
-        (_rotation_plan.problems, {"everything": True}),
+        (onboarding.problems, {"domain": "example.com", "senders": [SENDER]}),
+        (offboarding.problems, {"domain": "example.com", "usernames": ["alice"]}),
+        (description.problems, {"everything": True}),
     ],
 )
 def test_an_account_that_is_not_there(problems: Callable[..., list[str]], description: dict[str, Any]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._domain import (
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client import ApiError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains.domain import (
     PRODUCTS,
     Destination,
     Domain,
@@ -21,8 +22,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._domain impo
     read_present,
     read_products,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._methods import MethodError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import InputError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._names import InputError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -174,7 +174,7 @@ def test_presence_is_read_in_every_form(answer: object, present: bool) -> None:
     "answer", [None, {}, [], {"present": None}, {"present": 2}, "yes, sir", {"present": {}}, ["1", "0"]]
 )
 def test_presence_is_never_guessed(answer: object) -> None:
-    with pytest.raises(MethodError, match="domain/exists did not answer with 1 or 0"):
+    with pytest.raises(ApiError, match="domain/exists did not answer with 1 or 0"):
         read_present(answer)
 
 
@@ -184,7 +184,7 @@ def test_products_are_read_in_every_form() -> None:
     assert read_products({"incoming": "perhaps"}) == {}
     assert [read_products(empty) for empty in EMPTY] == [{}] * 4
     for odd in (["incoming"], "incoming", 7):
-        with pytest.raises(MethodError, match="domain/getproducts did not answer"):
+        with pytest.raises(ApiError, match="domain/getproducts did not answer"):
             read_products(odd)
 
 
@@ -194,7 +194,7 @@ def test_destinations_are_read_in_every_form() -> None:
     assert [read_destinations(form) for form in forms] == [(mail,)] * 3
     assert [read_destinations(empty) for empty in EMPTY] == [()] * 4
     assert read_destinations(["Mail_1::26", "intern"]) == (Destination("mail_1", 26), Destination("intern", 25))
-    with pytest.raises(MethodError, match="domain/getroute did not answer"):
+    with pytest.raises(ApiError, match="domain/getroute did not answer"):
         read_destinations(7)
 
 

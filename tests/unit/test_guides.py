@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding, _onboarding, _rotation_plan
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import offboarding, onboarding
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import description
 
 from tests import ROOT
 from tests.support.documentation import guides, messages_of_the_code
@@ -66,10 +67,10 @@ def test_every_message_that_is_explained_is_one_of_the_code(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("onboarding.md", _onboarding.ONBOARDING_OPTIONS),
-        ("onboarding.md", _onboarding.SENDER_OPTIONS),
-        ("onboarding.md", _offboarding.OFFBOARDING_OPTIONS),
-        ("rotation.md", _rotation_plan.ROTATION_OPTIONS),
+        ("onboarding.md", onboarding.ONBOARDING_OPTIONS),
+        ("onboarding.md", onboarding.SENDER_OPTIONS),
+        ("onboarding.md", offboarding.OFFBOARDING_OPTIONS),
+        ("rotation.md", description.ROTATION_OPTIONS),
     ],
 )
 def test_every_key_of_a_description_is_explained(name: str, options: dict[str, Any]) -> None:

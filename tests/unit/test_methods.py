@@ -9,7 +9,7 @@ import dataclasses
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _methods as methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods
 
 HELP = """
 <h1>API</h1><a href="/api/outgoingusers/list/domain/example.com/format/json/">list</a>

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _offboarding
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import offboarding as _offboarding
 
 LEAVING = {"domain": "example.com", "usernames": ["Alice", "bob@example.com"]}
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.smarthost.spamexperts.plugins.filter.onboarding import FilterModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _onboarding, _summary
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import onboarding as _onboarding
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import onboarding_summary
 
 FILTERS = FilterModule().filters()
 PASSWORD = "Correct-Horse-42"
@@ -166,7 +167,7 @@ def facts(**more: Any) -> dict[str, Any]:
 
 
 def test_the_summary_says_who_may_send_how_and_how_much() -> None:
-    lines = _summary.summary(facts(relays={"mail1": "proven"}))
+    lines = onboarding_summary.summary(facts(relays={"mail1": "proven"}))
     text = "\n".join(lines)
     assert lines[0] == "example.com sends through filter.example:587, STARTTLS and login."
     assert "  alice@example.com                user    created    200 per hour, 0 per day" in lines
@@ -182,7 +183,7 @@ def test_the_summary_says_who_may_send_how_and_how_much() -> None:
 
 
 def test_the_summary_says_what_the_api_cannot_do() -> None:
-    lines = _summary.summary(facts(api={"works": {"change_limits": False, "read_users": False}}, check=True))
+    lines = onboarding_summary.summary(facts(api={"works": {"change_limits": False, "read_users": False}}, check=True))
     place = next(number for number, line in enumerate(lines) if line.startswith("To do by hand"))
     assert lines[place + 1 : place + 3] == [
         "  alice                            200 per hour",
@@ -194,28 +195,30 @@ def test_the_summary_says_what_the_api_cannot_do() -> None:
 
 def test_the_summary_repeats_what_was_found_in_the_dns() -> None:
     spf = {"domains": [{"recommended_record": "v=spf1 mx include:x -all", "problems": ["It is not included."]}]}
-    lines = _summary.summary(facts(spf=spf))
+    lines = onboarding_summary.summary(facts(spf=spf))
     assert '  example.com. TXT "v=spf1 mx include:x -all"' in lines
     assert "  It is not included." in lines
     unanswered: dict[str, Any] = {"recommended_record": None, "problems": ["The DNS did not answer."]}
-    silent = _summary.summary(facts(spf={"domains": [unanswered]}))
+    silent = onboarding_summary.summary(facts(spf={"domains": [unanswered]}))
     assert '  example.com. TXT "v=spf1 include:spf.antispamcloud.com ~all"' in silent
     assert "  The DNS did not answer." in silent
-    own = _summary.summary(facts(onboarding=describe(ALICE, spf_include="spf.example.net")))
+    own = onboarding_summary.summary(facts(onboarding=describe(ALICE, spf_include="spf.example.net")))
     assert '  example.com. TXT "v=spf1 include:spf.example.net ~all"' in own
 
 
 def test_people_whose_thunderbird_is_not_managed_are_told_what_to_enter() -> None:
-    text = "\n".join(_summary.summary(facts()))
+    text = "\n".join(onboarding_summary.summary(facts()))
     by_hand = text.partition("Thunderbird, to enter by hand")[2].partition("What the DNS needs")[0]
     assert "Postausgangs-Server" in by_hand
     assert "filter.example" in by_hand
     assert "info@example.com" in by_hand
     assert "alice@example.com" not in by_hand  # the mail servers' own login is nobody's
     relay = {"authentication_method": "domain", "password": PASSWORD, "relay": True}
-    text = "\n".join(_summary.summary(facts(onboarding=describe(ALICE, relay), managed=["info@example.com"])))
+    text = "\n".join(onboarding_summary.summary(facts(onboarding=describe(ALICE, relay), managed=["info@example.com"])))
     assert "alice@example.com" in text.partition("Thunderbird")[2]
-    assert "Thunderbird" not in "\n".join(_summary.summary(facts(managed=["alice@example.com", "info@example.com"])))
+    assert "Thunderbird" not in "\n".join(
+        onboarding_summary.summary(facts(managed=["alice@example.com", "info@example.com"]))
+    )
 
 
 def test_people_of_a_host_get_the_logins_of_the_senders(tmp_path: Path) -> None:

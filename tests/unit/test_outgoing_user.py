@@ -11,7 +11,8 @@ import sys
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _outgoing_user as model
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _names, _passwords
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import login, user
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,7 +35,7 @@ LONGEST_DOMAIN = ".".join(["x" * 49] * 5 + ["com"])
     ],
 )
 def test_domains_are_normalised(text: str, expected: str) -> None:
-    assert model.normalise_domain(text) == expected
+    assert _names.normalise_domain(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,14 +58,14 @@ def test_domains_are_normalised(text: str, expected: str) -> None:
     ],
 )
 def test_bad_domains_are_refused(text: object) -> None:
-    with pytest.raises(model.InputError):
-        model.normalise_domain(text)
+    with pytest.raises(_names.InputError):
+        _names.normalise_domain(text)
 
 
 def test_internationalised_domains_are_shown_as_people_write_them() -> None:
-    assert model.unicode_domain("xn--mller-kva.example") == "müller.example"
-    assert model.unicode_domain("example.com") == "example.com"
-    assert model.unicode_domain("xn--\u00e4") == "xn--\u00e4"
+    assert _names.unicode_domain("xn--mller-kva.example") == "müller.example"
+    assert _names.unicode_domain("example.com") == "example.com"
+    assert _names.unicode_domain("xn--\u00e4") == "xn--\u00e4"
 
 
 @pytest.mark.parametrize(
@@ -80,8 +81,8 @@ def test_internationalised_domains_are_shown_as_people_write_them() -> None:
     ],
 )
 def test_networks_are_normalised(text: str, expected: str) -> None:
-    assert model.normalise_network(text) == expected
-    assert model.is_network(expected)
+    assert _names.normalise_network(text) == expected
+    assert _names.is_network(expected)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_networks_are_normalised(text: str, expected: str) -> None:
     [("192.0.2.5/24", True), ("", False), ("1and1", False), ("a1", False), ("cafe", False), ("2001:db8::", True)],
 )
 def test_what_a_list_shows_is_told_apart(username: str, network: bool) -> None:
-    assert model.is_network(username) is network
+    assert _names.is_network(username) is network
 
 
 @pytest.mark.parametrize(
@@ -113,13 +114,13 @@ def test_what_a_list_shows_is_told_apart(username: str, network: bool) -> None:
     ],
 )
 def test_bad_networks_are_refused(text: object) -> None:
-    with pytest.raises(model.InputError):
-        model.normalise_network(text)
+    with pytest.raises(_names.InputError):
+        _names.normalise_network(text)
 
 
 def test_an_address_inside_a_network_names_the_network() -> None:
-    with pytest.raises(model.InputError, match=r"192\.0\.2\.0/24"):
-        model.normalise_network("192.0.2.5/24")
+    with pytest.raises(_names.InputError, match=r"192\.0\.2\.0/24"):
+        _names.normalise_network("192.0.2.5/24")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_an_address_inside_a_network_names_the_network() -> None:
     ],
 )
 def test_local_parts_are_normalised(text: str, expected: str) -> None:
-    assert model.normalise_username(model.USER, text, "example.com") == expected
+    assert user.normalise_username(user.USER, text, "example.com") == expected
 
 
 @pytest.mark.parametrize(
@@ -160,23 +161,23 @@ def test_local_parts_are_normalised(text: str, expected: str) -> None:
     ],
 )
 def test_bad_local_parts_are_refused(text: object) -> None:
-    with pytest.raises(model.InputError):
-        model.normalise_username(model.USER, text, "example.com")
+    with pytest.raises(_names.InputError):
+        user.normalise_username(user.USER, text, "example.com")
 
 
 def test_a_local_part_that_is_too_long_is_shown_in_part() -> None:
-    with pytest.raises(model.InputError, match=r"^username 'abcdefghijklmnop'\.\.\. has 78 characters; "):
-        model.normalise_local_part("abcdefghijklmnopqrstuvwxyz" * 3, "example.com")
+    with pytest.raises(_names.InputError, match=r"^username 'abcdefghijklmnop'\.\.\. has 78 characters; "):
+        user.normalise_local_part("abcdefghijklmnopqrstuvwxyz" * 3, "example.com")
 
 
 @pytest.mark.parametrize("text", [None, "", "example.com", "@example.com", "@Example.com"])
 def test_a_domain_user_has_no_username(text: object) -> None:
-    assert model.normalise_username(model.DOMAIN, text, "example.com") == ""
+    assert user.normalise_username(user.DOMAIN, text, "example.com") == ""
 
 
 def test_a_domain_user_with_a_username_is_refused() -> None:
-    with pytest.raises(model.InputError, match="no username"):
-        model.normalise_username(model.DOMAIN, "alice", "example.com")
+    with pytest.raises(_names.InputError, match="no username"):
+        user.normalise_username(user.DOMAIN, "alice", "example.com")
 
 
 @pytest.mark.parametrize(
@@ -197,8 +198,8 @@ def test_a_domain_user_with_a_username_is_refused() -> None:
     ],
 )
 def test_bad_passwords_are_refused(password: str) -> None:
-    with pytest.raises(model.InputError) as problem:
-        model.check_password(password, "alice@example.com")
+    with pytest.raises(_names.InputError) as problem:
+        _passwords.check_password(password, "alice@example.com")
     assert password not in str(problem.value)
 
 
@@ -206,11 +207,11 @@ def test_bad_passwords_are_refused(password: str) -> None:
     "password", ["Twelve-chars", "with space inside", "q\"uo'te\\back/slash", "pä€😀ßwörd12345", "%2F?#&+=;:@,"]
 )
 def test_good_passwords_pass(password: str) -> None:
-    model.check_password(password, "alice@example.com")
+    _passwords.check_password(password, "alice@example.com")
 
 
-def parse(**entry: Any) -> model.Wanted:
-    return model.parse_wanted({"domain": "example.com", "username": "alice", **entry}, 0, "on_mismatch")
+def parse(**entry: Any) -> user.Wanted:
+    return user.parse_wanted({"domain": "example.com", "username": "alice", **entry}, 0, "on_mismatch")
 
 
 def test_not_given_zero_and_inherit_are_three_things() -> None:
@@ -221,7 +222,7 @@ def test_not_given_zero_and_inherit_are_three_things() -> None:
 def test_inherited_limits_are_shown_as_the_option_takes_them() -> None:
     limits = {"enabled": True, "per_minute": 0, "inherit": ["per_day", "per_hour"]}
     settings = {"footer": "inherit"}
-    assert model.nested(parse(limits=limits, settings=settings).user.state) == {"limits": limits, "settings": settings}
+    assert user.nested(parse(limits=limits, settings=settings).user.state) == {"limits": limits, "settings": settings}
 
 
 def test_the_ends_of_what_a_number_may_be() -> None:
@@ -229,7 +230,7 @@ def test_the_ends_of_what_a_number_may_be() -> None:
     wanted = parse(limits={"per_day": highest}, lock_timeout=1, maximum_unlocks=1)
     assert wanted.user.state == {"limits.per_day": highest, "lock_timeout": 1, "maximum_unlocks": 1}
     assert parse(lock_timeout=10080).user.state == {"lock_timeout": 10080}
-    with pytest.raises(model.InputError, match=f"from 0 to {highest}, "):
+    with pytest.raises(_names.InputError, match=f"from 0 to {highest}, "):
         parse(limits={"per_day": highest + 1})
 
 
@@ -250,7 +251,7 @@ def test_everything_that_is_given_becomes_state() -> None:
         "settings.sender_check": "1",
         "settings.retries": "3",
     }
-    assert model.nested(wanted.user.state)["settings"] == {"dkim_selector": "mail", "retries": "3", "sender_check": "1"}
+    assert user.nested(wanted.user.state)["settings"] == {"dkim_selector": "mail", "retries": "3", "sender_check": "1"}
 
 
 @pytest.mark.parametrize(
@@ -275,7 +276,7 @@ def test_everything_that_is_given_becomes_state() -> None:
     ],
 )
 def test_bad_entries_are_refused_with_what_is_wrong(entry: dict[str, Any], word: str) -> None:
-    with pytest.raises(model.InputError, match=word):
+    with pytest.raises(_names.InputError, match=word):
         parse(**entry)
 
 
@@ -296,8 +297,8 @@ def test_what_an_entry_says_holds() -> None:
 
 def test_how_a_list_writes_the_name_makes_no_other_user() -> None:
     """Otherwise a server that lists Alice would never have alice as she is wanted."""
-    key = model.Key("example.com", "alice")
-    assert model.OutgoingUser(key, model.USER) == model.OutgoingUser(key, model.USER, listed_name="Alice")
+    key = user.Key("example.com", "alice")
+    assert user.OutgoingUser(key, user.USER) == user.OutgoingUser(key, user.USER, listed_name="Alice")
 
 
 def test_what_is_wanted_stays_as_it_was_read() -> None:
@@ -310,11 +311,11 @@ def test_what_is_wanted_stays_as_it_was_read() -> None:
 def test_without_idna_what_needs_none_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
     """It comes with requests, which not every module needs, and names are read before that is asked for."""
     monkeypatch.setitem(sys.modules, "idna", None)
-    assert model.__spec__ is not None
-    again = importlib.util.module_from_spec(model.__spec__)
-    monkeypatch.setitem(sys.modules, model.__name__, again)
-    assert model.__spec__.loader is not None
-    model.__spec__.loader.exec_module(again)
+    assert user.__spec__ is not None
+    again = importlib.util.module_from_spec(user.__spec__)
+    monkeypatch.setitem(sys.modules, user.__name__, again)
+    assert user.__spec__.loader is not None
+    user.__spec__.loader.exec_module(again)
     assert again.normalise_domain("Example.com") == "example.com"
     assert str(again.Key("xn--mller-kva.example", "alice")) == "alice@xn--mller-kva.example"
     with pytest.raises(again.InputError) as problem:
@@ -343,28 +344,28 @@ def test_logins(entry: dict[str, Any], form: str, login: str) -> None:
 @pytest.mark.parametrize(
     ("key", "text"),
     [
-        (model.Key("example.com", "alice"), "alice@example.com"),
-        (model.Key("example.com", ""), "domain user of example.com"),
-        (model.Key("example.com", "192.0.2.1"), "192.0.2.1 of example.com"),
-        (model.Key("xn--mller-kva.example", "alice"), "alice@müller.example"),
+        (user.Key("example.com", "alice"), "alice@example.com"),
+        (user.Key("example.com", ""), "domain user of example.com"),
+        (user.Key("example.com", "192.0.2.1"), "192.0.2.1 of example.com"),
+        (user.Key("xn--mller-kva.example", "alice"), "alice@müller.example"),
     ],
 )
-def test_keys_are_shown_as_people_name_them(key: model.Key, text: str) -> None:
+def test_keys_are_shown_as_people_name_them(key: user.Key, text: str) -> None:
     assert str(key) == text
 
 
 @pytest.mark.parametrize(
-    ("login", "key"),
+    ("text", "key"),
     [
-        ("Alice@Müller.example", model.Key("xn--mller-kva.example", "alice")),
+        ("Alice@Müller.example", user.Key("xn--mller-kva.example", "alice")),
         ("@example.com", None),
         ("example.com", None),
         ("alice@", None),
         (None, None),
     ],
 )
-def test_whose_login_it_is(login: object, key: object) -> None:
-    assert model.key_of(login) == key
+def test_whose_login_it_is(text: object, key: object) -> None:
+    assert login.key_of(text) == key
 
 
 @pytest.mark.parametrize(
@@ -376,23 +377,23 @@ def test_whose_login_it_is(login: object, key: object) -> None:
     ],
 )
 def test_a_message_names_the_first_three(names: str, text: str) -> None:
-    users = [model.OutgoingUser(model.Key("example.com", name), model.USER) for name in names]
-    assert model.first_three(users) == text
+    users = [user.OutgoingUser(user.Key("example.com", name), user.USER) for name in names]
+    assert user.first_three(users) == text
 
 
 @given(st.ip_addresses(v=4) | st.ip_addresses(v=6))
 def test_an_address_and_its_longest_network_are_the_same(address: Any) -> None:
     if address.is_multicast or address.is_unspecified:
         return
-    assert model.normalise_network(f"{address}/{address.max_prefixlen}") == model.normalise_network(address)
+    assert _names.normalise_network(f"{address}/{address.max_prefixlen}") == _names.normalise_network(address)
 
 
 @given(st.text(max_size=80))
 def test_any_text_is_a_local_part_or_refused(text: str) -> None:
     try:
-        name = model.normalise_local_part(text, "example.com")
-    except model.InputError:
+        name = user.normalise_local_part(text, "example.com")
+    except _names.InputError:
         return
-    assert model.normalise_local_part(name, "example.com") == name
+    assert user.normalise_local_part(name, "example.com") == name
     assert 0 < len(name) <= 64
     assert not set(name) & set("/\\ \n\x00@")

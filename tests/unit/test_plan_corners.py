@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _duplicates, _methods, _passwords, _reconcile
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import Current
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _passwords
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import duplicates, plan
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods as _methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.current import Current
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user import (
     Key,
     OutgoingUser,
     Wanted,
@@ -45,7 +47,7 @@ def senders(*given: str) -> list[Wanted]:
     ],
 )
 def test_addresses_that_two_domains_would_have(given: list[str], positions: list[tuple[int, int]]) -> None:
-    problems = _duplicates.check_duplicates(senders(*given))
+    problems = duplicates.check_duplicates(senders(*given))
     assert [problem.split(" give ")[0] for problem in problems] == [
         f"users[{later}] and users[{earlier}]" for later, earlier in positions
     ]
@@ -58,8 +60,8 @@ def test_a_purge_leaves_a_domain_user_beside_others_and_says_so() -> None:
     methods = _methods.Methods({"list": {"call": "a/list"}}, False, lambda: None)
     wanted = [parse_wanted({"domain": "a.example", "username": "kept"}, 0, "on_create")]
     current = Current(users, frozenset({"a.example"}))
-    rules = _reconcile.Rules(purge_domains=frozenset({"a.example"}))
-    changes = {change.key.username: change for change in _reconcile.plan(current, wanted, methods, rules)}
+    rules = plan.Rules(purge_domains=frozenset({"a.example"}))
+    changes = {change.key.username: change for change in plan.plan(current, wanted, methods, rules)}
     assert {name: change.action for name, change in changes.items()} == {
         "old": "removed",
         "kept": "unchanged",
@@ -81,18 +83,16 @@ def test_who_is_protected_from_a_purge(protect: tuple[str, ...], expected: set[s
     names = {"alice": "user", "": "domain", "192.0.2.1": "ip", "backup-1": "user"}
     users = {Key("a.example", name): OutgoingUser(Key("a.example", name), method) for name, method in names.items()}
     methods = _methods.Methods({"list": {"call": "a/list"}}, False, lambda: None)
-    rules = _reconcile.Rules(
-        purge_domains=frozenset({"a.example"}), purge_protect=protect, allow_domain_user_removal=True
-    )
-    changes = _reconcile.plan(Current(users, frozenset({"a.example"})), [], methods, rules)
+    rules = plan.Rules(purge_domains=frozenset({"a.example"}), purge_protect=protect, allow_domain_user_removal=True)
+    changes = plan.plan(Current(users, frozenset({"a.example"})), [], methods, rules)
     assert {change.key.username for change in changes} == expected
 
 
 def test_what_a_call_cannot_be_told_is_known_before_anything_is_sent() -> None:
     given = {"add_ip": {"call": "a/ip", "parameters": {"domain": "zone", "ip": "ip"}}}
     methods = _methods.Methods(given, False, lambda: None)
-    rules = _reconcile.Rules()
-    host, network = _reconcile.plan(Current(), senders("a.example 192.0.2.1", "a.example 192.0.3.0/24"), methods, rules)
+    rules = plan.Rules()
+    host, network = plan.plan(Current(), senders("a.example 192.0.2.1", "a.example 192.0.3.0/24"), methods, rules)
     assert (host.action, network.action) == ("unknown", "failed")
     assert "api_methods.add_ip.parameters" in network.reason
 

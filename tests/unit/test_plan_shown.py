@@ -9,9 +9,10 @@ import dataclasses
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _methods, _reconcile
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import Current, Proof
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods as _methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import plan as _reconcile
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.current import Current, Proof
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user import (
     Key,
     OutgoingUser,
     State,

@@ -9,9 +9,11 @@ import dataclasses
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _duplicates, _methods, _reconcile
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._current import Current, Proof, attribute_name
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_user import (
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import duplicates, plan
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods as _methods
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.current import Current, Proof, attribute_name
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.steps import Step
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user import (
     LIMIT_NAMES,
     LOCK_SETTINGS,
     Key,
@@ -20,7 +22,6 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._outgoing_us
     Wanted,
     parse_wanted,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._steps import Step
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +65,7 @@ class Server:
         users = {key: OutgoingUser(key, method_of(key), dict(state)) for key, state in self.users.items()}
         return Current(users, frozenset({"a.example", "b.example"}))
 
-    def apply(self, changes: list[_reconcile.Change]) -> None:
+    def apply(self, changes: list[plan.Change]) -> None:
         for change in changes:
             for step in change.steps:
                 self._step(change.key, step)
@@ -131,12 +132,10 @@ def test_a_plan_reaches_what_is_wanted_and_a_second_one_is_empty(
     current: dict[Key, State], chosen: dict[Key, tuple[dict[str, Any], str]], purge: bool
 ) -> None:
     domains = frozenset({"a.example"}) if purge else frozenset()
-    rules = _reconcile.Rules(
-        allow_domain_user_removal=True, purge_domains=domains, purge_limit=100, purge_protect=("bob@*",)
-    )
+    rules = plan.Rules(allow_domain_user_removal=True, purge_domains=domains, purge_limit=100, purge_protect=("bob@*",))
     server = Server(current)
     wanted = wanted_from(chosen)
-    changes = _reconcile.plan(server.current(), wanted, FULL, rules)
+    changes = plan.plan(server.current(), wanted, FULL, rules)
     assert not [change for change in changes if change.action in ("failed", "unknown")]
     server.apply(changes)
 
@@ -153,7 +152,7 @@ def test_a_plan_reaches_what_is_wanted_and_a_second_one_is_empty(
     for key, state in current.items():
         if key not in named and (not purge or key.domain != "a.example" or key.username == "bob"):
             assert server.users[key] == state
-    again = _reconcile.plan(server.current(), wanted, FULL, rules)
+    again = plan.plan(server.current(), wanted, FULL, rules)
     assert not [change for change in again if change.changed or change.steps]
 
 
@@ -162,23 +161,23 @@ def test_what_check_mode_shows_is_what_the_server_has_afterwards(
     current: dict[Key, State], chosen: dict[Key, tuple[dict[str, Any], str]]
 ) -> None:
     server = Server(current)
-    rules = _reconcile.Rules(allow_domain_user_removal=True)
-    changes = _reconcile.plan(server.current(), wanted_from(chosen), FULL, rules)
+    rules = plan.Rules(allow_domain_user_removal=True)
+    changes = plan.plan(server.current(), wanted_from(chosen), FULL, rules)
     server.apply(changes)
     for change in changes:
         if change.action in ("created", "updated") and change.after is not None:
             assert change.after.state.items() <= server.users[change.key].items()
         assert PASSWORD not in str(change.to_result())
         assert PASSWORD not in repr(change)
-    assert PASSWORD not in str(_reconcile.diff(changes))
+    assert PASSWORD not in str(plan.diff(changes))
 
 
 def want(when: str = "on_mismatch", **entry: Any) -> Wanted:
     return parse_wanted({"domain": "a.example", "username": "alice", "password": PASSWORD, **entry}, 0, when)
 
 
-def plan_one(current: Current, wanted: Wanted, methods: _methods.Methods, **rules: Any) -> _reconcile.Change:
-    return _reconcile.plan(current, [wanted], methods, _reconcile.Rules(**rules))[0]
+def plan_one(current: Current, wanted: Wanted, methods: _methods.Methods, **rules: Any) -> plan.Change:
+    return plan.plan(current, [wanted], methods, plan.Rules(**rules))[0]
 
 
 def known(proof: Optional[Proof] = None, state: Optional[State] = None, listed: bool = True) -> Current:
@@ -289,7 +288,7 @@ def test_duplicates_are_named_with_both_positions() -> None:
             ]
         )
     ]
-    problems = _duplicates.check_duplicates(wanted)
+    problems = duplicates.check_duplicates(wanted)
     assert problems == [
         "users[1] and users[0] are both the alice@a.example; keep one of them",
         "users[3] and users[2] give 192.0.2.1 to two domains; an address belongs to one domain only",

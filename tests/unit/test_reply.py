@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._reply import (
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.reply import (
     REMEDIES,
     ErrorKind,
     Reply,

@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _rotation, _rotation_report
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import (
+    objections,
+    outcome,
+    report,
+    requests,
+)
 
 ENTRIES = [
     {
@@ -34,39 +39,39 @@ ENTRIES = [
 
 
 def test_locks_and_what_became_of_them() -> None:
-    assert _rotation.locks([{**ENTRIES[0], "login": "@bücher.example"}, ENTRIES[1]], True) == [
+    assert requests.locks([{**ENTRIES[0], "login": "@bücher.example"}, ENTRIES[1]], True) == [
         {"domain": "xn--bcher-kva.example", "authentication_method": "domain", "locked": True},
         {"domain": "example.com", "authentication_method": "user", "username": "b", "locked": True},
     ]
-    assert _rotation.undone(ENTRIES, {}) == ["a", "b"]
+    assert outcome.undone(ENTRIES, {}) == ["a", "b"]
     users = [answer("a", "unchanged", ""), answer("b", "failed", ""), answer("c", "updated", "")]
-    assert _rotation.undone(ENTRIES, {"users": users}) == ["b"]
+    assert outcome.undone(ENTRIES, {"users": users}) == ["b"]
     shown = {"domain": "bücher.example", "username": "", "action": "updated"}
-    assert _rotation.undone([{**ENTRIES[0], "login": "bücher.example"}], {"users": [shown]}) == []
+    assert outcome.undone([{**ENTRIES[0], "login": "bücher.example"}], {"users": [shown]}) == []
 
 
 def test_capital_letters_make_no_difference() -> None:
     """The vendor shows all users in small letters, and a table of Postfix may have them otherwise."""
     entry = {**ENTRIES[1], "login": "B@Example.com", "next_login": "C@Example.com"}
     gone = {"domain": "example.com", "username": "b", "action": "removed"}
-    assert _rotation.old_users([entry], {"b": "committed"})[0]["username"] == "b"
-    assert _rotation.left([entry], {"b": "committed"}, {"users": [gone]}) == {"b": "committed"}
-    assert _rotation.undone([entry], {"users": [{**gone, "action": "updated"}]}) == []
+    assert outcome.old_users([entry], {"b": "committed"})[0]["username"] == "b"
+    assert outcome.left([entry], {"b": "committed"}, {"users": [gone]}) == {"b": "committed"}
+    assert outcome.undone([entry], {"users": [{**gone, "action": "updated"}]}) == []
     present = [{"domain": "example.com", "username": "b", "limits": {"per_hour": 7}}]
-    (user,) = _rotation.users([{**entry, "resumed": False}], ["p"], "next_login", present, {"change_limits": True})
+    (user,) = requests.users([{**entry, "resumed": False}], ["p"], "next_login", present, {"change_limits": True})
     assert (user["username"], user["limits"]) == ("c", {"per_hour": 7})
 
 
 def test_a_second_login_that_is_locked() -> None:
     users = [{"domain": "example.com", "username": name, "locked": True} for name in ("a", "b")]
-    assert _rotation.locked(ENTRIES, users) == [], "the first logins may be locked"
-    assert _rotation.locked(ENTRIES, [{"domain": "example.com", "username": "c", "locked": False}]) == []
-    (found,) = _rotation.locked(ENTRIES, [{"domain": "EXAMPLE.com", "username": "c", "locked": True}])
+    assert objections.locked(ENTRIES, users) == [], "the first logins may be locked"
+    assert objections.locked(ENTRIES, [{"domain": "example.com", "username": "c", "locked": False}]) == []
+    (found,) = objections.locked(ENTRIES, [{"domain": "EXAMPLE.com", "username": "c", "locked": True}])
     assert found.startswith("b: the second login c@example.com is locked at the vendor")
 
 
 def test_users_and_logins() -> None:
-    assert _rotation.users(ENTRIES, ["p1", "p2"], "next_login") == [
+    assert requests.users(ENTRIES, ["p1", "p2"], "next_login") == [
         {
             "domain": "example.com",
             "username": "a",
@@ -82,15 +87,15 @@ def test_users_and_logins() -> None:
             "update_password": "on_mismatch",
         },
     ]
-    back = _rotation.users(ENTRIES, ["p1", "p2"], "login")
+    back = requests.users(ENTRIES, ["p1", "p2"], "login")
     assert [(user["username"], user["update_password"]) for user in back] == [("a", "always"), ("b", "on_mismatch")]
-    assert _rotation.users([{**ENTRIES[0], "login": "@example.com"}], ["p"], "login")[0] == {
+    assert requests.users([{**ENTRIES[0], "login": "@example.com"}], ["p"], "login")[0] == {
         "domain": "example.com",
         "authentication_method": "domain",
         "password": "p",
         "update_password": "always",
     }
-    assert _rotation.logins(ENTRIES, ["p1", "p2"], "login")[1] == {
+    assert requests.logins(ENTRIES, ["p1", "p2"], "login")[1] == {
         "login": "b@example.com",
         "password": "p2",
         "senders": ["b@example.com"],
@@ -98,7 +103,7 @@ def test_users_and_logins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "unused", "kept"),
+    ("now", "unused", "kept"),
     [
         ("committed", ["b"], "pending"),
         ("rolled_back", ["c"], "rolling_back"),
@@ -107,17 +112,17 @@ def test_users_and_logins() -> None:
         ("not_changed", [], "not_changed"),
     ],
 )
-def test_the_login_that_nobody_uses_is_removed(outcome: str, unused: list[str], kept: str) -> None:
-    outcomes = {"a": outcome, "b": outcome}
-    assert _rotation.old_users(ENTRIES, outcomes) == [
+def test_the_login_that_nobody_uses_is_removed(now: str, unused: list[str], kept: str) -> None:
+    outcomes = {"a": now, "b": now}
+    assert outcome.old_users(ENTRIES, outcomes) == [
         {"domain": "example.com", "username": name, "authentication_method": "user", "state": "absent"}
         for name in unused
     ]
     gone = {"users": [answer(name, action, "") for name, action in zip(unused, ("removed", "unchanged"))]}
-    assert _rotation.left(ENTRIES, outcomes, gone) == outcomes
+    assert outcome.left(ENTRIES, outcomes, gone) == outcomes
     for result in ({}, {"users": [answer(name, "failed", "") for name in unused]}):
-        assert _rotation.left(ENTRIES, outcomes, result) == {"a": outcome, "b": kept}, "it is still there"
-    assert _rotation.left(ENTRIES, {}, {}) == {}, "in check mode"
+        assert outcome.left(ENTRIES, outcomes, result) == {"a": now, "b": kept}, "it is still there"
+    assert outcome.left(ENTRIES, {}, {}) == {}, "in check mode"
 
 
 def test_a_second_login_gets_the_limits_of_the_first() -> None:
@@ -133,17 +138,17 @@ def test_a_second_login_gets_the_limits_of_the_first() -> None:
         },
     ]
     works = {"change_limits": True, "change_settings": True}
-    first, second = _rotation.users(ENTRIES, ["p", "q"], "next_login", present, works)
+    first, second = requests.users(ENTRIES, ["p", "q"], "next_login", present, works)
     assert "limits" not in first
     assert (second["limits"], second["lock_timeout"], "locked" in second) == (limits, 5, False)
-    assert "limits" not in _rotation.users(ENTRIES, ["p", "q"], "next_login", present, {})[1]
-    assert "limits" not in _rotation.users(ENTRIES, ["p", "q"], "login", present, works)[1]
+    assert "limits" not in requests.users(ENTRIES, ["p", "q"], "next_login", present, {})[1]
+    assert "limits" not in requests.users(ENTRIES, ["p", "q"], "login", present, works)[1]
 
 
 def test_a_first_login_that_was_removed_gets_the_limits_of_the_second_on_the_way_back() -> None:
     limits, works = {"enabled": True, "per_hour": 7}, {"change_limits": True}
     second = {"domain": "example.com", "username": "c", "limits": limits}
-    assert _rotation.users(ENTRIES, ["p", "q"], "login", [second], works)[1] == {
+    assert requests.users(ENTRIES, ["p", "q"], "login", [second], works)[1] == {
         "domain": "example.com",
         "username": "b",
         "authentication_method": "user",
@@ -152,7 +157,7 @@ def test_a_first_login_that_was_removed_gets_the_limits_of_the_second_on_the_way
         "update_password": "on_mismatch",
     }
     first = {"domain": "example.com", "username": "b", "limits": {"per_hour": 1}}
-    assert "limits" not in _rotation.users(ENTRIES, ["p", "q"], "login", [first, second], works)[1], "it has its own"
+    assert "limits" not in requests.users(ENTRIES, ["p", "q"], "login", [first, second], works)[1], "it has its own"
 
 
 def answer(name: str, action: str, password: str) -> dict[str, str]:
@@ -161,24 +166,24 @@ def answer(name: str, action: str, password: str) -> dict[str, str]:
 
 def test_what_the_vendor_takes() -> None:
     good = {"users": [answer("a", "updated", "set"), answer("c", "created", "set")]}
-    assert _rotation.unproven(ENTRIES, good) == ENTRIES[1:], "another login is tried before anybody moves"
-    assert _rotation.taken(ENTRIES, good, [{"login": "c@example.com", "accepted": True}]) == ["a", "b"]
-    assert _rotation.taken(ENTRIES, good, [{"login": "c@example.com", "accepted": None}]) == ["a"]
+    assert outcome.unproven(ENTRIES, good) == ENTRIES[1:], "another login is tried before anybody moves"
+    assert outcome.taken(ENTRIES, good, [{"login": "c@example.com", "accepted": True}]) == ["a", "b"]
+    assert outcome.taken(ENTRIES, good, [{"login": "c@example.com", "accepted": None}]) == ["a"]
     proof = {"login": "c@example.com", "accepted": True}
-    assert _rotation.taken(ENTRIES, good, [{**proof, "may_send": True}]) == ["a", "b"]
+    assert outcome.taken(ENTRIES, good, [{**proof, "may_send": True}]) == ["a", "b"]
     for may_send in (False, None):
-        assert _rotation.taken(ENTRIES, good, [{**proof, "may_send": may_send}]) == ["a"], "nobody moves"
+        assert outcome.taken(ENTRIES, good, [{**proof, "may_send": may_send}]) == ["a"], "nobody moves"
     partly = {"users": [answer("a", "updated", "set"), answer("c", "failed", "set")]}
-    assert _rotation.taken(ENTRIES, partly, [{**proof, "may_send": True}]) == ["a"], "its limits may be missing"
+    assert outcome.taken(ENTRIES, partly, [{**proof, "may_send": True}]) == ["a"], "its limits may be missing"
 
 
 def test_which_old_passwords_the_vendor_takes_again() -> None:
     back = {"users": [answer("a", "updated", "set"), answer("b", "created", "set")]}
-    assert _rotation.unproven(ENTRIES, back, "login") == ENTRIES[1:], "the mail servers move here as well"
+    assert outcome.unproven(ENTRIES, back, "login") == ENTRIES[1:], "the mail servers move here as well"
     proof = {"login": "b@example.com", "accepted": True, "may_send": True}
-    assert _rotation.taken(ENTRIES, back, [proof], "login") == ["a", "b"]
-    assert _rotation.taken(ENTRIES, back, [{**proof, "login": "c@example.com"}], "login") == ["a"]
-    assert _rotation.taken(ENTRIES, {}, [], "login") == []
+    assert outcome.taken(ENTRIES, back, [proof], "login") == ["a", "b"]
+    assert outcome.taken(ENTRIES, back, [{**proof, "login": "c@example.com"}], "login") == ["a"]
+    assert outcome.taken(ENTRIES, {}, [], "login") == []
 
 
 def test_a_domain_is_the_same_in_both_of_its_forms() -> None:
@@ -187,16 +192,16 @@ def test_a_domain_is_the_same_in_both_of_its_forms() -> None:
     (entry,) = [{**ENTRIES[1], "name": login, "login": login, "next_login": "b2@xn--bcher-kva.example", "moves": True}]
     failed = {"users": [{"domain": "bücher.example", "username": "b2", "action": "failed"}]}
     accepted = [{"login": entry["next_login"], "accepted": True, "may_send": True}]
-    assert _rotation.taken([entry], failed, accepted) == []
+    assert outcome.taken([entry], failed, accepted) == []
     refused = {"users": [{**failed["users"][0], "reason": "the password is too short"}]}
     seen = {"started": "", "finished": "", "outcome": {login: "not_changed"}, "hosts": {}, "sent": refused["users"]}
-    data = _rotation_report.report({"credentials": [{**entry, "hosts": []}]}, seen)
+    data = report.report({"credentials": [{**entry, "hosts": []}]}, seen)
     assert data["credentials"][0]["reason"] == "the password is too short"
     stays = {**entry, "next_login": login, "moves": False}
     right = {"users": [{"domain": "bücher.example", "username": "b", "action": "updated", "password": "set"}]}
-    assert _rotation.unproven([stays], right) == []
+    assert outcome.unproven([stays], right) == []
     for bad in ({}, {"users": [answer("a", "failed", "set")]}, {"users": [answer("a", "unchanged", "unknown")]}):
-        assert _rotation.unproven(ENTRIES, bad) == ENTRIES
+        assert outcome.unproven(ENTRIES, bad) == ENTRIES
 
 
 @pytest.mark.parametrize(
@@ -215,18 +220,18 @@ def test_outcome(h1: str, h2: str, leaked: bool, a: str, b: str) -> None:
     hosts = {"h1": {"state": h1}, "h2": {"state": h2}}
     entries = [{**entry, "leaked": leaked} for entry in ENTRIES]
 
-    def outcome(switched: list[str], **more: bool) -> dict[str, str]:
-        decided = _rotation.outcome(entries, switched, hosts, **more)
+    def outcomes(switched: list[str], **more: bool) -> dict[str, str]:
+        decided = outcome.outcome(entries, switched, hosts, **more)
         assert [{**entry, "outcome": None} for entry in entries] == [{**entry, "outcome": None} for entry in decided]
         return {entry["name"]: entry["outcome"] for entry in decided}
 
-    assert outcome(["a", "b"]) == {"a": a, "b": b}
-    assert outcome([]) == {"a": "not_changed", "b": "not_changed"}
-    assert outcome(["a"], roll_back=True) == {"a": "rolled_back", "b": "rolled_back"}
+    assert outcomes(["a", "b"]) == {"a": a, "b": b}
+    assert outcomes([]) == {"a": "not_changed", "b": "not_changed"}
+    assert outcomes(["a"], roll_back=True) == {"a": "rolled_back", "b": "rolled_back"}
 
 
 @pytest.mark.parametrize(
-    ("state", "back", "unfinished", "outcome"),
+    ("state", "back", "unfinished", "expected"),
     [
         ("rolled_back", ["b"], [], "rolled_back"),
         ("failed", ["b"], [], "rolling_back"),
@@ -237,14 +242,14 @@ def test_outcome(h1: str, h2: str, leaked: bool, a: str, b: str) -> None:
     ],
 )
 def test_nothing_is_rolled_back_before_every_mail_server_is(
-    state: str, back: list[str], unfinished: list[str], outcome: str
+    state: str, back: list[str], unfinished: list[str], expected: str
 ) -> None:
     entry = {**ENTRIES[1], "outcome": "rolled_back"}
-    assert _rotation.settled([entry], back, unfinished, {"h2": {"state": state}}, {}) == {"b": outcome}
+    assert outcome.settled([entry], back, unfinished, {"h2": {"state": state}}, {}) == {"b": expected}
 
 
 @pytest.mark.parametrize(
-    ("place", "client", "unfinished", "outcome"),
+    ("place", "client", "unfinished", "expected"),
     [
         (1, None, [], "committed"),
         (1, None, ["b"], "pending"),
@@ -257,18 +262,18 @@ def test_nothing_is_rolled_back_before_every_mail_server_is(
     ],
 )
 def test_a_login_is_not_removed_while_a_thunderbird_may_use_it(
-    place: int, client: dict[str, Any] | None, unfinished: list[str], outcome: str
+    place: int, client: dict[str, Any] | None, unfinished: list[str], expected: str
 ) -> None:
     entry = {**ENTRIES[place], "outcome": "committed"}
     clients = {"desk": client} if client else {}
-    assert _rotation.settled([entry], [], unfinished, {}, clients) == {entry["name"]: outcome}
+    assert outcome.settled([entry], [], unfinished, {}, clients) == {entry["name"]: expected}
     for other in ("pending", "not_changed"):
-        assert _rotation.settled([{**entry, "outcome": other}], [], [], {}, {}) == {entry["name"]: other}
+        assert outcome.settled([{**entry, "outcome": other}], [], [], {}, {}) == {entry["name"]: other}
 
 
 def test_the_second_login_stays_while_a_thunderbird_has_it() -> None:
     entry = {**ENTRIES[1], "outcome": "rolled_back"}
     hosts = {"h2": {"state": "rolled_back"}}
-    for state, outcome in (("failed", "rolling_back"), ("updated", "rolled_back")):
+    for state, expected in (("failed", "rolling_back"), ("updated", "rolled_back")):
         clients = {"desk": {"state": state, "logins": ["c@example.com"]}}
-        assert _rotation.settled([entry], ["b"], [], hosts, clients) == {"b": outcome}
+        assert outcome.settled([entry], ["b"], [], hosts, clients) == {"b": expected}

@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _rotation, _rotation_plan
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import (
+    description,
+    objections,
+    plan,
+    requests,
+)
 
 WORKS = {"change_passwords": True, "create_users": True, "remove_users": True, "lock_users": True}
 
@@ -27,8 +32,8 @@ STORE = [
 USES = {"h1": ["a@example.com"], "h2": ["b@example.com", "a@example.com"], "h3": ["example.net"]}
 
 
-def plan(works: dict[str, bool] | None = None, **rotation: Any) -> dict[str, Any]:
-    return _rotation_plan.plan(rotation, STORE, USES, WORKS if works is None else works)
+def planned(works: dict[str, bool] | None = None, **rotation: Any) -> dict[str, Any]:
+    return plan.plan(rotation, STORE, USES, WORKS if works is None else works)
 
 
 @pytest.mark.parametrize(
@@ -53,13 +58,13 @@ def plan(works: dict[str, bool] | None = None, **rotation: Any) -> dict[str, Any
     ],
 )
 def test_problems(rotation: object, message: str) -> None:
-    found = _rotation_plan.problems(rotation)
+    found = description.problems(rotation)
     assert len(found) == 1
     assert message in found[0]
 
 
 def test_no_problems() -> None:
-    assert _rotation_plan.problems({"everything": True, "emergency": True, "alternates": {"a": ["x", "y"]}}) == []
+    assert description.problems({"everything": True, "emergency": True, "alternates": {"a": ["x", "y"]}}) == []
 
 
 @pytest.mark.parametrize(
@@ -72,7 +77,7 @@ def test_no_problems() -> None:
     ],
 )
 def test_selection(rotation: dict[str, Any], names: list[str], hosts: list[str]) -> None:
-    made = plan(**rotation)
+    made = planned(**rotation)
     assert made["problems"] == []
     assert [entry["name"] for entry in made["credentials"]] == names
     assert made["hosts"] == hosts
@@ -82,7 +87,7 @@ def test_selection(rotation: dict[str, Any], names: list[str], hosts: list[str])
 @pytest.mark.parametrize("stored", ["bücher.example", "xn--bcher-kva.example"])
 def test_a_domain_is_selected_in_either_form(written: str, stored: str) -> None:
     store = [{"name": "shop", "login": f"a@{stored}", "rotating": False}]
-    made = _rotation_plan.plan({"domains": [written]}, store, {}, WORKS)
+    made = plan.plan({"domains": [written]}, store, {}, WORKS)
     assert made["problems"] == []
     assert [entry["name"] for entry in made["credentials"]] == ["shop"]
 
@@ -92,7 +97,7 @@ def test_capital_letters_make_no_difference(written: str) -> None:
     store = [credential("Shop", "WEB1@EXAMPLE.COM")]
     pairs = {"Shop": [written, "WEB2@example.com"]}
     rotation = {"logins": [written], "strategy": "alternate", "alternates": pairs}
-    made = _rotation_plan.plan(rotation, store, {"h": [written]}, WORKS)
+    made = plan.plan(rotation, store, {"h": [written]}, WORKS)
     assert made["problems"] == []
     (entry,) = made["credentials"]
     assert (entry["login"], entry["next_login"], entry["hosts"]) == ("WEB1@EXAMPLE.COM", "WEB2@example.com", ["h"])
@@ -100,13 +105,13 @@ def test_capital_letters_make_no_difference(written: str) -> None:
 
 def test_two_credentials_with_the_same_login() -> None:
     store = [credential("Web1@example.com"), credential("web1@EXAMPLE.com")]
-    (problem,) = _rotation_plan.plan({"everything": True}, store, {}, WORKS)["problems"]
+    (problem,) = plan.plan({"everything": True}, store, {}, WORKS)["problems"]
     assert problem.startswith("Web1@example.com and web1@EXAMPLE.com are the same login in the credential store")
 
 
 def test_mail_servers_that_would_keep_an_old_password() -> None:
     resumed = {"name": "r", "login": "r@example.com", "next_login": "r@example.com", "resumed": True}
-    made = plan(logins=["a@example.com"])
+    made = planned(logins=["a@example.com"])
     made["credentials"].append(resumed)
     seen: dict[str, Any] = {
         "h8": {"logins": [{"key": "[smart.test]", "login": "A@Example.com"}], "other_logins": ["r@example.com"]},
@@ -114,7 +119,7 @@ def test_mail_servers_that_would_keep_an_old_password() -> None:
         "no Postfix": {"installed": False},
         "not reached": {},
     }
-    found = _rotation_plan.strays(made, seen)
+    found = objections.strays(made, seen)
     assert [text.partition(", which its variables do not name")[0] for text in found] == [
         "h8 sends with A@Example.com",
         "h9 sends with a@example.com",
@@ -122,12 +127,14 @@ def test_mail_servers_that_would_keep_an_old_password() -> None:
 
 
 def test_what_is_no_domain_is_named() -> None:
-    (problem,) = plan(domains=["example..com"])["problems"]
+    (problem,) = planned(domains=["example..com"])["problems"]
     assert "spamexperts_rotation.domains: 'example..com' is not a domain name" in problem
 
 
 def test_people_who_must_be_told() -> None:
-    assert [entry["name"] for entry in plan(everything=True)["credentials"] if not entry["hosts"]] == ["c@example.net"]
+    assert [entry["name"] for entry in planned(everything=True)["credentials"] if not entry["hosts"]] == [
+        "c@example.net"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -159,20 +166,20 @@ def test_people_who_must_be_told() -> None:
     ],
 )
 def test_what_cannot_be_done(rotation: dict[str, Any], works: dict[str, bool], message: str) -> None:
-    found = plan(works, **rotation)["problems"]
+    found = planned(works, **rotation)["problems"]
     assert len(found) == 1
     assert message in found[0]
 
 
 def test_a_host_with_a_login_that_nobody_knows() -> None:
-    made = _rotation_plan.plan({"everything": True}, STORE, {"h1": ["other@example.com"]}, WORKS)
+    made = plan.plan({"everything": True}, STORE, {"h1": ["other@example.com"]}, WORKS)
     assert made["problems"][0].startswith("h1 uses the login other@example.com, which is not in the credential store")
 
 
 def test_alternate_goes_back_and_forth() -> None:
     pair = {"a": ["a@example.com", "a-b@example.com"]}
     for login, other in (pair["a"], pair["a"][::-1]):
-        made = _rotation_plan.plan(
+        made = plan.plan(
             {"everything": True, "strategy": "alternate", "alternates": pair},
             [credential("a", login)],
             {"h": [login]},
@@ -184,7 +191,7 @@ def test_alternate_goes_back_and_forth() -> None:
 
 def test_what_has_begun_is_finished_as_it_was_begun() -> None:
     begun = credential("a", "a@example.com", "a-b@example.com")
-    made = _rotation_plan.plan({"everything": True}, [begun], {"h1": ["a-b@example.com"]}, WORKS)
+    made = plan.plan({"everything": True}, [begun], {"h1": ["a-b@example.com"]}, WORKS)
     assert made["problems"] == []
     assert made["credentials"] == [
         {
@@ -215,7 +222,7 @@ def test_what_has_begun_is_finished_as_it_was_begun() -> None:
     ],
 )
 def test_whose_mail_a_second_login_must_be_able_to_send(name: str, declared: list[str], senders: list[str]) -> None:
-    made = _rotation_plan.plan(
+    made = plan.plan(
         {"everything": True, "strategy": "alternate", "alternates": {name: ["old@example.com", "new@example.com"]}},
         [credential(name, "old@example.com")],
         {"h": ["old@example.com"]},
@@ -225,7 +232,7 @@ def test_whose_mail_a_second_login_must_be_able_to_send(name: str, declared: lis
     (entry,) = made["credentials"]
     assert entry["senders"] == senders
     tried = {"login": "new@example.com", "password": "p", "senders": senders}
-    assert _rotation.logins([entry], ["p"], "next_login") == [tried]
+    assert requests.logins([entry], ["p"], "next_login") == [tried]
 
 
 LOCKING = {"everything": True, "emergency": True, "emergency_action": "lock"}
@@ -247,13 +254,13 @@ def test_what_is_locked_first_and_what_is_unlocked(
     rotation: dict[str, Any], state: dict[str, Any], locks: bool, locked: bool
 ) -> None:
     entry = {**credential("a@example.com", next_login="a@example.com" if state else ""), **state}
-    made = _rotation_plan.plan(rotation, [entry], {}, WORKS)
+    made = plan.plan(rotation, [entry], {}, WORKS)
     assert made["problems"] == []
     assert (made["credentials"][0]["locks"], made["stage"][0]["locked"]) == (locks, locked)
 
 
 def test_locks_that_the_server_does_not_offer() -> None:
-    (problem,) = plan({**WORKS, "lock_users": False}, **LOCKING)["problems"]
+    (problem,) = planned({**WORKS, "lock_users": False}, **LOCKING)["problems"]
     assert problem == (
         "This server offers no calls to lock and unlock a user, so the logins cannot be locked first; name the calls "
         "in api_methods, or leave out spamexperts_rotation.emergency_action."
@@ -272,19 +279,17 @@ def test_locks_that_the_server_does_not_offer() -> None:
 )
 def test_it_is_remembered_that_a_password_is_out(rotation: dict[str, Any], state: dict[str, Any], leaked: bool) -> None:
     entry = {**credential("a@example.com", next_login="a@example.com" if state else ""), **state}
-    made = _rotation_plan.plan({"everything": True, **rotation}, [entry], {}, WORKS)
+    made = plan.plan({"everything": True, **rotation}, [entry], {}, WORKS)
     assert (made["problems"], made["credentials"][0]["leaked"], made["stage"][0]["leaked"]) == ([], leaked, leaked)
 
 
 def test_a_password_that_is_out_is_not_rolled_back() -> None:
     out = {**credential("a@example.com", next_login="a@example.com"), "leaked": True}
     other = credential("b@example.com", next_login="b@example.com")
-    made = _rotation_plan.plan({"everything": True, "roll_back": True}, [out, other], {}, WORKS)
+    made = plan.plan({"everything": True, "roll_back": True}, [out, other], {}, WORKS)
     (problem,) = made["problems"]
     assert problem.startswith("a@example.com: its password from before is out")
-    assert (
-        _rotation_plan.plan({"logins": ["b@example.com"], "roll_back": True}, [out, other], {}, WORKS)["problems"] == []
-    )
+    assert plan.plan({"logins": ["b@example.com"], "roll_back": True}, [out, other], {}, WORKS)["problems"] == []
 
 
 def alternate(name: str, second: str, **rotation: Any) -> dict[str, Any]:
@@ -313,7 +318,7 @@ def alternate(name: str, second: str, **rotation: Any) -> dict[str, Any]:
 def test_second_logins_that_would_lose_mail_or_leave_a_way_in(rotation: dict[str, Any], message: str) -> None:
     uses = {**USES, "h4": ["x@example.com"]}
     clients = {"desk": {"logins": ["bob@EXAMPLE.com"]}}
-    (problem,) = _rotation_plan.plan(rotation, STORE, uses, WORKS, clients=clients)["problems"]
+    (problem,) = plan.plan(rotation, STORE, uses, WORKS, clients=clients)["problems"]
     assert message in problem
 
 
@@ -324,7 +329,7 @@ def test_two_credentials_cannot_have_the_same_second_login() -> None:
         "strategy": "alternate",
         "alternates": {name: [name, "x@example.com"] for name in names},
     }
-    (problem,) = _rotation_plan.plan(rotation, STORE, USES, WORKS)["problems"]
+    (problem,) = plan.plan(rotation, STORE, USES, WORKS)["problems"]
     assert "b@example.com cannot move to x@example.com, which the credential a@example.com has already" in problem
 
 
@@ -332,7 +337,7 @@ def test_a_second_login_of_a_rotation_that_goes_on_is_its_own() -> None:
     begun = {**credential("a@example.com", next_login="a-b@example.com"), "switched": True}
     rotation = alternate("a@example.com", "a-b@example.com", emergency=True, emergency_action="lock")
     for uses in ({"h1": ["a-b@example.com"]}, {}):
-        made = _rotation_plan.plan(rotation, [begun, *STORE[1:]], uses, WORKS)
+        made = plan.plan(rotation, [begun, *STORE[1:]], uses, WORKS)
         assert made["problems"] == []
         assert made["credentials"][0]["locks"] is True
 
@@ -341,14 +346,9 @@ def test_a_mail_server_with_a_login_of_another_rotation() -> None:
     begun = credential("b@example.com", next_login="b@example.com")
     store = [STORE[0], begun]
     uses = {"h1": ["a@example.com"], "h2": ["b@example.com", "a@example.com"], "h3": ["b@example.com"]}
-    assert _rotation_plan.plan({"logins": ["a@example.com"]}, store, uses, WORKS)["mixed"] == ["h2", "h3"]
-    assert _rotation_plan.plan({"everything": True}, store, uses, WORKS)["mixed"] == []
-    assert (
-        _rotation_plan.plan({"logins": ["a@example.com"]}, [STORE[0], {**begun, "switched": True}], uses, WORKS)[
-            "mixed"
-        ]
-        == []
-    )
+    assert plan.plan({"logins": ["a@example.com"]}, store, uses, WORKS)["mixed"] == ["h2", "h3"]
+    assert plan.plan({"everything": True}, store, uses, WORKS)["mixed"] == []
+    assert plan.plan({"logins": ["a@example.com"]}, [STORE[0], {**begun, "switched": True}], uses, WORKS)["mixed"] == []
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,7 @@ def test_a_mail_server_with_a_login_of_another_rotation() -> None:
     ],
 )
 def test_hosts_whose_part_is_not_known(uses: dict[str, Any], clients: dict[str, Any], message: str) -> None:
-    (problem,) = _rotation_plan.plan({"everything": True}, STORE, uses, WORKS, clients=clients)["problems"]
+    (problem,) = plan.plan({"everything": True}, STORE, uses, WORKS, clients=clients)["problems"]
     assert problem.startswith(message)
 
 
@@ -370,7 +370,7 @@ def test_whose_thunderbird_takes_part() -> None:
     store = [credential("shop", "a@bücher.example")]
     logins = {"desk": ["a@xn--bcher-kva.example"], "lap": ["b@example.com"], "hall": []}
     clients = {host: {"logins": names, "state": "not_reached"} for host, names in logins.items()}
-    assert _rotation_plan.plan({"everything": True}, store, {}, WORKS, clients=clients)["clients"] == ["desk"]
+    assert plan.plan({"everything": True}, store, {}, WORKS, clients=clients)["clients"] == ["desk"]
 
 
 @pytest.mark.parametrize(
@@ -385,7 +385,7 @@ def test_the_first_of_two_logins_is_locked_by_a_later_run(
     state: dict[str, Any], rotation: dict[str, Any], works: dict[str, bool], locks: bool
 ) -> None:
     entry = {**credential("a@example.com", next_login="b@example.com"), "switched": True, **state}
-    made = _rotation_plan.plan({"everything": True, **rotation}, [entry], {}, works)
+    made = plan.plan({"everything": True, **rotation}, [entry], {}, works)
     assert (made["problems"], made["credentials"][0]["locks"]) == ([], locks)
 
 
@@ -395,18 +395,18 @@ def test_the_first_of_two_logins_is_locked_by_a_later_run(
 )
 def test_is_it_the_password_in_use_that_is_out(emergency: bool, switched: bool, leaked: bool, doubtful: bool) -> None:
     entry = {**credential("a@example.com", next_login="a@example.com"), "switched": switched, "leaked": leaked}
-    made = _rotation_plan.plan({"everything": True, "emergency": emergency}, [entry], {}, WORKS)
+    made = plan.plan({"everything": True, "emergency": emergency}, [entry], {}, WORKS)
     assert (made["problems"], made["credentials"][0]["doubtful"]) == ([], doubtful)
 
 
 def test_a_login_is_the_same_in_both_forms_of_its_domain() -> None:
     store = [credential("shop", "a@bücher.example")]
-    made = _rotation_plan.plan({"hosts": ["h"]}, store, {"h": ["a@xn--bcher-kva.example"]}, WORKS)
+    made = plan.plan({"hosts": ["h"]}, store, {"h": ["a@xn--bcher-kva.example"]}, WORKS)
     assert (made["problems"], made["credentials"][0]["hosts"]) == ([], ["h"])
 
 
 def test_an_address_that_cannot_be_offered_is_not_tried() -> None:
     pair = ["a@müller.example", "b@müller.example"]
     rotation = {"everything": True, "strategy": "alternate", "alternates": {pair[0]: pair}}
-    made = _rotation_plan.plan(rotation, [credential(pair[0])], {"h": [pair[0]]}, WORKS)
+    made = plan.plan(rotation, [credential(pair[0])], {"h": [pair[0]]}, WORKS)
     assert (made["problems"], made["credentials"][0]["senders"]) == ([], [])

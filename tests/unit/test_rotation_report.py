@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils import _rotation_report
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import report
 
 from tests.unit.test_rotation import ENTRIES
 
@@ -64,9 +64,9 @@ def test_report_of_locks(
         "locked": True,
     }
     times = {"started": "2026-01-01T10:00:00+00:00", "finished": None}
-    data = _rotation_report.report({"credentials": [entry]}, {**times, "hosts": {}, "outcome": {"a": outcome}, **seen})
+    data = report.report({"credentials": [entry]}, {**times, "hosts": {}, "outcome": {"a": outcome}, **seen})
     assert data["credentials"][0].get("locked") is locked
-    assert [text.strip() for text in _rotation_report.summary(data) if "locked" in text] == ([line] if line else [])
+    assert [text.strip() for text in report.summary(data) if "locked" in text] == ([line] if line else [])
 
 
 def test_report() -> None:
@@ -86,10 +86,10 @@ def test_report() -> None:
         },
     }
     seen["not_handed_over"] = ["a"]
-    data = _rotation_report.report({"credentials": ENTRIES}, seen)
+    data = report.report({"credentials": ENTRIES}, seen)
     assert [entry.get("handed_over") for entry in data["credentials"]] == [False, None]
     assert [entry.get("window_seconds") for entry in data["credentials"]] == [7.2, None], "it goes on"
-    assert _rotation_report.summary(data) == [
+    assert report.summary(data) == [
         "a is changed at the vendor, but not on every mail server.",
         "  the other store may not know the password that is in use; the next run hands it over again",
         "  h1: not reached",
@@ -104,7 +104,7 @@ def test_report() -> None:
 
 def test_report_of_a_rotation_that_has_not_begun() -> None:
     seen: dict[str, Any] = {"started": "2026-01-01T10:00:00+00:00", "finished": None, "outcome": {}, "hosts": {}}
-    data = _rotation_report.report({"credentials": ENTRIES[1:]}, seen)
+    data = report.report({"credentials": ENTRIES[1:]}, seen)
     assert data["credentials"] == [
         {
             "name": "b",
@@ -115,14 +115,14 @@ def test_report_of_a_rotation_that_has_not_begun() -> None:
         }
     ]
     assert (data["emergency"], data["clients"], data["tell"]) == (False, {}, [])
-    assert _rotation_report.summary(data) == ["b would get a new password.", "  h2: not reached"]
+    assert report.summary(data) == ["b would get a new password.", "  h2: not reached"]
 
 
 def test_mail_servers_that_were_not_looked_at_are_named() -> None:
     seen: dict[str, Any] = {"started": "", "finished": None, "outcome": {}, "hosts": {}, "not_looked_at": ["h8", "h9"]}
-    data = _rotation_report.report({"credentials": []}, seen)
+    data = report.report({"credentials": []}, seen)
     assert data["not_looked_at"] == ["h8", "h9"]
-    (line,) = _rotation_report.summary(data)
+    (line,) = report.summary(data)
     assert line.startswith("These mail servers were not looked at;")
     assert line.endswith(": h8, h9")
 
@@ -138,10 +138,10 @@ def test_report_without_an_active_host_has_no_window() -> None:
         "hosts": {"h1": {"state": "failed", "reason": "no answer"}, "h2": {"state": "failed", "at": ""}},
         "emergency": True,
     }
-    data = _rotation_report.report({"credentials": ENTRIES[:1]}, seen)
+    data = report.report({"credentials": ENTRIES[:1]}, seen)
     assert "window_seconds" not in data["credentials"][0]
     assert data["emergency"] is True
-    assert _rotation_report.summary(data) == [
+    assert report.summary(data) == [
         "a was not changed, as the vendor did not take the new password (535 No).",
         "  h1: failed, no answer",
         "  h2: failed",
@@ -167,10 +167,10 @@ def test_report_says_why_the_vendor_did_not_take_a_login(sent: dict[str, Any], r
         "sent": [{"domain": "example.com", **sent}],
         "tried": [{"login": "c@example.com", "accepted": True, "may_send": False, "reason": "550 No"}],
     }
-    data = _rotation_report.report({"credentials": ENTRIES[1:]}, seen)
+    data = report.report({"credentials": ENTRIES[1:]}, seen)
     assert data["credentials"][0]["reason"] == reason
     seen["outcome"] = {"b": "committed"}
-    assert "reason" not in _rotation_report.report({"credentials": ENTRIES[1:]}, seen)["credentials"][0]
+    assert "reason" not in report.report({"credentials": ENTRIES[1:]}, seen)["credentials"][0]
 
 
 @pytest.mark.parametrize(
@@ -190,9 +190,9 @@ def test_report_of_mail_that_had_to_wait(numbers: list[int | None], words: str) 
         "outcome": {"a": "committed"},
         "hosts": {"h1": {"state": "active", "mail": mail}},
     }
-    data = _rotation_report.report({"credentials": [{**ENTRIES[0], "hosts": ["h1"]}]}, seen)
+    data = report.report({"credentials": [{**ENTRIES[0], "hosts": ["h1"]}]}, seen)
     assert data["credentials"][0]["hosts"]["h1"]["mail"] == mail
-    assert _rotation_report.summary(data)[1] == words
+    assert report.summary(data)[1] == words
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_report_of_mail_that_had_to_wait(numbers: list[int | None], words: str) 
     ],
 )
 def test_who_must_be_told(outcome: str, client: dict[str, Any] | None, tell: list[str], line: str) -> None:
-    data = _rotation_report.report(
+    data = report.report(
         {"credentials": [{**ENTRIES[0], "hosts": []}]},
         {
             "started": "2026-01-01T10:00:00+00:00",
@@ -229,7 +229,7 @@ def test_who_must_be_told(outcome: str, client: dict[str, Any] | None, tell: lis
         },
     )
     assert data["tell"] == tell
-    text = "\n".join(_rotation_report.summary(data))
+    text = "\n".join(report.summary(data))
     assert line in text
     assert ("tell the people" in text) is bool(tell)
 
@@ -243,12 +243,12 @@ def test_who_must_be_told_of_another_login(login: str) -> None:
         "outcome": {"b": "committed"},
     }
     plan = {"credentials": [{**ENTRIES[1], "hosts": []}]}
-    data = _rotation_report.report(plan, seen)
+    data = report.report(plan, seen)
     assert data["tell"] == ["c@example.com"]
-    assert "tell the people who do: c@example.com (until now b@example.com)" in _rotation_report.summary(data)[-1]
+    assert "tell the people who do: c@example.com (until now b@example.com)" in report.summary(data)[-1]
     # A run that goes on finds the profile under the login that it is to have.
     seen["clients"] = {"desk": {"state": "updated", "logins": [login]}}
-    data = _rotation_report.report(plan, seen)
+    data = report.report(plan, seen)
     assert (list(data["clients"]), data["tell"]) == (["desk"], [])
 
 
@@ -279,19 +279,19 @@ def test_report_of_what_is_not_done(outcome: str, state: str, lines: list[str], 
     entry = {**ENTRIES[1], "leaked": leaked}
     times = {"started": "2026-01-01T10:00:00+00:00", "finished": None}
     seen = {**times, "hosts": {"h2": {"state": state}}, "outcome": {"b": outcome}}
-    data = _rotation_report.report({"credentials": [entry]}, seen)
+    data = report.report({"credentials": [entry]}, seen)
     assert data["credentials"][0].get("leaked", False) is leaked
     hint = f"Not everything is done: run the same again{'.' if leaked else ', or set roll_back: true.'}"
-    text = [line.strip() for line in _rotation_report.summary(data)]
+    text = [line.strip() for line in report.summary(data)]
     assert text == [*lines, f"h2: {state}", hint]
 
 
 def test_report_of_a_password_that_may_be_the_one_that_is_out() -> None:
     entry = {**ENTRIES[0], "leaked": True, "doubtful": True, "hosts": []}
     seen = {"started": "2026-01-01T10:00:00+00:00", "finished": None, "hosts": {}, "outcome": {"a": "committed"}}
-    data = _rotation_report.report({"credentials": [entry]}, seen)
+    data = report.report({"credentials": [entry]}, seen)
     assert data["credentials"][0]["doubtful"] is True
-    assert any("rotate it once more" in line for line in _rotation_report.summary(data))
+    assert any("rotate it once more" in line for line in report.summary(data))
 
 
 def test_a_thunderbird_is_known_by_either_form_of_a_domain() -> None:
@@ -303,5 +303,5 @@ def test_a_thunderbird_is_known_by_either_form_of_a_domain() -> None:
         "outcome": {"a": "committed"},
         "clients": {"desk": {"state": "updated", "logins": ["a@xn--bcher-kva.example"]}},
     }
-    data = _rotation_report.report({"credentials": [entry]}, seen)
+    data = report.report({"credentials": [entry]}, seen)
     assert (list(data["clients"]), data["tell"]) == (["desk"], [])

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._spf import (
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains.spf import (
     LookupFailure,
     RecordError,
     inspect,

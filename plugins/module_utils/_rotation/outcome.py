@@ -1,125 +1,19 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the playbook rotate_credentials does at the vendor, and what becomes of each login. Pure, no I/O.
-
-An entry here is one of the credentials that `_rotation_plan.plan` gives.
-"""
+"""What the answers to a rotation's requests mean, and what becomes of each login. Pure, no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
-from ._outgoing_user import DOMAIN, LOCK_SETTINGS, USER, InputError, normalise_domain, normalise_local_part
+from .._users.login import identity, login_key, user_key, written_key
+from .entry import NEXT, keys_of
 
-NEXT = "next_login"
 #: What becomes of a login. ROLLING_BACK and PENDING are not done yet, the one on its way back and the other forward.
 COMMITTED, ROLLED_BACK, PENDING, NOT_CHANGED = "committed", "rolled_back", "pending", "not_changed"
 ROLLING_BACK = "rolling_back"
-
-
-def identity(login: str) -> dict[str, str]:
-    """The outgoing user that logs in so, as outgoing_users names it. Raises InputError for what cannot log in."""
-    local, at, domain = login.rpartition("@")
-    method = USER if local else DOMAIN
-    user = {"domain": normalise_domain(domain if at else login), "authentication_method": method}
-    if local:
-        user["username"] = normalise_local_part(local, user["domain"])
-    return user
-
-
-def users(
-    entries: Sequence[Mapping[str, Any]],
-    passwords: Sequence[str],
-    which: str,
-    present: Sequence[Mapping[str, Any]] = (),
-    works: Optional[Mapping[str, bool]] = None,
-) -> list[dict[str, Any]]:
-    """The option `users` of outgoing_users that makes the vendor take these passwords, in the same order.
-
-    which: next_login, or login for the way back. A password that the vendor may know already is tried before it is set.
-    present: of outgoing_user_info; a second login gets the limits and lock settings of the first, and the first one, if
-    it has been removed, those of the second, as far as the server shows and takes them (works, as api_info gives it).
-    """
-
-    def user(entry: Mapping[str, Any], password: str) -> dict[str, Any]:
-        forward = which == NEXT
-        new = entry["moves"] and (forward or not _listed(entry[which], present))
-        known = entry["resumed"] if forward else entry["moves"]
-        return {
-            **identity(entry[which]),
-            **(_copied(entry["login" if forward else NEXT], present, works or {}) if new else {}),
-            "password": password,
-            "update_password": "on_mismatch" if known else "always",
-        }
-
-    return [user(entry, password) for entry, password in zip(entries, passwords)]
-
-
-def _copied(login: str, present: Sequence[Mapping[str, Any]], works: Mapping[str, bool]) -> dict[str, Any]:
-    names = [
-        *(("limits",) if works.get("change_limits") else ()),
-        *(LOCK_SETTINGS if works.get("change_settings") else ()),
-    ]
-    user = _listed(login, present)
-    copied = {name: user[name] for name in names if name in user}
-    # A new user inherits whatever is not set.
-    limits = {name: value for name, value in copied.pop("limits", {}).items() if name != "inherit"}
-    return {**copied, **({"limits": limits} if limits else {})}
-
-
-def _listed(login: str, present: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What outgoing_user_info shows of this login; empty where it does not know it."""
-    return next((user for user in present if user_key(user) == login_key(login)), {})
-
-
-def login_key(login: str) -> tuple[str, str]:
-    """The domain and the username of a login, as `user_key` gives them."""
-    wanted = identity(login)
-    return wanted["domain"], wanted.get("username", "")
-
-
-def written_key(login: str) -> tuple[str, str]:
-    """As login_key, for a login that nobody has checked and that may be none."""
-    try:
-        return login_key(login)
-    except InputError:
-        return login, ""
-
-
-def keys_of(entries: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
-    """The logins of these entries, before and after."""
-    return {written_key(entry[which]) for entry in entries for which in ("login", NEXT)}
-
-
-def user_key(user: Mapping[str, Any]) -> tuple[str, str]:
-    """The domain and the username in a result, which shows domains for people."""
-    return normalise_domain(user["domain"]), user["username"]
-
-
-def locked(entries: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One sentence for each second login that is there and locked: a login works, but its mail is refused.
-
-    present: of outgoing_user_info.
-    """
-    return [
-        f"{entry['name']}: the second login {entry['next_login']} is locked at the vendor, so its mail would be "
-        "refused; unlock it, or remove it."
-        for entry in entries
-        if entry["moves"] and _listed(entry[NEXT], present).get("locked")
-    ]
-
-
-def logins(entries: Sequence[Mapping[str, Any]], passwords: Sequence[str], which: str) -> list[dict[str, Any]]:
-    """The option `logins` of smtp_login_info that tries these passwords, in the same order.
-
-    A second login must be able to send what the first one sends, before anybody moves.
-    """
-    return [
-        {"login": entry[which], "password": password, **({"senders": entry["senders"]} if entry["moves"] else {})}
-        for entry, password in zip(entries, passwords)
-    ]
 
 
 def old_users(entries: Sequence[Mapping[str, Any]], outcome: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -145,11 +39,6 @@ def left(entries: Sequence[Mapping[str, Any]], outcome: Mapping[str, str], resul
     open_ = {COMMITTED: PENDING, ROLLED_BACK: ROLLING_BACK}
     still = [entry for entry in entries if (unused := _unused(entry, outcome)) and login_key(entry[unused]) not in gone]
     return {**outcome, **{entry["name"]: open_[outcome[entry["name"]]] for entry in still}}
-
-
-def locks(entries: Sequence[Mapping[str, Any]], locked: bool) -> list[dict[str, Any]]:
-    """The option `users` of outgoing_users that locks or unlocks the present logins."""
-    return [{**identity(entry["login"]), "locked": locked} for entry in entries]
 
 
 def undone(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:

@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, NamedTuple, Optional, Protocol, Union
 
-try:
-    import idna  # comes with requests
-except ImportError:
-    idna = None  # type: ignore[assignment]  # only names outside ASCII need it, and say so
+from .._names import (
+    InputError,
+    is_network,
+    normalise_domain,
+    normalise_network,
+    unicode_domain,
+)
+from .._passwords import check_password
 
 USER = "user"
 DOMAIN = "domain"
@@ -36,18 +38,8 @@ INHERIT = "inherit"
 Value = Union[bool, int, str]
 State = dict[str, Value]
 
-MINIMUM_PASSWORD_LENGTH = 12
-#: What can stand between the brackets of MAIL FROM without the extension SMTPUTF8.
-ENVELOPE_SENDER = re.compile(r"[!-;=?-~]+@[!-;=?A-~]+\Z")
-
-_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 _LOCAL_PART = re.compile(r"[a-z0-9!#$%&'*+=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+=?^_`{|}~-]+)*\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SETTING_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
-
-
-class InputError(ValueError):
-    """An option's value that cannot be; the message is one sentence for the administrator."""
 
 
 class Key(NamedTuple):
@@ -144,72 +136,6 @@ def nested(state: Mapping[str, Value]) -> dict[str, Any]:
     return shown
 
 
-def normalise_domain(text: object) -> str:
-    """A domain as the API wants it: lower case, without a final dot, IDNA-encoded."""
-    return _normalise_domain(str(text or ""))
-
-
-@lru_cache(maxsize=1024)  # thousands of users have few domains
-def _normalise_domain(text: str) -> str:
-    domain = text.strip().lower().rstrip(".")
-    if not domain:
-        raise InputError("the domain is empty; give it as in example.com")
-    if not domain.isascii():
-        if idna is None:
-            raise InputError(f"{text!r} needs the Python package idna; install it, or write the name in its xn-- form")
-        try:
-            domain = idna.encode(domain, uts46=True).decode("ascii")
-        except (idna.IDNAError, UnicodeError):
-            raise InputError(f"{text!r} is not a domain name that can be written in IDNA; correct it") from None
-    labels = domain.split(".")
-    if len(labels) < 2 or len(domain) > 253 or not all(_LABEL.match(label) for label in labels):
-        raise InputError(f"{text!r} is not a domain name; give it as in example.com")
-    return domain
-
-
-def unicode_domain(domain: str) -> str:
-    """The domain as people write it."""
-    if "xn--" not in domain or idna is None:
-        return domain
-    try:
-        return str(idna.decode(domain))
-    except (idna.IDNAError, UnicodeError):
-        return domain
-
-
-def normalise_network(text: object) -> str:
-    """An address or a network in its shortest form, so that 1.2.3.4 and 1.2.3.4/32 are the same text."""
-    given = str(text or "").strip()
-    if "%" in given:
-        raise InputError(f"{given!r} is an address that only one host understands; give one without %")
-    try:
-        network = ipaddress.ip_network(given)
-    except ValueError:
-        try:
-            network = ipaddress.ip_network(given, strict=False)
-        except ValueError:
-            raise InputError(
-                f"{given!r} is not an IP address or network; give it as in 192.0.2.7, 192.0.2.0/28 or 2001:db8::/64"
-            ) from None
-        raise InputError(f"{given!r} is an address inside a network; write {network}, or the address alone") from None
-    if network.network_address.is_multicast or network.network_address.is_unspecified:  # 0.0.0.0/0 as well
-        raise InputError(f"{given!r} cannot be the address of a sender; name the hosts that really send")
-    if network.prefixlen == network.max_prefixlen:
-        return str(network.network_address)
-    return str(network)
-
-
-def is_network(username: str) -> bool:
-    """Whether this username is the network text of an IP user."""
-    if not username or not (username[0].isdigit() or ":" in username):
-        return False
-    try:
-        ipaddress.ip_network(username, strict=False)
-    except ValueError:
-        return False
-    return True
-
-
 def normalise_local_part(text: object, domain: str) -> str:
     """A username as the API wants it: the local part, in lower case; `alice@example.com` is accepted for alice."""
     name = str(text or "").strip().lower()
@@ -232,16 +158,6 @@ def normalise_local_part(text: object, domain: str) -> str:
     return name
 
 
-def key_of(login: object) -> Optional[Key]:
-    """Whose login this is, whichever way its domain is written; None where it is no user's."""
-    username, _at, domain = str(login).rpartition("@")
-    try:
-        domain = normalise_domain(domain)
-        return Key(domain, normalise_local_part(username, domain))
-    except InputError:
-        return None
-
-
 def normalise_username(method: str, text: object, domain: str) -> str:
     """The username that belongs to this authentication method."""
     if method == USER:
@@ -251,26 +167,6 @@ def normalise_username(method: str, text: object, domain: str) -> str:
     if str(text or "").strip().lower() not in ("", domain, f"@{domain}"):
         raise InputError("a domain user has no username; leave it out, or set authentication_method to user")
     return ""
-
-
-def check_password(password: str, login: str) -> None:
-    """Refuse a password that some part on its way cannot carry, that is weak, or that masking would spread.
-
-    Postfix maps cut a trailing blank, a newline ends a map line, and ansible-core masks every occurrence of a
-    secret in a result, so that a password inside a login would hide the login.
-    """
-    if len(password) < MINIMUM_PASSWORD_LENGTH:
-        raise InputError(f"the password is shorter than {MINIMUM_PASSWORD_LENGTH} characters; take a longer one")
-    if _CONTROL.search(password):
-        raise InputError("the password contains a newline or another control character; take one without")
-    if password != password.strip():
-        raise InputError("the password begins or ends with a blank, which mail programs cut off; take one without")
-    try:
-        password.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InputError("the password is not valid UTF-8; take another one") from None
-    if password.lower() in login.lower():
-        raise InputError("the password is a part of the login; take one that nobody can guess")
 
 
 def _number(value: Any) -> Any:

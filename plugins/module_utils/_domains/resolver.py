@@ -12,7 +12,7 @@ from typing import Optional
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ._spf import LookupFailure
+from .spf import LookupFailure
 
 try:
     import dns.exception

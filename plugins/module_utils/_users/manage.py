@@ -12,15 +12,17 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._apply import Applier
-from ._arguments import checked_concurrency, connection_from
-from ._client import ApiError, Client
-from ._current import Current, Proof, is_without_list, prove_passwords, read_lists
-from ._duplicates import check_duplicates
-from ._methods import MethodError, Methods
-from ._outgoing_user import IP, InputError, Wanted, check_password, first_three, normalise_domain, parse_wanted
-from ._passwords import PasswordFileError, read_or_generate, write_new
-from ._reconcile import (
+from .._api.client import ApiError, Client
+from .._api.options import checked_concurrency, connection_from
+from .._api.session import api_session, help_page
+from .._names import InputError, normalise_domain
+from .._passwords import PasswordFileError, check_password, read_or_generate, write_new
+from .._smarthost.server import smarthost_from
+from .apply import Applier
+from .current import Current, Proof, is_without_list, prove_passwords, read_lists
+from .duplicates import check_duplicates
+from .methods import MethodError, Methods
+from .plan import (
     ACTIONS,
     FAILED,
     IGNORED,
@@ -34,8 +36,7 @@ from ._reconcile import (
     diff,
     plan,
 )
-from ._session import api_session, help_page
-from ._smarthost import smarthost_from
+from .user import IP, Wanted, first_three, parse_wanted
 
 
 def check_options(params: Mapping[str, Any]) -> None:

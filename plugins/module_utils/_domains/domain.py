@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Optional
 
-from ._methods import MethodError
-from ._outgoing_user import InputError, normalise_domain, unicode_domain
+from .._api.client import ApiError, ErrorKind
+from .._names import InputError, normalise_domain, unicode_domain
 
 PRODUCTS = ("incoming", "outgoing", "archiving")
 SMTP_PORT = 25
@@ -184,33 +184,39 @@ def normalise_contact(text: object) -> str:
 
 
 def read_present(result: object) -> bool:
-    """The answer of domain/exists. Raises MethodError for one that is not understood."""
+    """The answer of domain/exists. Raises ApiError for one that is not understood."""
     value = result.get("present") if isinstance(result, Mapping) else result
     present = _flag(value)
     if present is None:
-        raise MethodError(
-            "domain/exists did not answer with 1 or 0; check that api_url is a SpamExperts control panel."
+        raise ApiError(
+            ErrorKind.BAD_REPLY,
+            "domain/exists did not answer with 1 or 0; check that api_url is a SpamExperts control panel.",
         )
     return present
 
 
 def read_products(result: object) -> dict[str, bool]:
-    """The answer of domain/getproducts. Raises MethodError for one that is not understood."""
+    """The answer of domain/getproducts. Raises ApiError for one that is not understood."""
     if not result:  # PHP encodes an empty object as an empty list
         return {}
     if not isinstance(result, Mapping):
-        raise MethodError(f"{GET_PRODUCTS} did not answer with products; ask the provider what it means.")
+        raise ApiError(
+            ErrorKind.BAD_REPLY, f"{GET_PRODUCTS} did not answer with products; ask the provider what it means."
+        )
     flags = {product: _flag(result[product]) for product in PRODUCTS if product in result}
     return {product: flag for product, flag in flags.items() if flag is not None}
 
 
 def read_destinations(result: object) -> tuple[Destination, ...]:
-    """The answer of domain/getroute, a list such as ["mail.example.com::25"]. Raises MethodError."""
+    """The answer of domain/getroute, a list such as ["mail.example.com::25"]. Raises ApiError."""
     if not result:
         return ()
     routes = list(result.values()) if isinstance(result, Mapping) else [result] if isinstance(result, str) else result
     if not isinstance(routes, list):
-        raise MethodError(f"{GET_ROUTE} did not answer with a list of destinations; ask the provider what it means.")
+        raise ApiError(
+            ErrorKind.BAD_REPLY,
+            f"{GET_ROUTE} did not answer with a list of destinations; ask the provider what it means.",
+        )
     return tuple(_read_destination(str(route)) for route in routes)
 
 

@@ -11,8 +11,8 @@ from typing import Callable, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._arguments import connection_from
-from ._client import ApiError, Client, ErrorKind, require_requests
+from .client import ApiError, Client, ErrorKind, require_requests
+from .options import connection_from
 
 #: The page on which the server describes its own calls.
 HELP_PATH = "/api/help/"

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import SplitResult, urlsplit
 
-from ._connection import Connection, environment_bundle
-from ._outgoing_user import LIMIT_NAMES, InputError
-from ._smarthost import from_environment
+from .._environment import from_environment
+from .._names import InputError
+from .connection import Connection, environment_bundle
 
 #: The version in galaxy.yml, which a running module cannot read; a test compares the two.
 COLLECTION_VERSION = "1.0.0"
@@ -43,41 +43,6 @@ API_OPTIONS: dict[str, Any] = {
 }
 
 CONCURRENCY: dict[str, Any] = {"type": "int", "default": 4}
-UPDATE_PASSWORD: dict[str, Any] = {"type": "str", "choices": ["on_mismatch", "on_create", "always"], "no_log": False}
-
-#: Fragment `_outgoing_user`.
-OUTGOING_USER_OPTIONS: dict[str, Any] = {
-    "domain": {"type": "str", "required": True},
-    "username": {"type": "str"},
-    "authentication_method": {"type": "str", "choices": ["user", "domain", "ip"], "default": "user"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "password": {"type": "str", "no_log": True},
-    "password_file": {"type": "path", "no_log": False},  # the name of a file
-    "update_password": UPDATE_PASSWORD,
-    "limits": {
-        "type": "dict",
-        "options": {
-            "enabled": {"type": "bool"},
-            **{name: {"type": "int"} for name in LIMIT_NAMES},
-            "inherit": {"type": "list", "elements": "str", "choices": list(LIMIT_NAMES)},
-        },
-    },
-    "locked": {"type": "bool"},
-    "automatic_lock": {"type": "bool"},
-    "lock_timeout": {"type": "int"},
-    "maximum_unlocks": {"type": "int"},
-    "settings": {"type": "dict"},
-    "acknowledge_ip_risk": {"type": "bool", "default": False},
-}
-
-#: Fragment `_outgoing_user`, section MANAGE.
-MANAGE_OPTIONS: dict[str, Any] = {
-    "recreate_for_password": {"type": "bool", "default": False, "no_log": False},
-    "allow_domain_user_removal": {"type": "bool", "default": False},
-    "domain_login": {"type": "str", "choices": ["domain", "at_domain"], "default": "domain"},
-    "concurrency": CONCURRENCY,
-    "wait_timeout": {"type": "int", "default": 10},
-}
 
 
 def checked_concurrency(params: Mapping[str, Any]) -> int:

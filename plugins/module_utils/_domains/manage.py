@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Callable, Optional
 
-from ._client import ApiError, Client, ErrorKind
-from ._current import is_without_list, read_lists
-from ._domain import (
+from .._api.client import ApiError, Client, ErrorKind
+from .._users.current import is_without_list, read_lists
+from .._users.methods import LIST, MethodError, Methods
+from .._users.steps import removal_step
+from .._users.user import OutgoingUser, first_three
+from .domain import (
     GET_CONTACT,
     GET_PRODUCTS,
     GET_ROUTE,
@@ -28,9 +31,6 @@ from ._domain import (
     read_present,
     read_products,
 )
-from ._methods import LIST, MethodError, Methods
-from ._outgoing_user import OutgoingUser, first_three
-from ._steps import removal_step
 
 #: How long to wait until the server shows what it has accepted, in seconds. Its caches may lag.
 SETTLE_SECONDS = 10.0
@@ -71,7 +71,7 @@ class Outcome:
 def read_domain(client: Client, wanted: Domain) -> Optional[Domain]:
     """The domain as it is; None where it is missing or somebody else's, which the server does not tell apart.
 
-    A part that this server does not show is left out, unless it is given in `wanted`. Raises ApiError, MethodError.
+    A part that this server does not show is left out, unless it is given in `wanted`. Raises ApiError.
     """
     return _read_parts(client, wanted) if _exists(client, wanted.name) else None
 

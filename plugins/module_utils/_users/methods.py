@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 from urllib.parse import unquote
 
-from ._outgoing_user import INHERIT, LIMIT_NAMES, LOCK_SETTINGS, METHODS, Value
+from .user import INHERIT, LIMIT_NAMES, LOCK_SETTINGS, METHODS, Value
 
 LIST = "list"
 ADD = "add"

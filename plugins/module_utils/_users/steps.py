@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ._methods import (
+from .methods import (
     ADD,
     ADD_IP,
     LIST,
@@ -23,7 +23,7 @@ from ._methods import (
     MethodError,
     Methods,
 )
-from ._outgoing_user import IP, OutgoingUser, State, Value, Wanted
+from .user import IP, OutgoingUser, State, Value, Wanted
 
 #: Operation -> what it is for, for messages.
 PURPOSES = {

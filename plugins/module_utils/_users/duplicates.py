@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
-from ._outgoing_user import IP, Key, Wanted
+from .user import IP, Key, Wanted
 
 
 def check_duplicates(wanted: Sequence[Wanted]) -> list[str]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ._onboarding import relay_sender, users
-from ._outgoing_user import DOMAIN, IP, LIMIT_NAMES, USER
-from ._spf import DEFAULT_INCLUDE
-from ._thunderbird.dialogue import settings_by_hand
+from .._domains.spf import DEFAULT_INCLUDE
+from .._thunderbird.dialogue import settings_by_hand
+from .._users.user import DOMAIN, IP, LIMIT_NAMES, USER
+from .onboarding import relay_sender, users
 
 _WIDTH = 32
 

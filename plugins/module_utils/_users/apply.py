@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Optional
 
-from ._client import ApiError, Client, ErrorKind
-from ._current import Current, attribute_name, read_lists
-from ._methods import ADD, ADD_IP, ADDRESS, LIST, LOCK, REMOVE, SET_PASSWORD, UNLOCK, MethodError, Methods
-from ._outgoing_user import IP, is_network, unicode_domain
-from ._reconcile import CREATED, FAILED, REMOVED, SKIPPED, UNCHANGED, UNKNOWN, UPDATED, Change
-from ._smtp import MOST_REFUSALS, Smarthost, Verdict, prove_login
-from ._steps import Step
+from .._api.client import ApiError, Client, ErrorKind
+from .._names import is_network, unicode_domain
+from .._smarthost.login import MOST_REFUSALS, Smarthost, Verdict, prove_login
+from .current import Current, attribute_name, read_lists
+from .methods import ADD, ADD_IP, ADDRESS, LIST, LOCK, REMOVE, SET_PASSWORD, UNLOCK, MethodError, Methods
+from .plan import CREATED, FAILED, REMOVED, SKIPPED, UNCHANGED, UNKNOWN, UPDATED, Change
+from .steps import Step
+from .user import IP
 
 _ADDS = (ADD, ADD_IP)
 

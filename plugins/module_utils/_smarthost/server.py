@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The smarthost that the options name. Apart from `_arguments`: mail servers have no use for the options of the API."""
+"""The smarthost that the options name. Mail servers have no use for it: it loads the SMTP client."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import env_fallback
-
-from ._outgoing_user import InputError
-from ._smarthost_options import AUTHORITY_OPTIONS, PLACE_OPTIONS
-from ._smtp import Smarthost
-
-
-def from_environment(name: str) -> dict[str, Any]:
-    """What lets an option come from the environment variable SPAMEXPERTS_<name>."""
-    return {"fallback": (env_fallback, [f"SPAMEXPERTS_{name}"])}
-
+from .._environment import from_environment
+from .._names import InputError
+from .login import Smarthost
+from .options import AUTHORITY_OPTIONS, PLACE_OPTIONS
 
 #: Fragments `_smarthost`, `_smarthost.CA` and `_smarthost.ENVIRONMENT`.
 SMARTHOST_OPTIONS: dict[str, Any] = {

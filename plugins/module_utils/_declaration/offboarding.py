@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, Optional
 
-from ._description import spec_problems
-from ._outgoing_user import USER, InputError, Key, key_of, normalise_domain, normalise_local_part
-from ._rotation import written_key
+from .._names import InputError, normalise_domain
+from .._users.login import key_of, written_key
+from .._users.user import USER, Key, normalise_local_part
+from .check import spec_problems
 
 NAME = "spamexperts_offboarding"
 REMOVE = "remove"

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Optional, Union, cast
 
-from ._redaction import Redactor
+from .._redaction import Redactor
 
 #: The vendor's limit of connections from one address at a time.
 #: https://github.com/SpamExperts/sekb/blob/master/docs/5-Outgoing_Filtering_Service/15-Classifications.rst

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ._current import Current, Proof
-from ._methods import LIST, REMOVE, SET_PASSWORD, MethodError, Methods
-from ._outgoing_user import DOMAIN, IP, InputError, Key, OutgoingUser, Wanted, first_three, unicode_domain
-from ._steps import PURPOSES, Step, add_step, attribute_steps, offered, password_step, removal_step, without_defaults
+from .._names import InputError, unicode_domain
+from .current import Current, Proof
+from .methods import LIST, REMOVE, SET_PASSWORD, MethodError, Methods
+from .steps import PURPOSES, Step, add_step, attribute_steps, offered, password_step, removal_step, without_defaults
+from .user import DOMAIN, IP, Key, OutgoingUser, Wanted, first_three
 
 CREATED = "created"
 UPDATED = "updated"

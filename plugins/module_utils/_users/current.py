@@ -11,28 +11,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-from ._client import ApiError, Client, ErrorKind
-from ._methods import LIST, Method, MethodError, Methods, known_name
-from ._outgoing_user import (
+from .._api.client import ApiError, Client, ErrorKind
+from .._api.parallel import first_alone
+from .._names import InputError, is_network, normalise_domain
+from .._smarthost.login import Smarthost, Verdict, prove_logins
+from .methods import LIST, Method, MethodError, Methods, known_name
+from .user import (
     DOMAIN,
     INHERIT,
     IP,
     LIMIT_NAMES,
     METHODS,
     USER,
-    InputError,
     Key,
     OutgoingUser,
     State,
     Value,
     Wanted,
-    is_network,
-    normalise_domain,
     normalise_username,
     setting_text,
 )
-from ._parallel import first_alone
-from ._smtp import Smarthost, Verdict, prove_logins
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")

@@ -9,17 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Optional
 
-from ._rotation import (
-    COMMITTED,
-    NOT_CHANGED,
-    PENDING,
-    ROLLED_BACK,
-    ROLLING_BACK,
-    keys_of,
-    login_key,
-    user_key,
-    written_key,
-)
+from .._users.login import login_key, user_key, written_key
+from .entry import keys_of
+from .outcome import COMMITTED, NOT_CHANGED, PENDING, ROLLED_BACK, ROLLING_BACK
 
 _WORDS = {
     COMMITTED: "has its new password everywhere",

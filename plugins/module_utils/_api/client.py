@@ -26,10 +26,10 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ._connection import Connection, environment_bundle
-from ._outgoing_user import InputError
-from ._redaction import Redactor
-from ._reply import REMEDIES, ErrorKind, Reply, ReplyError, parse_page, parse_reply
+from .._names import InputError
+from .._redaction import Redactor
+from .connection import Connection, environment_bundle
+from .reply import REMEDIES, ErrorKind, Reply, ReplyError, parse_page, parse_reply
 
 try:
     import requests

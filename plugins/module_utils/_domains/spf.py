@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Callable, NamedTuple, Optional
 
-from ._outgoing_user import unicode_domain
+from .._names import unicode_domain
 
 #: What the record of a domain has to include, unless the provider names another.
 DEFAULT_INCLUDE = "spf.antispamcloud.com"

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, Callable, Optional
 
-from ._arguments import OUTGOING_USER_OPTIONS
-from ._description import spec_problems
-from ._duplicates import check_duplicates
-from ._outgoing_user import IP, USER, InputError, Key, Wanted, key_of, normalise_domain, parse_limits, parse_wanted
+from .._names import InputError, normalise_domain
+from .._users.duplicates import check_duplicates
+from .._users.login import key_of
+from .._users.options import OUTGOING_USER_OPTIONS
+from .._users.user import IP, USER, Key, Wanted, parse_limits, parse_wanted
+from .check import spec_problems
 
 NAME = "spamexperts_onboarding"
 #: Limits of an address that several people share, unless the onboarding names others.

@@ -1,0 +1,90 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Domains, networks and addresses as they are written, and the error for one that cannot be. Pure, no I/O."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+
+try:
+    import idna  # comes with requests
+except ImportError:
+    idna = None  # type: ignore[assignment]  # only names outside ASCII need it, and say so
+
+#: What can stand between the brackets of MAIL FROM without the extension SMTPUTF8.
+ENVELOPE_SENDER = re.compile(r"[!-;=?-~]+@[!-;=?A-~]+\Z")
+
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
+
+
+class InputError(ValueError):
+    """An option's value that cannot be; the message is one sentence for the administrator."""
+
+
+def normalise_domain(text: object) -> str:
+    """A domain as the API wants it: lower case, without a final dot, IDNA-encoded."""
+    return _normalise_domain(str(text or ""))
+
+
+@lru_cache(maxsize=1024)  # thousands of users have few domains
+def _normalise_domain(text: str) -> str:
+    domain = text.strip().lower().rstrip(".")
+    if not domain:
+        raise InputError("the domain is empty; give it as in example.com")
+    if not domain.isascii():
+        if idna is None:
+            raise InputError(f"{text!r} needs the Python package idna; install it, or write the name in its xn-- form")
+        try:
+            domain = idna.encode(domain, uts46=True).decode("ascii")
+        except (idna.IDNAError, UnicodeError):
+            raise InputError(f"{text!r} is not a domain name that can be written in IDNA; correct it") from None
+    labels = domain.split(".")
+    if len(labels) < 2 or len(domain) > 253 or not all(_LABEL.match(label) for label in labels):
+        raise InputError(f"{text!r} is not a domain name; give it as in example.com")
+    return domain
+
+
+def unicode_domain(domain: str) -> str:
+    """The domain as people write it."""
+    if "xn--" not in domain or idna is None:
+        return domain
+    try:
+        return str(idna.decode(domain))
+    except (idna.IDNAError, UnicodeError):
+        return domain
+
+
+def normalise_network(text: object) -> str:
+    """An address or a network in its shortest form, so that 1.2.3.4 and 1.2.3.4/32 are the same text."""
+    given = str(text or "").strip()
+    if "%" in given:
+        raise InputError(f"{given!r} is an address that only one host understands; give one without %")
+    try:
+        network = ipaddress.ip_network(given)
+    except ValueError:
+        try:
+            network = ipaddress.ip_network(given, strict=False)
+        except ValueError:
+            raise InputError(
+                f"{given!r} is not an IP address or network; give it as in 192.0.2.7, 192.0.2.0/28 or 2001:db8::/64"
+            ) from None
+        raise InputError(f"{given!r} is an address inside a network; write {network}, or the address alone") from None
+    if network.network_address.is_multicast or network.network_address.is_unspecified:  # 0.0.0.0/0 as well
+        raise InputError(f"{given!r} cannot be the address of a sender; name the hosts that really send")
+    if network.prefixlen == network.max_prefixlen:
+        return str(network.network_address)
+    return str(network)
+
+
+def is_network(username: str) -> bool:
+    """Whether this username is the network text of an IP user."""
+    if not username or not (username[0].isdigit() or ":" in username):
+        return False
+    try:
+        ipaddress.ip_network(username, strict=False)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,28 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An entry: one of the credentials that `plan.plan` gives. Pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._users.login import login_key, user_key, written_key
+
+NEXT = "next_login"
+
+
+def logins_of(entry: Mapping[str, Any]) -> list[str]:
+    """The logins of one credential of the store: while it is rotated, the next one too."""
+    return [entry["login"], *([entry["next_login"]] if entry["rotating"] else [])]
+
+
+def listed(login: str, present: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What outgoing_user_info shows of this login; empty where it does not know it."""
+    return next((user for user in present if user_key(user) == login_key(login)), {})
+
+
+def keys_of(entries: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """The logins of these entries, before and after."""
+    return {written_key(entry[which]) for entry in entries for which in ("login", NEXT)}

@@ -1,0 +1,99 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What speaks against a rotation, before anything is changed. Pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._users.login import written_key
+from .description import IN_PLACE, LOCK, NAME
+from .entry import NEXT, keys_of, listed
+from .selection import Uses
+
+
+def strays(plan: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One sentence for each mail server that has one of these logins and would keep its old password.
+
+    seen: mail servers that are not among the hosts of the plan, each with the result of postfix_relay_info, or without
+    what nobody could see. A login whose rotation has begun is finished, whoever has it.
+    """
+    keys = keys_of([entry for entry in plan["credentials"] if not entry["resumed"]])
+    found = []
+    for host, relay in seen.items():
+        logins = [*(entry["login"] for entry in relay.get("logins", ())), *relay.get("other_logins", ())]
+        found += [
+            f"{host} sends with {login}, which its variables do not name, so it would keep the old password; give it "
+            "outgoing_mail_login and outgoing_mail_password (or outgoing_mail_logins) there, or take the login away "
+            "from it, and run again."
+            for login in sorted({login for login in logins if written_key(login) in keys})
+        ]
+    return found
+
+
+def refusals(rotation: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One sentence for each entry with which this rotation would lose mail, or leave a stranger's way in."""
+    found = []
+    for entry in entries:
+        name, login = entry["name"], entry["login"]
+        if entry["moves"] and not entry["hosts"] and not entry["resumed"]:
+            found.append(
+                f"{name}: no mail server uses {login}, so nobody can see when a second login has taken over from it; "
+                f"rotate it {IN_PLACE}."
+            )
+        if entry["moves"] and rotation.get("emergency") and not entry["locks"]:
+            found.append(
+                f"{name}: {login} would work with the password that is out until every mail server uses "
+                f"{entry['next_login']}; add emergency_action: {LOCK}, or rotate it {IN_PLACE}."
+            )
+        if entry["leaked"] and rotation.get("roll_back"):
+            found.append(
+                f"{name}: its password from before is out, as it was rotated with emergency: true, so it is not rolled "
+                "back; finish its rotation, and choose the others by their logins."
+            )
+    return found
+
+
+def taken_logins(
+    entries: Sequence[Mapping[str, Any]],
+    by_login: Mapping[tuple[str, str], Mapping[str, Any]],
+    uses: Sequence[tuple[str, Uses]],
+) -> list[str]:
+    """One sentence for each login that two credentials have, or that would be taken from somebody who uses it."""
+    found = []
+    second: dict[tuple[str, str], str] = {}
+    for entry in entries:
+        twin = by_login[written_key(entry["login"])]["name"]
+        if twin != entry["name"]:
+            found.append(
+                f"{entry['name']} and {twin} are the same login in the credential store, which can have one password "
+                "only; remove one of the two (credential_store, state: absent)."
+            )
+        key = written_key(entry["next_login"])
+        if not entry["moves"] or (entry["resumed"] and by_login[key]["name"] == entry["name"]):
+            continue
+        user = next((host for host, logins in uses if key in map(written_key, logins or ())), "")
+        owner = by_login[key]["name"] if key in by_login else second.get(key, "")
+        if owner or user:
+            whose = f"the credential {owner} has" if owner else f"the host {user} uses"
+            found.append(
+                f"{NAME}.alternates: {entry['name']} cannot move to {entry['next_login']}, which {whose} already; "
+                "give it a second login of its own."
+            )
+        second.setdefault(key, entry["name"])
+    return found
+
+
+def locked(entries: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One sentence for each second login that is there and locked: a login works, but its mail is refused.
+
+    present: of outgoing_user_info.
+    """
+    return [
+        f"{entry['name']}: the second login {entry['next_login']} is locked at the vendor, so its mail would be "
+        "refused; unlock it, or remove it."
+        for entry in entries
+        if entry["moves"] and listed(entry[NEXT], present).get("locked")
+    ]

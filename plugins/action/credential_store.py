@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
@@ -125,8 +126,8 @@ def described(shown: Mapping[str, Any], action: str) -> dict[str, Any]:
 
 def check_options(params: Mapping[str, Any]) -> None:
     """Raise InputError with everything that is wrong with the options, without what they hold."""
-    names = [entry["name"] for entry in params["credentials"]] + params["names"]
-    problems = [f"{name} is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    counts = Counter([entry["name"] for entry in params["credentials"]] + params["names"])
+    problems = [f"{name} is there twice" for name, count in sorted(counts.items()) if count > 1]
     texts = {f"names[{position}]": name for position, name in enumerate(params["names"])}
     for position, entry in enumerate(params["credentials"]):
         place = f"credentials[{position}]"

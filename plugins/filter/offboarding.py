@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ..module_utils._declaration import offboarding
+from ..module_utils._plain import given_plain
 
 
 class FilterModule:
@@ -15,10 +16,11 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by their names."""
-        return {
+        filters: dict[str, Callable[..., Any]] = {
             "offboarding_problems": offboarding.problems,
             "offboarding_remaining": offboarding.remaining,
             "offboarding_unnamed": offboarding.unnamed,
             "offboarding_users": offboarding.users,
             "offboarding_uses": offboarding.uses,
         }
+        return {name: given_plain(function) for name, function in filters.items()}

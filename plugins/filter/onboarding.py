@@ -15,6 +15,7 @@ from ..module_utils._declaration import onboarding as _onboarding
 from ..module_utils._declaration import onboarding_summary
 from ..module_utils._names import InputError
 from ..module_utils._passwords import PasswordFileError, read_or_generate
+from ..module_utils._plain import given_plain
 
 
 def _resolved(sender: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,10 +62,11 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by their names."""
-        return {
+        filters: dict[str, Callable[..., Any]] = {
             "onboarding_people": onboarding_people,
             "onboarding_problems": _onboarding.problems,
             "onboarding_relay": onboarding_relay,
             "onboarding_summary": onboarding_summary.summary,
             "onboarding_users": onboarding_users,
         }
+        return {name: given_plain(function) for name, function in filters.items()}

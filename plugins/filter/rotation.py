@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from ..module_utils._plain import given_plain
 from ..module_utils._rotation import description, objections, outcome, plan, report, requests
 
 
@@ -15,7 +16,7 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by their names."""
-        return {
+        filters: dict[str, Callable[..., Any]] = {
             "rotation_left": outcome.left,
             "rotation_locked": objections.locked,
             "rotation_locks": requests.locks,
@@ -33,3 +34,4 @@ class FilterModule:
             "rotation_unproven": outcome.unproven,
             "rotation_users": requests.users,
         }
+        return {name: given_plain(function) for name, function in filters.items()}

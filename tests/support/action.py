@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run an action or a lookup of the collection in this process, with the objects that ansible-core gives it."""
+"""Run an action, a lookup or a filter of the collection in this process, with the objects that ansible-core gives."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins import loader as plugin_loaders
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
+
+try:  # ansible-core 2.19 and later
+    from ansible.template import trust_as_template
+except ImportError:  # 2.16 to 2.18 trust every text
+    trust_as_template = str
 
 COLLECTION = "smarthost.spamexperts"
 
@@ -75,3 +80,8 @@ class Controller:
         templar = Templar(loader=self.loader, variables=seen)
         lookup = plugin_loaders.lookup_loader.get(f"{COLLECTION}.{name}", loader=self.loader, templar=templar)
         return lookup.run(list(terms), variables=seen, **options)
+
+    def template(self, text: str, variables: Mapping[str, Any]) -> Any:
+        """What a task makes of this text."""
+        templar = Templar(loader=self.loader, variables={**self.variables, **variables})
+        return templar.template(trust_as_template(text))

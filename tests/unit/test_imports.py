@@ -12,7 +12,7 @@ from pathlib import Path
 from tests import ROOT
 
 UTILITIES = ROOT / "plugins" / "module_utils"
-_GROUND = {"_names", "_redaction", "_environment", "_files"}
+_GROUND = {"_names", "_redaction", "_environment", "_files", "_plain"}
 _ABOVE_GROUND = {"_passwords", "_module", *_GROUND}
 #: Each room -> the rooms that it may import, besides itself.
 MAY_IMPORT: dict[str, set[str]] = {

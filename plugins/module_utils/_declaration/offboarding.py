@@ -57,7 +57,7 @@ def users(offboarding: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def uses(offboarding: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> list[str]:
     """The keys under which a mail server uses these logins. found: `logins` of postfix_relay_info."""
-    leaving = _keys(offboarding)
+    leaving = set(_keys(offboarding))
     return sorted(entry["key"] for entry in found if key_of(entry["login"]) in leaving)
 
 
@@ -68,12 +68,12 @@ def unnamed(
 
     found: `logins` of postfix_relay_info. wanted: its outgoing_mail_logins.
     """
-    leaving, named = _keys(offboarding), {written_key(entry["login"]) for entry in wanted}
+    leaving, named = set(_keys(offboarding)), {written_key(entry["login"]) for entry in wanted}
     senders = {entry["login"] for entry in found if "@" in entry["key"] and key_of(entry["login"]) not in leaving}
     return sorted(login for login in senders if written_key(login) not in named)
 
 
 def remaining(offboarding: Mapping[str, Any], wanted: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The entries of outgoing_mail_logins that stay."""
-    leaving = _keys(offboarding)
+    leaving = set(_keys(offboarding))
     return [entry for entry in wanted if key_of(entry["login"]) not in leaving]

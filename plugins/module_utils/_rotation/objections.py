@@ -64,6 +64,10 @@ def taken_logins(
     """One sentence for each login that two credentials have, or that would be taken from somebody who uses it."""
     found = []
     second: dict[tuple[str, str], str] = {}
+    users: dict[tuple[str, str], str] = {}
+    for host, logins in uses:
+        for login in logins or ():
+            users.setdefault(written_key(login), host)
     for entry in entries:
         twin = by_login[written_key(entry["login"])]["name"]
         if twin != entry["name"]:
@@ -74,7 +78,7 @@ def taken_logins(
         key = written_key(entry["next_login"])
         if not entry["moves"] or (entry["resumed"] and by_login[key]["name"] == entry["name"]):
             continue
-        user = next((host for host, logins in uses if key in map(written_key, logins or ())), "")
+        user = users.get(key, "")
         owner = by_login[key]["name"] if key in by_login else second.get(key, "")
         if owner or user:
             whose = f"the credential {owner} has" if owner else f"the host {user} uses"

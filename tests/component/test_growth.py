@@ -1,0 +1,225 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a description costs grows with what it holds, and with nothing else: counted, as no clock is needed for that."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.action.credential_store import check_options
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._plain import plain
+
+from tests import ROOT
+from tests.support.action import Controller
+
+COUNT = 60
+#: Calls of Python functions for one more sender; a copy of the templating engine alone is 25,000 of them.
+MOST_CALLS = 3000
+MOST_BYTES = 120_000
+#: What else a play knows. A copy of the templating engine has it all.
+OTHERS = {f"variable_{number}": [{"name": f"value {each}"} for each in range(20)] for number in range(100)}
+
+Variables = dict[str, Any]
+
+
+def senders(count: int) -> Variables:
+    """An onboarding, and all that the filters of its playbook are given besides."""
+    names = [f"user{number}" for number in range(count)]
+    description = {
+        "domain": "example.com",
+        "shared_limits": {"per_hour": 100, "inherit": ["per_day"]},
+        "senders": [
+            {"username": name, "password": "Correct-Horse-42", "shared": True, "limits": {"per_week": 7}}
+            for name in names
+        ],
+    }
+    shown = [
+        {"username": name, "login": f"{name}@example.com", "authentication_method": "user", "action": "created"}
+        for name in names
+    ]
+    facts = {
+        "onboarding": description,
+        "api": {"works": {"read_users": False, "change_limits": False}},
+        "domain": {"changed": True},
+        "users": {"users": shown, "totals": {"created": count}},
+        "smarthost": "smtp.example.net:587",
+        "relays": {f"mail{number}": "changed" for number in range(count)},
+    }
+    return {"description": description, "people": [{"user": name} for name in names], "facts": facts}
+
+
+def leavers(count: int) -> Variables:
+    """An offboarding of half of the logins that a mail server has."""
+    logins = [f"user{number}@example.com" for number in range(2 * count)]
+    return {
+        "description": {"domain": "example.com", "usernames": [f"user{number}" for number in range(count)]},
+        "found": [{"key": login, "login": login} for login in logins],
+        "wanted": [{"login": login, "senders": [login]} for login in logins],
+    }
+
+
+def rotated(count: int) -> Variables:
+    """A rotation of all credentials to second logins, each on a mail server of its own."""
+    logins = [f"server{number}@example.com" for number in range(count)]
+    return {
+        "description": {
+            "everything": True,
+            "strategy": "alternate",
+            "alternates": {login: [login, f"b-{login}"] for login in logins},
+        },
+        "credentials": [{"name": login, "login": login, "rotating": False} for login in logins],
+        "uses": {f"mail{number}": [login] for number, login in enumerate(logins)},
+        "works": dict.fromkeys(("create_users", "remove_users", "change_passwords"), True),
+    }
+
+
+CASES: dict[str, tuple[Callable[[int], Variables], str]] = {
+    "onboarding_problems": (senders, "description | {filter}"),
+    "onboarding_users": (senders, "description | {filter}"),
+    "onboarding_relay": (senders, "description | {filter}"),
+    "onboarding_people": (senders, "description | {filter}(people)"),
+    "onboarding_summary": (senders, "facts | {filter}"),
+    "offboarding_problems": (leavers, "description | {filter}"),
+    "offboarding_users": (leavers, "description | {filter}"),
+    "offboarding_uses": (leavers, "description | {filter}(found)"),
+    "offboarding_unnamed": (leavers, "description | {filter}(found, wanted)"),
+    "offboarding_remaining": (leavers, "description | {filter}(wanted)"),
+    "rotation_problems": (rotated, "description | {filter}"),
+    "rotation_plan": (rotated, "description | {filter}(credentials, uses, works)"),
+}
+
+
+def all_filters() -> dict[str, Callable[..., Any]]:
+    """What ansible-core finds in plugins/filter."""
+    found: dict[str, Callable[..., Any]] = {}
+    for path in sorted((ROOT / "plugins" / "filter").glob("*.py")):
+        module = import_module(f"ansible_collections.smarthost.spamexperts.plugins.filter.{path.stem}")
+        found.update(module.FilterModule().filters())
+    return found
+
+
+@contextmanager
+def calls_counted() -> Iterator[list[int]]:
+    """Count the calls of Python functions; the number is there when the block has ended."""
+    count = [0]
+
+    def called(_frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call":
+            count[0] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(called)
+    try:
+        yield count
+    finally:
+        sys.setprofile(before)
+
+
+def cost(work: Callable[[], object]) -> tuple[int, int]:
+    """Calls of Python functions, and the bytes at the peak."""
+    with calls_counted() as count:
+        work()
+    tracemalloc.start()
+    try:
+        work()
+        return count[0], tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def check_growth(work: Callable[[int], object]) -> None:
+    """The second half costs what the first did, for which no constant part counts; and no more than it may."""
+    work(1)  # what is done once is done
+    small, middle, large = (cost(partial(work, count)) for count in (COUNT, 2 * COUNT, 4 * COUNT))
+    for unit, most in ((0, MOST_CALLS), (1, MOST_BYTES)):
+        first, second = (middle[unit] - small[unit]) / COUNT, (large[unit] - middle[unit]) / (2 * COUNT)
+        assert second <= most, f"{second} for one more"
+        assert second <= max(1.5 * first, 0.05 * most), f"{first}, then {second} for one more"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_sender_costs_the_same(name: str, tmp_path: Path) -> None:
+    make, expression = CASES[name]
+    controller = Controller(tmp_path)
+    text = "{{ " + expression.format(filter=f"smarthost.spamexperts.{name}") + " }}"
+
+    def work(count: int) -> object:
+        found = controller.template(text, {**OTHERS, **make(count)})
+        assert not name.endswith("_problems") or found == [], found
+        return found
+
+    check_growth(work)
+
+
+def test_every_filter_that_takes_a_description_is_measured() -> None:
+    begin = {"onboarding", "offboarding"}
+    assert {name for name in all_filters() if name.partition("_")[0] in begin} <= set(CASES) <= set(all_filters())
+
+
+@pytest.mark.parametrize("name", all_filters())
+def test_every_filter_is_given_plain_containers(name: str) -> None:
+    """What it does by itself is known above; here none is forgotten."""
+    function = all_filters()[name]
+    assert inspect.unwrap(function) is not function
+
+
+def test_each_credential_costs_the_same(tmp_path: Path) -> None:
+    controller = Controller(tmp_path, [("dev", "vault password one")])
+    number = 0
+
+    def work(count: int) -> object:
+        nonlocal number
+        number += 1
+        names = [f"user{each}@example.com" for each in range(count)]
+        credentials = [{"name": f"b-{name}", "password": "Correct-Horse-42"} for name in names]
+        path = tmp_path / f"store{number}.yml"
+        arguments = {"path": str(path), "names": names, "credentials": credentials}
+        return controller.run_action("credential_store", arguments)
+
+    check_growth(work)
+
+
+class Compared(str):
+    """A text that counts how often one is compared."""
+
+    comparisons = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Compared.comparisons += 1
+        return str.__eq__(self, other)
+
+
+def test_names_are_not_compared_with_all_others() -> None:
+    names = [Compared(f"user{number}") for number in range(1000)]
+    params = {"credentials": [], "names": names, "state": "present", "password_alphabet": "abcdefghij"}
+    check_options({**params, "password_length": 32})
+    assert Compared.comparisons < 4 * len(names)
+
+
+class Lazy(dict):  # type: ignore[type-arg]  # what it is a container of does not matter
+    """As ansible-core's: what is taken out is not what lies in it."""
+
+    def __getitem__(self, name: Any) -> Any:
+        return f"seen {super().__getitem__(name)}"
+
+    def items(self) -> Any:
+        return [(name, self[name]) for name in self]
+
+
+def test_what_is_plain_holds_what_a_container_gives() -> None:
+    given = {"list": [Lazy(a=1), (Lazy(b=2), None)], "text": "x"}
+    found = plain(given)
+    assert found == {"list": [{"a": "seen 1"}, ({"b": "seen 2"}, None)], "text": "x"}
+    assert [type(found["list"][0]), type(found["list"][1]), type(found["list"][1][0])] == [dict, tuple, dict]

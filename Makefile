@@ -36,7 +36,7 @@ SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all env
 PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: screenshot mutation help environment packages-demo packages-test demo live \
+.PHONY: schema screenshot mutation help environment packages-demo packages-test demo live \
 	test test-unit test-component test-integration test-slow slow test-matrix coverage sanity units build importer audit docs \
 	lint lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog \
 	changelog release-check publish publish-github bench clean
@@ -157,6 +157,9 @@ publish-github:  ## Make the release on GitHub, with the artefact that is in bui
 
 bench: environment  ## Ratios against what a user would do instead
 	@python -m benchmarks $(ARGS)
+
+schema: environment  ## Write docs/domain.schema.json anew, after a change of what a description may hold
+	@PYTHONPATH=collections python -m tests.tools.schema
 
 clean:  ## Remove everything that make has made
 	@rm -rf $(BUILD) $(VENV) collections changelogs/.plugin-cache.yaml .ansible .mypy_cache .ruff_cache .hypothesis

@@ -83,6 +83,9 @@ def prepare(machine: Machine, *, senders: bool) -> None:
         shutil.rmtree(folder)
         folder.mkdir()
     (machine.folder / "home" / "root" / "smarthost").mkdir()
+    described = machine.work / "domains" / "example.com.yml"
+    described.parent.mkdir()
+    described.write_text("domain: example.com\nsenders:\n  - username: server1\n    relay: true\n")
     vault = machine.work / "vault-password"
     vault.write_text("the vault of the examples")
 
@@ -160,6 +163,7 @@ def more_tasks(name: str, machine: Machine) -> list[dict[str, Any]]:
             {"outgoing_users": {**server, "users": [{**alice, "password": password("alice")}]}, "check_mode": True},
             {"outgoing_users": {**server, "users": [alice]}},
         ],
+        "declaration": [{"declaration": {"path": "./none"}, "ignore_errors": True}],
         "credential_store": [{"credential_store": {**store, "state": state}} for state in ("staged", "switched")],
     }
     return [

@@ -6,12 +6,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import offboarding, onboarding
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration.description import (
+    DEFAULTS_OPTIONS,
+    DESCRIPTION_OPTIONS,
+    PERSON_OPTIONS,
+    SENDER_OPTIONS,
+)
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import description
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.options import OUTGOING_USER_OPTIONS
 
 from tests import ROOT
 from tests.support.documentation import guides, messages_of_the_code
@@ -71,9 +78,12 @@ def test_every_message_that_is_explained_is_one_of_the_code(name: str) -> None:
         ("onboarding.md", onboarding.SENDER_OPTIONS),
         ("onboarding.md", offboarding.OFFBOARDING_OPTIONS),
         ("rotation.md", description.ROTATION_OPTIONS),
+        ("descriptions.md", DESCRIPTION_OPTIONS),
+        ("descriptions.md", SENDER_OPTIONS.keys() - OUTGOING_USER_OPTIONS.keys() | PERSON_OPTIONS.keys()),
+        ("descriptions.md", DEFAULTS_OPTIONS),
     ],
 )
-def test_every_key_of_a_description_is_explained(name: str, options: dict[str, Any]) -> None:
+def test_every_key_of_a_description_is_explained(name: str, options: Iterable[str]) -> None:
     text = (ROOT / "docs" / name).read_text()
     assert [key for key in options if not re.search(rf"`{key}\b|^ +{key}:", text, re.MULTILINE)] == []
 

@@ -1,0 +1,90 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action declaration, which runs where the files and the inventory are; its module of that name documents it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._declaration.description import Description, Given, Site, read
+from ..module_utils._declaration.relays import HostLogins, logins_of_hosts
+from ..module_utils._plain import plain
+from ..plugin_utils._domain_files import read_folder
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "path": {"type": "path", "default": "./domains"},
+    # Checked as they are written: ansible-core would convert what is of another type.
+    "domains": {"type": "raw", "default": []},
+    "defaults": {"type": "raw", "default": {}},
+    "accounts": {"type": "list", "elements": "str"},
+    "mail_servers": {"type": "list", "elements": "str"},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
+    """The action."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+        """Return what the stub module documents."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
+        groups = {name: list(hosts) for name, hosts in ((task_vars or {}).get("groups") or {}).items()}
+        groups.update({host: [host] for hosts in list(groups.values()) for host in hosts})
+        servers = groups.get("mail_relays", []) if params["mail_servers"] is None else params["mail_servers"]
+        descriptions, mail_servers, problems, warnings = declared(params, groups, servers)
+        if problems:
+            more = f" {len(problems) - 1} more below." if len(problems) > 1 else ""
+            return {**result, "failed": True, "msg": f"{problems[0]}{more}", "problems": problems, "warnings": warnings}
+        return {
+            **result,
+            "changed": False,
+            "domains": [shown(one) for one in descriptions],
+            "mail_servers": {host: logins.to_result() for host, logins in mail_servers.items()},
+            "warnings": warnings,
+        }
+
+
+def declared(
+    params: Mapping[str, Any], groups: Mapping[str, list[str]], servers: list[str]
+) -> tuple[list[Description], dict[str, HostLogins], list[str], list[str]]:
+    """The descriptions, as what each mail server sends, everything that is wrong (sentences), and warnings."""
+    listed = plain(params["domains"])
+    if not isinstance(listed, list):
+        return [], {}, ["spamexperts_domains has to be a list of descriptions, one for each domain."], []
+    folder = Path(params["path"]).expanduser()
+    given, problems, warnings = read_folder(folder, needed=not listed)
+    given += [Given(f"spamexperts_domains[{position}]", content) for position, content in enumerate(listed)]
+    descriptions, found = read(given, plain(params["defaults"]), Site(groups, params["accounts"]))
+    problems += found
+    if problems:
+        return [], {}, problems, warnings
+    mail_servers, problems = logins_of_hosts(descriptions, servers, groups)
+    return descriptions, mail_servers, problems, warnings
+
+
+def shown(one: Description) -> dict[str, Any]:
+    """A description in a result: who may send, without a secret."""
+    return {
+        "domain": one.domain,
+        "place": one.place,
+        "account": one.options.get("account", "default"),
+        "senders": [
+            {
+                "username": sender.wanted.key.username,
+                "authentication_method": sender.wanted.user.method,
+                "login": sender.login,
+                "state": sender.state,
+            }
+            for sender in one.senders
+        ],
+    }

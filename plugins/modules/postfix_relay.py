@@ -167,6 +167,8 @@ notes:
     C(smtp_delivery_status_filter), so a wrong map cannot lose mail. A filter of the administrator stays in force before
     ours.
   - Lookups by sender depend on the envelope sender, not on the header.
+  - What is written to C(main.cf), and to a table of type V(texthash), is dated three seconds back, as all programs of
+    Postfix wait until these files are two seconds old. It is never dated before the change that was there before.
   - In check mode on a host without Postfix the module reports that everything would be changed.
 requirements:
   - Postfix 3.5 or newer with Cyrus SASL and its plugin for PLAIN or LOGIN (C(libsasl2-modules), C(cyrus-sasl-plain))

@@ -17,7 +17,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.com
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import LOGIN, relay, spare_the_pause
+from tests.support.relay import LOGIN, relay
 
 pytestmark = pytest.mark.root
 PASSWORD = LOGIN["default_password"]
@@ -31,9 +31,8 @@ def instance() -> Iterator[ScratchPostfix]:
 
 
 @pytest.fixture
-def sending(vendor: Emulator, instance: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> ScratchPostfix:
+def sending(vendor: Emulator, instance: ScratchPostfix) -> ScratchPostfix:
     """The scratch instance as a relay of the emulator, without mail."""
-    spare_the_pause(monkeypatch)
     instance.clean()
     run = relay(instance, **vendor.smarthost_options, **LOGIN)
     assert not run.failed, run.message

@@ -21,7 +21,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.com
 from tests.support.emulator import Emulator
 from tests.support.module import run_module
 from tests.support.postfix import ScratchPostfix, path_with_main_instance
-from tests.support.relay import LOGIN, relay, snapshot, spare_the_pause
+from tests.support.relay import LOGIN, relay, snapshot
 from tests.support.sink import Sink
 
 pytestmark = pytest.mark.root
@@ -43,12 +43,10 @@ def instance(sink: Sink) -> Iterator[ScratchPostfix]:
 @pytest.fixture
 def postfix(instance: ScratchPostfix, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScratchPostfix]:
     """It runs, and sends to the sink; what a test sets up is taken back."""
-    spare_the_pause(monkeypatch)
     sink.mails.clear()
     instance.clean()
     yield instance
     monkeypatch.undo()
-    spare_the_pause(monkeypatch)
     assert not relay(instance, state="absent", flush="never").failed
 
 

@@ -60,14 +60,6 @@ def sink(old_server: Sink) -> Sink:
     return old_server
 
 
-@pytest.fixture
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Postfix takes over what a module changes at once."""
-    from tests.support.relay import spare_the_pause
-
-    spare_the_pause(monkeypatch)
-
-
 @pytest.fixture(scope="module")
 def instance() -> Iterator[ScratchPostfix]:
     """One Postfix for all tests of a file."""

@@ -16,7 +16,7 @@ from tests.support.postfix import ScratchPostfix
 from tests.support.relay import relay
 from tests.support.sink import Sink
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_pause")]
+pytestmark = pytest.mark.root
 SERVER = {"login": "server@example.com", "password": 'Zitrone "x\\ {a} $b # ü😀'}
 DOMAIN = {"login": "example.net", "password": " leading : and # colon"}
 BOSS = {"login": "boss@example.com", "password": "Melone\tund Tab 12"}

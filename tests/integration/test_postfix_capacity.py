@@ -14,7 +14,7 @@ from tests.support.emulator import Emulator
 from tests.support.postfix import ScratchPostfix
 from tests.support.relay import relay
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_pause")]
+pytestmark = pytest.mark.root
 RECIPIENT = "someone@elsewhere.example"
 PASSWORDS = [
     "a:b:c",

@@ -20,7 +20,7 @@ from tests.support.postfix import ScratchPostfix
 from tests.support.relay import relay
 from tests.support.sink import Sink
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_pause")]
+pytestmark = pytest.mark.root
 LOGINS = {"red@example.com": 'Zitrone "x\\ {a} $b #', "blue@example.com": "Melone ü😀 und mehr"}
 
 

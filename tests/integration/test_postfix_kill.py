@@ -17,7 +17,7 @@ from tests.support.postfix import ScratchPostfix
 from tests.support.relay import relay, snapshot
 from tests.support.sink import Sink
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_pause")]
+pytestmark = pytest.mark.root
 PASSWORDS = {"red": 'Zitrone "x\\ {a} $b #', "blue": "Melone ü😀 und mehr"}
 KINDS = ("hash", "lmdb", "cdb", "texthash")
 MOST_STEPS = 60

@@ -16,7 +16,7 @@ from tests.support.postfix import ScratchPostfix
 from tests.support.relay import relay
 from tests.support.sink import Sink, authority_file, certificate
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_pause")]
+pytestmark = pytest.mark.root
 PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
 LOGIN: dict[str, Any] = {"default_login": "server@example.com", "default_password": PASSWORD}
 

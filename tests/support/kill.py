@@ -10,10 +10,10 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import dates, files
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
 
-from tests.support.postfix import ScratchPostfix, make_older
+from tests.support.postfix import ScratchPostfix
 from tests.support.relay import relay
 
 # Everything by which the module changes the host; it is killed just before one of these.
@@ -29,25 +29,27 @@ _COMMAND_STEPS = (
 )
 
 
-def killed_relay(postfix: ScratchPostfix, step: int, **options: Any) -> bool:
-    """Run the module and kill it before its `step`th change; return False when it had fewer and has ended by itself."""
+def killed_relay(postfix: ScratchPostfix, step: int, *, at_dates: bool = False, **options: Any) -> bool:
+    """Run the module and kill it before its `step`th change; return False when it had fewer and has ended by itself.
+
+    With `at_dates` only the dates that it gives to files count as changes.
+    """
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            _count_down(step)
+            _count_down(step, at_dates)
             code = relay(postfix, **options).exit_code
         finally:
             os._exit(code)
     _pid, status = os.waitpid(child, 0)
-    make_older(postfix.config_directory / "main.cf")
     if os.WIFSIGNALED(status):
         return True
     assert os.WEXITSTATUS(status) == 0, "the module has failed"
     return False
 
 
-def _count_down(steps: int) -> None:
+def _count_down(steps: int, at_dates: bool) -> None:
     left = steps
 
     def counted(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,7 +62,8 @@ def _count_down(steps: int) -> None:
 
         return wrapper
 
-    for name in _FILE_STEPS:
+    for name in () if at_dates else _FILE_STEPS:
         setattr(files, name, counted(getattr(files, name)))
-    for name in _COMMAND_STEPS:
+    dates.date_back = counted(dates.date_back)
+    for name in () if at_dates else _COMMAND_STEPS:
         setattr(Instance, name, counted(getattr(Instance, name)))

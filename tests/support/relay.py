@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
 
 from tests.support.module import ModuleRun, run_module
-from tests.support.postfix import ScratchPostfix, make_older
+from tests.support.postfix import ScratchPostfix
 
 #: As what the mail server of most tests logs in.
 LOGIN: dict[str, Any] = {"default_login": "server@example.com", "default_password": 'Zitrone "x\\ {a} $b # ü😀'}
@@ -23,21 +22,7 @@ LOGIN: dict[str, Any] = {"default_login": "server@example.com", "default_passwor
 def relay(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
     """Run the module on the scratch instance, with these options."""
     given = {"config_directory": str(postfix.config_directory), **options}
-    try:
-        return run_module("postfix_relay", given, check=check, diff=True)
-    finally:
-        make_older(postfix.config_directory / "main.cf")
-
-
-def spare_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Postfix take over the changes of a module that runs in this process without its pause."""
-    check = Instance.check
-
-    def check_at_once(instance: Instance) -> None:
-        make_older(Path(instance.config_directory, "main.cf"))
-        check(instance)
-
-    monkeypatch.setattr(Instance, "check", check_at_once)
+    return run_module("postfix_relay", given, check=check, diff=True)
 
 
 def collect_warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:

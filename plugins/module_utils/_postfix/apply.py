@@ -13,6 +13,7 @@ from typing import Optional
 
 from . import chroot, daemons, delivery_filter, files, maps, originals
 from .commands import Instance, PostfixError
+from .dates import dated_back
 from .originals import Originals, Remembered
 from .plan import Plan
 
@@ -129,7 +130,7 @@ def _undone_on_failure(instance: Instance, plan: Plan, outcome: Outcome) -> Iter
     except (PostfixError, OSError) as error:
         for name, content in before.items():
             if files.read(name) != content:
-                with files.kept_mode(name):
+                with files.kept_mode(name), dated_back(name):
                     files.replace(name, content, 0o644)
         if outcome.reloaded:
             instance.reload()

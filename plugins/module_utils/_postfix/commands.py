@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+from .dates import dated_back
+
 
 class PostfixError(Exception):
     """One sentence for the user: what is wrong and what to do."""
@@ -97,11 +99,13 @@ class Instance:
 
     def set_parameters(self, values: dict[str, str]) -> None:
         """Write parameters to main.cf in one step."""
-        self._change("-e", *(f"{name} = {value}" for name, value in sorted(values.items())))
+        with dated_back(self.path("main.cf")):
+            self._change("-e", *(f"{name} = {value}" for name, value in sorted(values.items())))
 
     def unset_parameters(self, names: Iterable[str]) -> None:
         """Take parameters out of main.cf, so that their defaults apply again."""
-        self._change("-X", *sorted(names))
+        with dated_back(self.path("main.cf")):
+            self._change("-X", *sorted(names))
 
     # master.cf
 

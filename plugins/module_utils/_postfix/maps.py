@@ -12,6 +12,7 @@ from typing import Optional
 
 from . import files
 from .commands import Instance, PostfixError
+from .dates import changed_at, date_back
 
 # What postmap appends to the name of the source; texthash is read without an index.
 INDEX_SUFFIXES: dict[str, Optional[str]] = {
@@ -103,6 +104,8 @@ def install(instance: Instance, table: Table, extra: Mapping[str, str]) -> None:
         if new_index:
             files.remove(new_index)
             instance.build_index(f"{table.kind}:{beside}")
+        else:
+            date_back(beside, changed_at(table.path))
         found = instance.lookup(f"{table.kind}:{beside}", entries)
         wrong = [key for key, value in table.entries.items() if (found or {}).get(key) != value]
         if wrong:

@@ -70,13 +70,9 @@ from typing import Any, Optional
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ..module_utils._names import InputError
-from ..plugin_utils._credentials import Credential, Credentials
+from ..plugin_utils._credentials import Credential
 from ..plugin_utils._secrets import register_secret
 from ..plugin_utils._store import Store, StoreError
-
-#: What this process has read already: decrypting takes long, and a host may use many credentials.
-_READ: dict[tuple[str, int, int, int], Credentials] = {}
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no types
@@ -92,12 +88,9 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no t
                 "The credential store is not named; set the variable spamexperts_credential_store to its path."
             )
         try:
-            credentials = self._read(str(path))
-            found = [credentials.get(str(name)) for name in terms]
+            found = Store(str(path), self._loader).find(map(str, terms))
         except StoreError as problem:
             raise AnsibleLookupError(str(problem)) from None
-        except InputError as problem:
-            raise AnsibleLookupError(f"Credential store {path}: {problem}.") from None
         register_secret(*(text for entry in found for text in (entry.current, entry.next)))
         part = 0 if self.get_option("part") == "login" else 1
         return [self._pair(entry)[part] for entry in found]
@@ -111,15 +104,3 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no t
         if not entry.rotating:
             raise AnsibleLookupError(f"The credential {entry.name} has no next password; stage one first.")
         return entry.next_login, entry.next
-
-    def _read(self, path: str) -> Credentials:
-        store = Store(path, self._loader)
-        try:
-            status = store.path.stat()
-        except OSError:
-            return store.read()  # says what is wrong
-        key = (str(store.path), status.st_ino, status.st_mtime_ns, status.st_size)
-        if key not in _READ:
-            _READ.clear()
-            _READ[key] = store.read()
-        return _READ[key]

@@ -11,19 +11,47 @@ import os
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Optional, cast
+from typing import Any, NamedTuple, Optional, cast
 
 from ..module_utils._files import sync_folder
 from ..module_utils._names import InputError
-from ._credentials import Credentials
+from ._credentials import Credential, Credentials
 from ._vault import Key, Vault, VaultError
 
 
 class StoreError(ValueError):
     """The store cannot be used; one sentence without a secret."""
+
+
+class _State(NamedTuple):
+    """What makes a file another one: each write replaces it, and a person's editor at least dates it anew."""
+
+    inode: tuple[int, int]
+    size: int
+    changed: tuple[int, int]
+    secrets: tuple[tuple[str, bytes], ...]
+
+    @classmethod
+    def of(cls, handle: int, vault: Vault) -> _State:
+        """The state of an open file, for a run with these vault passwords."""
+        status = os.fstat(handle)
+        changed = (status.st_mtime_ns, status.st_ctime_ns)
+        return cls((status.st_dev, status.st_ino), status.st_size, changed, vault.secrets)
+
+
+class _Known(NamedTuple):
+    """What a file has held, and its key."""
+
+    state: _State
+    credentials: Credentials
+    key: Key
+
+
+#: What this process has read already, as decrypting takes long, and a task may ask for many credentials.
+_READ: dict[Path, _Known] = {}
 
 
 class Store:
@@ -37,17 +65,38 @@ class Store:
 
     def read(self, *, missing: bool = False) -> Credentials:
         """What the store holds. With `missing`, a store that is not there yet is an empty one."""
+        with self._explained():
+            return Credentials(self._opened(missing=missing).entries)
+
+    def find(self, names: Iterable[str]) -> list[Credential]:
+        """Some credentials, without a look at the others."""
+        with self._explained():
+            opened = self._opened(missing=False)
+            return [opened.get(name) for name in names]
+
+    def _opened(self, *, missing: bool) -> Credentials:
+        """The credentials, for reading only: another caller in this process may get the same."""
+        vault = Vault(self._loader)
         try:
-            vault = Vault(self._loader)
-            try:
-                content = self.path.read_bytes()
-            except FileNotFoundError:
-                if not missing:
-                    raise
-                self._key = vault.key(self.vault_id)
-                return Credentials()
-            plain, self._key = vault.decrypt(content)
-            return Credentials.from_yaml(plain.decode("utf-8", "surrogateescape"))
+            with self.path.open("rb") as stream:
+                state = _State.of(stream.fileno(), vault)
+                known = _READ.get(self.path)
+                if known is None or known.state != state:
+                    plain, key = vault.decrypt(stream.read())
+                    found = Credentials.from_text(plain.decode("utf-8", "surrogateescape"))
+                    known = _READ[self.path] = _Known(state, found, key)
+        except FileNotFoundError:
+            if not missing:
+                raise
+            self._key = vault.key(self.vault_id)
+            return Credentials()
+        self._key = known.key
+        return known.credentials
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
         except (VaultError, InputError) as problem:
             raise StoreError(f"credential store {self.path}: {problem}.") from None
         except OSError as problem:
@@ -60,8 +109,9 @@ class Store:
 
     def write(self, credentials: Credentials) -> None:
         """Replace the file; after an error, or a kill at any moment, the old one is as it was. It was read before."""
-        plain = credentials.to_yaml().encode("utf-8", "surrogateescape")
+        plain = credentials.to_text().encode("utf-8", "surrogateescape")
         content = Vault(self._loader).encrypt(plain, cast(Key, self._key))
+        _READ.pop(self.path, None)
         try:
             self._replace(content)
         except OSError as problem:

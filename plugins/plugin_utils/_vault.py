@@ -37,6 +37,11 @@ class Vault:
         if not self._library.secrets:
             raise VaultError(f"this run has no vault password; {_HOW_TO}")
 
+    @property
+    def secrets(self) -> tuple[tuple[str, bytes], ...]:
+        """The vault ids and their passwords, to tell one run's from another's."""
+        return tuple((str(name), secret.bytes or b"") for name, secret in self._library.secrets)
+
     def key(self, vault_id: Optional[str]) -> Key:
         """The key for a new file: that of `vault_id`, or of Ansible's own setting, or the only one that there is."""
         secrets = self._library.secrets

@@ -27,6 +27,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _secrets
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credential, Credentials
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store, StoreError
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._vault import Vault
 
 from tests.support.action import Controller
 
@@ -284,6 +285,38 @@ def test_files_that_cannot_be_used(site: Site) -> None:
 # The file
 
 
+def test_a_store_in_yaml_is_read_and_becomes_json_with_its_next_change(site: Site) -> None:
+    site.write(
+        "# by hand\nformat: 1\ncredentials:\n  web:\n    login: web@example.com\n    current: the old password 1\n"
+    )
+    content = site.path.read_bytes()
+    assert site.lookup("web", part="login") == ["web@example.com"]
+    assert not site.change("present", "web")["changed"]
+    assert site.path.read_bytes() == content
+    assert site.change("present", "mail")["changed"]
+    plain = VaultLib([("any", VaultSecret(ONE[1].encode()))]).decrypt(site.path.read_bytes())
+    assert json.loads(plain)["credentials"]["web"] == {"login": "web@example.com", "current": OLD}
+
+
+def test_ansible_vault_shows_and_edits_it(site: Site) -> None:
+    site.change(credentials=[{"name": "web", "password": OLD}])
+    assert site.lookup("web") == [OLD]
+    password, editor = site.directory / "password", site.directory / "editor"
+    password.write_text(ONE[1] + "\n", encoding="utf-8")
+    # Somebody who thinks in YAML.
+    editor.write_text(f'#!/bin/sh\nsed -i \'s/"{OLD}"}}/"{OTHER}",}} # new/\' "$1"\n', encoding="utf-8")
+    editor.chmod(0o755)
+    command = [str(Path(sys.executable).with_name("ansible-vault"))]
+    options = ["--vault-id", f"dev@{password}", str(site.path)]
+    environment = {**os.environ, "EDITOR": str(editor)}
+    shown = subprocess.run([*command, "view", *options], env=environment, capture_output=True, text=True, check=True)
+    assert f'    "web": {{"login": "web", "current": "{OLD}"}}\n' in shown.stdout
+    subprocess.run([*command, "edit", *options], env=environment, capture_output=True, text=True, check=True)
+    assert site.lookup("web") == [OTHER]
+    assert site.change("present", "mail")["vault_id"] == "dev"
+    assert site.stored()["web"] == {"login": "web", "current": OTHER}
+
+
 def test_the_file_keeps_its_mode_and_a_link_stays_a_link(site: Site) -> None:
     site.change("present", "a")
     site.path.chmod(0o640)
@@ -481,13 +514,66 @@ def test_the_lookup_follows_the_rotation(site: Site) -> None:
     assert site.lookup("web", use="current", part="login") == ["old@example.com"]
 
 
-def test_the_lookup_decrypts_an_unchanged_file_once(site: Site) -> None:
+@pytest.fixture
+def decrypted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What has been decrypted."""
+    found: list[bytes] = []
+    decrypt = Vault.decrypt
+
+    def watched(vault: Vault, content: bytes) -> Any:
+        found.append(content)
+        return decrypt(vault, content)
+
+    monkeypatch.setattr(Vault, "decrypt", watched)
+    return found
+
+
+def test_a_process_decrypts_an_unchanged_file_once(site: Site, decrypted: list[bytes]) -> None:
+    site.change("present", "mail", credentials=[{"name": "web", "password": OLD}])
+    decrypted.clear()
+    for _task in (1, 2):
+        assert site.lookup("web", "web") == [OLD, OLD]
+        assert site.lookup("web", part="login") == ["web"]
+        assert not site.change(credentials=[{"name": "web", "login": "web"}])["changed"]
+    assert len(decrypted) == 1
+    other = Site(site.directory)
+    other.path = site.directory / "other.yml"
+    other.change(credentials=[{"name": "web", "password": OTHER}])
+    assert [other.lookup("web"), site.lookup("web"), other.lookup("web")] == [[OTHER], [OLD], [OTHER]]
+    assert len(decrypted) == 2, "two stores, each of them once"
+
+
+def test_what_was_changed_is_never_given_as_it_was(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.change(credentials=[{"name": "web", "password": OLD}])
+    assert site.lookup("web") == [OLD]
+    site.change(credentials=[{"name": "web", "password": OTHER}], update_password="always")
+    assert site.lookup("web") == [OTHER]
+    # Somebody else writes as many bytes into the same file, and dates it back.
+    before = site.path.stat()
+    site.path.write_bytes(VaultLib().encrypt(OLD, secret=VaultSecret(ONE[1].encode())).ljust(before.st_size, b"\n"))
+    os.utime(site.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(AnsibleLookupError, match="is not a credential store"):
+        site.lookup("web")
+
+
+def test_a_change_that_is_not_written_is_not_seen_by_anybody(site: Site) -> None:
+    site.change(credentials=[{"name": "web", "password": OLD}])
+    assert site.change(credentials=[{"name": "web", "password": OTHER}], update_password="always", check=True)[
+        "changed"
+    ]
+    assert site.lookup("web") == [OLD]
+    site.refusal("committed", "web", "nobody")
+    assert site.lookup("web") == [OLD]
+
+
+def test_what_was_read_with_one_vault_password_is_not_given_without_it(site: Site) -> None:
     site.change(credentials=[{"name": "web", "password": OLD}])
     assert site.lookup("web") == [OLD]
     site.controller = Controller(site.directory)
-    assert site.lookup("web") == [OLD], "this process has decrypted it already"
-    site.path.touch()
     with pytest.raises(AnsibleLookupError, match="no vault password"):
+        site.lookup("web")
+    site.controller = Controller(site.directory, [TWO])
+    with pytest.raises(AnsibleLookupError, match="none of this run's vault passwords opens it"):
         site.lookup("web")
 
 
@@ -523,7 +609,7 @@ def test_what_the_lookup_cannot_find(site: Site) -> None:
     with pytest.raises(AnsibleLookupError, match=re.escape(f"{site.path} cannot be read: No such file")):
         site.lookup("web")
     site.change("present", "a")
-    with pytest.raises(AnsibleLookupError, match=re.escape(f"Credential store {site.path}: it has no credential b;")):
+    with pytest.raises(AnsibleLookupError, match=re.escape(f"credential store {site.path}: it has no credential b;")):
         site.lookup("a", "b")
     with pytest.raises(AnsibleError, match="other"):
         site.lookup("a", part="other")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import dates, files
@@ -22,7 +22,7 @@ from tests.support.kill import killed_relay
 from tests.support.postfix import ScratchPostfix
 from tests.support.relay import LOGIN, relay, snapshot
 
-SMARTHOST = {"smarthost": "localhost"}
+SMARTHOST: dict[str, Any] = {"smarthost": "localhost"}
 KINDS = ("hash", "texthash")
 
 
@@ -33,14 +33,14 @@ def is_hot(path: Path) -> bool:
 
 
 @pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The programs that met a file for which they wait."""
     found: list[str] = []
     ask = Instance.ask
 
     def watched(instance: Instance, program: str, *arguments: str, stdin: str = "") -> Answer:
-        named = [argument.partition(":")[2] for argument in arguments if argument.startswith("texthash:")]
-        read = [Path(instance.config_directory, "main.cf"), *map(Path, named)]
+        tables = [argument.partition(":")[2] for argument in arguments if argument.startswith("texthash:")]
+        read = [Path(instance.config_directory, "main.cf"), *(Path(table) for table in tables)]
         found.extend(f"{program} {arguments}: {path}" for path in read if path.exists() and is_hot(path))
         return ask(instance, program, *arguments, stdin=stdin)
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._names import InputError
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credential, Credentials
@@ -52,21 +54,21 @@ def test_it_is_remembered_until_the_end_of_the_rotation(mark: str) -> None:
     assert store.stage("web", "", make, **{mark: True}) == "staged", "an emergency after all"
     assert store.stage("web", "", make) == "unchanged"
     store.switch("web")
-    again = Credentials.from_yaml(store.to_yaml())
+    again = Credentials.from_text(store.to_text())
     assert again.entries == store.entries
     assert again.get("web") == Credential(
         "web", "web", OLD, NEW, "web", switched=True, locked=mark == "locked", leaked=mark == "leaked"
     )
     assert again.commit("web") == "committed"
     assert again.get("web") == Credential("web", "web", NEW)
-    assert mark not in again.to_yaml()
+    assert mark not in again.to_text()
 
 
 def test_a_lock_is_forgotten_by_the_way_back_too() -> None:
     store = credentials(Credential("web", "web", OLD, NEW, "web", switched=True, locked=True))
     store.roll_back("web")
     assert not store.get("web").locked
-    assert "locked" not in store.to_yaml()
+    assert "locked" not in store.to_text()
 
 
 def test_a_password_that_is_out_never_comes_back() -> None:
@@ -128,22 +130,72 @@ def test_remove() -> None:
         store.get("web")
 
 
-def test_every_password_survives_the_file() -> None:
-    passwords = [
-        "quo'te\"back\\slash",
-        "{{ jinja }} {% x %}",
-        "ünï¢ode \U0001f511",
-        "yes",
-        "1234",
-        "# no comment",
-        "- a",
-        "x" * 500,
-        "~",
-    ]
-    store = credentials(*(Credential(f"n{i}", "l", text, text, "l", i % 2 == 0) for i, text in enumerate(passwords)))
-    again = Credentials.from_yaml(store.to_yaml())
+PASSWORDS = [
+    "quo'te\"back\\slash",
+    "{{ jinja }} {% x %}",
+    "ünï¢ode \U0001f511",
+    "yes",
+    "1234",
+    "# no comment",
+    "- a",
+    "x" * 500,
+    "~",
+    "what ends a line in YAML: \x85 \u2028 \u2029",
+    "what must not stand there: \x7f \x80 \ufeff \ufffe \x00 \t",
+    "\U000e0001",
+]
+#: libyaml does not take it.
+NO_TEXT = "bytes that are no UTF-8: \udce4"
+
+
+@pytest.mark.parametrize(
+    ("edited", "passwords"), [("", [*PASSWORDS, NO_TEXT]), ("# by hand\n", PASSWORDS)], ids=["as JSON", "as YAML"]
+)
+def test_every_password_survives_the_file(edited: str, passwords: list[str]) -> None:
+    names = [f"n{number}" for number in range(len(passwords))]
+    pairs = zip(names, passwords)
+    store = credentials(*(Credential(name, "l", text, text, "l", name > "n5") for name, text in pairs))
+    again = Credentials.from_text(edited + store.to_text())
     assert again.entries == store.entries
-    assert [again.get(f"n{i}").current for i in range(len(passwords))] == passwords
+    assert [again.get(name).current for name in names] == passwords
+
+
+def test_the_file_is_json_with_a_line_for_each_credential() -> None:
+    store = credentials(Credential("web", "web@example.com", OLD), Credential("a", "a", OLD, NEW, "b", switched=True))
+    text = store.to_text()
+    assert text.endswith(
+        """
+  "format": 1,
+  "credentials": {
+    "a": {"login": "a", "current": "old password 1", "next_login": "b", "next": "new password 2", "in_use": "next"},
+    "web": {"login": "web@example.com", "current": "old password 1"}
+  }
+}
+"""
+    )
+    assert json.loads(text)["format"] == 1
+    assert json.loads(credentials().to_text())["credentials"] == {}
+
+
+def test_what_a_person_may_do_to_json() -> None:
+    """A comment, a last comma, and a credential written as in YAML."""
+    text = credentials(Credential("web", "web", OLD)).to_text()
+    edited = text.replace("  }\n}", "    # Tuesday\n    ,db: {current: 'another password',},\n  }\n}")
+    assert edited != text
+    entries = Credentials.from_text(edited).entries
+    assert entries == {"web": Credential("web", "web", OLD), "db": Credential("db", "db", "another password")}
+
+
+def test_who_needs_one_credential_does_not_look_at_the_others() -> None:
+    store = Credentials.from_text("format: 1\ncredentials: {web: {current: abc}, db: {current: 1}}")
+    assert store.get("web").current == "abc"
+    for _time in (1, 2):
+        with pytest.raises(InputError, match="db has a value that is not a text"):
+            store.get("db")
+        with pytest.raises(InputError, match="db has a value that is not a text"):
+            print(store.entries)
+    with pytest.raises(InputError, match="it has no credential mail"):
+        store.get("mail")
 
 
 def test_nothing_shown_holds_a_password() -> None:
@@ -163,7 +215,7 @@ def test_nothing_shown_holds_a_password() -> None:
 
 
 def test_a_file_by_hand_needs_only_the_password() -> None:
-    store = Credentials.from_yaml("format: 1\ncredentials:\n  web@example.com:\n    current: abc\n")
+    store = Credentials.from_text("format: 1\ncredentials:\n  web@example.com:\n    current: abc\n")
     assert store.get("web@example.com") == Credential("web@example.com", "web@example.com", "abc")
 
 
@@ -179,10 +231,12 @@ def test_a_file_by_hand_needs_only_the_password() -> None:
             "web needs current, and may have current, in_use, leaked, locked, login, next, next_login; correct",
         ),
         ("format: 1\ncredentials: {web: {current: 'secret}", "not valid YAML in line 2"),
+        ('{"format": 1,\n "credentials": {"web": {"current": "secret}}}', "not valid JSON in line 2"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_broken_file_is_refused_without_quoting_it(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        Credentials.from_yaml(text)
+        print(Credentials.from_text(text).entries)
     assert "secret" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None

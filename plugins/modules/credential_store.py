@@ -13,8 +13,8 @@ version_added: 1.0.0
 description:
   - Keeps the credentials of outgoing users in one file on the controller, encrypted by ansible-vault with the vault
     password of this run. C(ansible-vault view) and C(ansible-vault edit) work with it. The text inside is JSON with a
-    line for each credential. A store in YAML, or one that a person has edited as YAML, is read as well, and becomes JSON
-    with its next change.
+    line for each credential. A store in YAML, or one that a person has edited as YAML, is read as well, and becomes
+    JSON with its next change.
   - Each credential has a name, a login and a password, and, while a rotation is under way, the next login and password.
   - Passwords come from the system's random number generator and never leave the file this way. The lookup
     P(smarthost.spamexperts.credential#lookup) reads them where they are needed.

@@ -67,6 +67,54 @@ def test_new_users_are_two_writes_each_without_logins_and_two_looks_at_each_doma
     assert counters["auths"] == 0
 
 
+WHOLE = {
+    "incoming": True,
+    "outgoing": True,
+    "archiving": True,
+    "destinations": ["mail.example.net"],
+    "abuse_contact": "abuse@example.com",
+}
+READ = dict.fromkeys(("domain/exists", "domain/getproducts", "domain/getroute", "domainadmincontact/get"), 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "written", "read_again"),
+    [
+        (WHOLE, ["domain/add", "domain/setproducts", "domainadmincontact/set"], {}),
+        ({}, ["domain/add"], {}),
+        ({"outgoing": False, "abuse_contact": "abuse@example.com"}, ["domain/add", "domainadmincontact/set"], {}),
+        # The products that are not given are sent as they are, and then it is seen that they have changed.
+        ({"outgoing": True}, ["domain/add", "domain/setproducts"], {"domain/getproducts": 2}),
+    ],
+)
+def test_of_a_new_domain_nothing_is_read_twice_but_what_was_set_in_between(
+    emulator: Emulator, options: dict[str, Any], written: list[str], read_again: dict[str, int]
+) -> None:
+    arguments = {**emulator.connection, "domain": "example.com", **options}
+    assert run_module("domain", arguments).changed
+    assert emulator.counters()["requests"] == {**READ, **dict.fromkeys(written, 1), **read_again}
+    assert sum(emulator.counters()["requests"].values()) <= 7
+    emulator.reset_counters()
+    assert not run_module("domain", arguments).changed
+    assert emulator.counters()["requests"] == READ
+
+
+@pytest.mark.parametrize(
+    ("options", "call", "shown_by"),
+    [
+        ({"outgoing": True}, "domain/setproducts", "domain/getproducts"),
+        ({"destinations": ["other.example.net"]}, "domain/edit", "domain/getroute"),
+        ({"abuse_contact": "abuse@example.com"}, "domainadmincontact/set", "domainadmincontact/get"),
+    ],
+)
+def test_of_a_domain_that_is_changed_only_the_change_is_looked_at(
+    emulator: Emulator, options: dict[str, Any], call: str, shown_by: str
+) -> None:
+    emulator.seed(domains=[{"name": "example.com", "outgoing": 0}])
+    assert run_module("domain", {**emulator.connection, "domain": "example.com", **options}).changed
+    assert emulator.counters()["requests"] == {**READ, call: 1, shown_by: 2}
+
+
 @pytest.mark.parametrize(
     ("module", "options"),
     [

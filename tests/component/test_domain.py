@@ -395,6 +395,39 @@ def test_a_lost_reply_of_a_change_or_removal_is_settled(full: Server, call: str,
     assert full.emulator.counters()["requests"][call] == 1 + repeated
 
 
+@pytest.mark.parametrize("call", ["domain/setproducts", "domainadmincontact/set", "domain/getroute"])
+def test_a_server_that_does_not_know_its_new_domain_at_once_is_waited_for(server: Server, call: str) -> None:
+    server.emulator.faults({"match": call, "kind": "body", "text": "ERROR: No such domain.\n", "times": 1})
+    run = server.run(**WHOLE)
+    assert not run.failed, run.message
+    assert run.result["domain"] == SHOWN
+    counts = server.emulator.counters()["requests"]
+    assert (counts[call], counts["domain/exists"]) == (2, 2)
+
+
+def test_what_adding_has_not_done_is_done_afterwards(server: Server) -> None:
+    other = '{"messages": {}, "result": ["other.example.net::25"]}'
+    server.emulator.faults({"match": "domain/getroute", "kind": "body", "text": other, "times": 1})
+    run = server.run(**WHOLE)
+    assert run.result["domain"] == SHOWN
+    assert server.calls() == ["domain/add", "domain/setproducts", "domainadmincontact/set", "domain/edit"]
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("new", [True, False])
+def test_what_was_accepted_and_is_not_shown_is_no_success(server: Server, new: bool) -> None:
+    if not new:
+        server.emulator.seed(domains=[{"name": "example.com", "outgoing": 0}])
+    server.emulator.faults(
+        {"match": "domain/setproducts", "kind": "body", "text": '{"messages": {}, "result": true}', "times": 1}
+    )
+    run = server.run(**WHOLE)
+    assert run.failed
+    assert run.changed
+    assert "does not show it after 0 seconds (domain/setproducts); check whether your account" in run.message
+    assert server.run(**WHOLE).result["domain"] == SHOWN
+
+
 def test_after_two_lost_replies_the_failure_says_so(server: Server) -> None:
     server.emulator.faults({"match": "domain/setproducts", "kind": "reset_before", "times": 2})
     run = server.run(**WHOLE)

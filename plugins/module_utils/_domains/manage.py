@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypeVar
 
 from .._api.client import ApiError, Client, ErrorKind
 from .._users.current import is_without_list, read_lists
@@ -21,6 +21,7 @@ from .domain import (
     GET_CONTACT,
     GET_PRODUCTS,
     GET_ROUTE,
+    PRODUCTS,
     Domain,
     Step,
     absent_result,
@@ -37,6 +38,11 @@ SETTLE_SECONDS = 10.0
 _REMOVALS_AT_ONCE = 4
 _NOT_HERE = (ErrorKind.NOT_YOURS, ErrorKind.NOT_FOUND)
 _NOT_OFFERED = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED)
+#: The call that shows what a call has set.
+_SHOWN_BY = {"domain/setproducts": GET_PRODUCTS, "domain/edit": GET_ROUTE, "domainadmincontact/set": GET_CONTACT}
+_PARTS = frozenset(_SHOWN_BY.values())
+
+Result = TypeVar("Result")
 
 
 class DomainError(Exception):
@@ -73,7 +79,7 @@ def read_domain(client: Client, wanted: Domain) -> Optional[Domain]:
 
     A part that this server does not show is left out, unless it is given in `wanted`. Raises ApiError.
     """
-    return _read_parts(client, wanted) if _exists(client, wanted.name) else None
+    return _read_parts(client, wanted, _PARTS, Domain(wanted.name)) if _exists(client, wanted.name) else None
 
 
 def _exists(client: Client, name: str) -> bool:
@@ -85,8 +91,12 @@ def _exists(client: Client, name: str) -> bool:
         return False
 
 
-def _read_parts(client: Client, wanted: Domain) -> Domain:
-    def read(call: str, parse: Callable[[object], Any], unknown: Any) -> Any:
+def _read_parts(client: Client, wanted: Domain, calls: Container[str], known: Domain) -> Domain:
+    """The domain as these calls show it; what none of them shows is as it is known."""
+
+    def read(call: str, parse: Callable[[object], Any], otherwise: Any, unknown: Any) -> Any:
+        if call not in calls:
+            return otherwise
         try:
             return parse(client.call(call, [("domain", wanted.name)], write=False).result)
         except ApiError as error:
@@ -96,9 +106,9 @@ def _read_parts(client: Client, wanted: Domain) -> Domain:
 
     return Domain(
         wanted.name,
-        read(GET_PRODUCTS, read_products, {}),
-        read(GET_ROUTE, read_destinations, None),
-        read(GET_CONTACT, read_contact, None),
+        read(GET_PRODUCTS, read_products, known.products, {}),
+        read(GET_ROUTE, read_destinations, known.destinations, None),
+        read(GET_CONTACT, read_contact, known.abuse_contact, None),
     )
 
 
@@ -121,19 +131,60 @@ class DomainManager:
             self.outcome.after = current.merged(self._wanted)
             self.outcome.changed = self.outcome.before is None or bool(plan(current, self._wanted))
             return
+        unread: frozenset[str] = frozenset()
         if current is None:
             self._add()
-            current = self._read()  # adding may have switched a product off
+            current = Domain(self._wanted.name, destinations=self._wanted.destinations)  # as it was added
+            unread = _PARTS
         self.outcome.after = current
-        steps = plan(current, self._wanted)
-        for step in steps:
-            self._send(step, partial(self._holds, step))
-        if steps and not _wait_until(self._settled):
-            parts = " and ".join(step.call for step in plan(self.outcome.after, self._wanted))
+        if 0 < len(self._wanted.products) < len(PRODUCTS) and GET_PRODUCTS in unread:
+            # Those that are not given are sent as they are; adding may have switched one off.
+            self._look({GET_PRODUCTS})
+            unread -= {GET_PRODUCTS}
+        missing = self._bring(unread)
+        if missing:
+            parts = " and ".join(step.call for step in missing)
             raise DomainError(
                 f"The server accepted everything for the domain {self._wanted}, but does not show it after "
                 f"{SETTLE_SECONDS:.0f} seconds ({parts}); check whether your account has this product, and run again."
             )
+
+    def _bring(self, unread: Set[str]) -> list[Step]:
+        """Set what differs; what the server then does not show, though it was sent.
+
+        Each part is read when it has been set, or if nobody has read it yet. What a new domain is then found not to
+        have, as adding has not done it, is set once more.
+        """
+        sent: set[str] = set()
+        steps = self._differences()
+        while steps or unread:
+            for step in steps:
+                self._once_shown(partial(self._send, step, partial(self._holds, step)))
+            sent |= {step.call for step in steps}
+            self._look({*unread, *(_SHOWN_BY[step.call] for step in steps)})
+            unread = frozenset()
+            steps = [step for step in self._differences() if step.call not in sent]
+        if self._differences():
+            _wait_until(self._settled)
+        return self._differences()
+
+    def _differences(self) -> list[Step]:
+        return plan(self.outcome.after or Domain(self._wanted.name), self._wanted)
+
+    def _look(self, calls: Container[str]) -> None:
+        """Read these parts, and keep the others as they were read."""
+        known = self.outcome.after or Domain(self._wanted.name)
+        self.outcome.after = self._once_shown(partial(_read_parts, self._client, self._wanted, calls, known))
+
+    def _once_shown(self, action: Callable[[], Result]) -> Result:
+        """Do it; where the server does not know its new domain yet, wait until it does and do it again."""
+        try:
+            return action()
+        except ApiError as error:
+            if self.outcome.before is not None or error.kind not in _NOT_HERE:
+                raise
+        self._wait_until_shown()
+        return action()
 
     def ensure_absent(self, methods: Methods, remove_users: bool, warn: Callable[[str], None]) -> None:
         """Remove the domain, with its outgoing users where told to. Raises DomainError, ApiError, MethodError."""
@@ -152,22 +203,23 @@ class DomainManager:
             self._remove_users(users or (), methods)
             self._remove(methods, remove_users)
 
-    def _read(self) -> Domain:
-        return _read_parts(self._client, self._wanted)
-
     def _holds(self, step: Step) -> bool:
-        return step.call not in {missing.call for missing in plan(self._read(), self._wanted)}
+        self._look({_SHOWN_BY[step.call]})
+        return step.call not in {missing.call for missing in self._differences()}
 
     def _settled(self) -> bool:
-        self.outcome.after = self._read()
-        return not plan(self.outcome.after, self._wanted)
+        self._look({_SHOWN_BY[step.call] for step in self._differences()})
+        return not self._differences()
 
     def _call(self, step: Step) -> None:
         self._client.call(step.call, step.parameters, write=True)
         self.outcome.changed = True
 
-    def _send(self, step: Step, done: Callable[[], bool], accept: Optional[ErrorKind] = None) -> None:
-        """Send a call. A lost reply is settled by a look, then by one repetition, which may answer `accept`."""
+    def _send(self, step: Step, done: Callable[[], bool], accept: Optional[ErrorKind] = None) -> bool:
+        """Send a call. A lost reply is settled by a look, then by one repetition, which may answer `accept`.
+
+        Whether the server has answered at once.
+        """
         try:
             self._call(step)
         except ApiError as error:
@@ -176,6 +228,8 @@ class DomainManager:
             self.outcome.changed = True  # as far as anybody knows
             if not done():
                 self._repeat(step, accept)
+            return False
+        return True
 
     def _repeat(self, step: Step, accept: Optional[ErrorKind]) -> None:
         try:
@@ -190,12 +244,18 @@ class DomainManager:
         name = self._wanted.name
         try:
             # After a lost reply, "already exists" may be our own doing: then the domain shows up as ours.
-            self._send(add_step(self._wanted), lambda: _exists(self._client, name), accept=ErrorKind.ALREADY_EXISTS)
+            answered = self._send(
+                add_step(self._wanted), lambda: _exists(self._client, name), accept=ErrorKind.ALREADY_EXISTS
+            )
         except ApiError as error:
             if error.kind is not ErrorKind.ALREADY_EXISTS:
                 raise
             raise DomainError(self._foreign()) from None
-        if not _wait_until(lambda: _exists(self._client, name)):
+        if not answered:
+            self._wait_until_shown()
+
+    def _wait_until_shown(self) -> None:
+        if not _wait_until(lambda: _exists(self._client, self._wanted.name)):
             raise DomainError(
                 f"The domain {self._wanted} was added, but the server does not show it in this account after "
                 f"{SETTLE_SECONDS:.0f} seconds; see whether it belongs to somebody else, or run again later."

@@ -36,7 +36,7 @@ SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all env
 PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: schema screenshot mutation help environment packages-demo packages-test demo live \
+.PHONY: check schema screenshot mutation help environment packages-demo packages-test demo live \
 	test test-unit test-component test-integration test-slow slow test-matrix coverage sanity units build importer audit docs \
 	lint lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog \
 	changelog release-check publish publish-github bench clean
@@ -66,6 +66,9 @@ live: environment  ## What a real account offers, reading only (SPAMEXPERTS_API_
 
 test: packages-test environment  ## Everything that must pass before a change lands
 	@tests/tools/all lint,test-unit,test-component+sanity coverage test-integration build
+
+check: environment  ## Before each commit: ruff, mypy, yamllint and the unit tests, in less than a minute and without root
+	@tests/tools/all --quiet lint-ruff,lint-format,lint-types,lint-yaml+test-unit
 
 lint: environment  ## ruff, mypy, shellcheck, yamllint, ansible-lint, antsibull-docs, changelog
 	@tests/tools/all --quiet lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks import create, fleet, logins, start, unchanged
+from benchmarks import create, fleet, growth, logins, start, unchanged
 from benchmarks.measure import BenchmarkError, Figure, SkippedError
 from tests import ROOT
 
@@ -28,6 +28,10 @@ ROWS: dict[str, Callable[[int], list[Figure]]] = {
     "B6": fleet.rotation_window,
     "B7": start.measure,
     "B8": fleet.rotation_growth,
+    "B9": growth.senders,
+    "B10": growth.first_apply,
+    "B11": growth.lookups,
+    "B12": growth.new_domain,
 }
 _REPORT = ROOT / "build" / "bench.json"
 

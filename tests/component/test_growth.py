@@ -190,6 +190,24 @@ def test_each_credential_costs_the_same(tmp_path: Path) -> None:
     check_growth(work)
 
 
+@pytest.mark.parametrize("senders_each", [True, False], ids=["senders", "domains"])
+def test_each_declared_sender_and_domain_costs_the_same(tmp_path: Path, senders_each: bool) -> None:
+    """Of one domain with many senders, and of many domains with one."""
+    controller = Controller(tmp_path)
+    controller.variables.update(OTHERS)
+
+    def work(count: int) -> object:
+        sender = {"username": "user", "password": "Correct-Horse-42"}
+        many = [{**sender, "username": f"user{number}"} for number in range(count)]
+        domains = [{"domain": f"customer{number}.example", "senders": [sender]} for number in range(count)]
+        given = [{"domain": "example.com", "senders": many}] if senders_each else domains
+        found = controller.run_action("declaration", {"path": str(tmp_path), "domains": given})
+        assert not found.get("failed"), found
+        return found
+
+    check_growth(work)
+
+
 class Compared(str):
     """A text that counts how often one is compared."""
 

@@ -86,7 +86,7 @@ class SimulatedPostfix:
             return self._postmap(arguments, stdin)
         if program == "postconf":
             return Answer(0, self._postconf(arguments), "")
-        return Answer(0, "", "")  # master -t: nothing runs
+        return Answer(0, "", "")
 
     def _postconf(self, arguments: list[str]) -> str:
         option, names = arguments[0], arguments[1:]
@@ -117,6 +117,12 @@ class SimulatedPostfix:
         entries = dict(line.split(" ", 1) for line in lines) if kind != "regexp" else {}
         found = [f"{key}\t{entries[key]}\n" for key in stdin.splitlines() if key in entries]
         return Answer(0 if found else 1, "".join(found), "")
+
+
+@pytest.fixture(autouse=True)
+def _stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing runs, which otherwise only root could know."""
+    monkeypatch.setattr(Instance, "is_running", lambda _: False)
 
 
 @pytest.fixture(autouse=True)

@@ -108,6 +108,18 @@ def test_a_lost_key_database(profile: Path) -> None:
     refuse(profile, "the saved logins have lost their key database key4.db")
 
 
+def test_a_lost_key_database_is_not_replaced_while_there_are_logins(profile: Path) -> None:
+    """Also where there is none of ours to read: the person may find it again."""
+    (profile / "key4.db").unlink()
+    refuse(profile, f"the saved logins have lost their key database key4.db; restore {profile}/key4.db from a backup")
+
+
+def test_a_damaged_backup_in_the_place_of_the_logins(profile: Path) -> None:
+    (profile / "logins.json").unlink()
+    (profile / "logins-backup.json").write_bytes(b"{ half")
+    refuse(profile, "logins-backup.json, from which Thunderbird would restore logins.json, is not the list of saved")
+
+
 def test_a_key_database_of_another_profile(profile: Path, tmp_path: Path) -> None:
     run(profile)
     shutil.copy(make_profile(tmp_path / "other") / "key4.db", profile / "key4.db")
@@ -139,12 +151,26 @@ def test_a_library_that_is_none(profile: Path, tmp_path: Path) -> None:
     refuse(profile, "was not found", nss_library=str(tmp_path / "libnss3.so"))
 
 
-@pytest.mark.parametrize("name", ["prefs.js", "logins.json"])
+@pytest.mark.parametrize("name", ["prefs.js", "logins.json", "key4.db", "cert9.db", ".parentlock"])
 def test_a_link_in_the_place_of_a_file(profile: Path, tmp_path: Path, name: str) -> None:
-    (tmp_path / "elsewhere").write_bytes((profile / name).read_bytes())
-    (profile / name).unlink()
+    (tmp_path / "elsewhere").touch()
+    if (profile / name).exists():
+        shutil.move(profile / name, tmp_path / "elsewhere")
     (profile / name).symlink_to(tmp_path / "elsewhere")
-    refuse(profile, f"{name} cannot be read: Too many levels of symbolic links")
+    says = f"{profile / name} is a link to {tmp_path / 'elsewhere'}; put the file itself in its place"
+    if name in {"prefs.js", "logins.json"}:
+        refuse(profile, says)
+    before = (tmp_path / "elsewhere").read_bytes()
+    done = run(profile)
+    assert says in done.message
+    assert (profile / name).is_symlink()
+    assert (tmp_path / "elsewhere").read_bytes() == before
+
+
+def test_a_link_to_nothing_in_the_place_of_a_file(profile: Path) -> None:
+    (profile / "logins.json").unlink()
+    (profile / "logins.json").symlink_to("gone.json")
+    refuse(profile, f"{profile}/logins.json is a link to gone.json; put the file itself in its place")
 
 
 def test_a_pipe_in_the_place_of_a_file(profile: Path) -> None:

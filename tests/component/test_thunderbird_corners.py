@@ -36,7 +36,9 @@ from tests.support.thunderbird_module import OTHER, OURS, OWN, PASSWORD, action,
 from tests.support.thunderbird_profile import (
     OWN_LOGIN,
     PROGRAM_LIBRARY,
+    SYSTEM_LIBRARY,
     in_use,
+    make_profile,
     passwords,
     snapshot,
 )
@@ -278,6 +280,36 @@ def test_a_library_whose_worker_is_not_the_one_beside_it(profile: Path, tmp_path
     done = run(profile, nss_library=f"{program}/libnss3.so")
     assert f"{program}/libsoftokn3.so cannot be loaded together with {program}/libnss3.so" in done.message
     assert snapshot(profile) == before
+
+
+@pytest.mark.parametrize("kind", [None, "a primary password", "an older library"])
+def test_a_profile_whose_certificates_were_removed(tmp_path: Path, kind: str | None) -> None:
+    """A usual remedy for certificates that are not trusted; Thunderbird makes a new file at its next start."""
+    primary: dict[str, Any] = {"primary_password": "primary secret"} if kind == "a primary password" else {}
+    library = SYSTEM_LIBRARY if kind else PROGRAM_LIBRARY
+    profile = make_profile(tmp_path / "profile", library=library, **primary)
+    (profile / "cert9.db").unlink()
+    before = snapshot(profile)
+    assert action(run(profile, check=True, **primary)) == "added"
+    assert snapshot(profile) == before
+    assert action(run(profile, **primary)) == "added"
+    assert passwords(profile, **primary) == {OWN: OWN_LOGIN["password"], OURS: PASSWORD}
+    (profile / "cert9.db").unlink()
+    before = snapshot(profile)
+    assert action(run(profile, **primary)) == "unchanged"
+    assert snapshot(profile) == before
+    assert action(run(profile, **primary, password=OTHER)) == "changed"
+    assert passwords(profile, **primary)[OURS] == OTHER
+
+
+@pytest.mark.parametrize(("left", "says"), [(("key4.db",), "key4.db cannot be opened"), ((), "")])
+def test_half_a_key_database_is_not_taken_for_a_missing_one(profile: Path, left: tuple[str, ...], says: str) -> None:
+    (profile / "cert9.db").unlink()
+    for name in left:
+        (profile / name).write_bytes(b"no database at all" * 100)
+    done = run(profile)
+    assert done.failed == bool(says)
+    assert says in done.message
 
 
 # Profiles

@@ -14,7 +14,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.install_hash import install_hash
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.installation import (
-    FLATPAK,
+    FLATPAKS,
     PACKAGE,
     SNAP,
     Installation,
@@ -88,9 +88,9 @@ def test_a_snap_goes_by_the_default_profile(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_installation_is_looked_at(tmp_path: Path) -> None:
-    for kind in (PACKAGE, SNAP, FLATPAK):
+    for kind in (PACKAGE, SNAP, *FLATPAKS):
         home_with(tmp_path, FIRST_START, "tp2xj57f.default", "6um0abt2.default-default", kind=kind)
-    assert len(profiles.find(tmp_path, every=False)) == 3
+    assert len(profiles.find(tmp_path, every=False)) == 5
 
 
 def test_without_an_installation_the_only_profile_with_preferences_counts(tmp_path: Path) -> None:
@@ -154,7 +154,8 @@ def test_a_new_profile_is_locked_to_the_installation(tmp_path: Path) -> None:
     assert new.registry == tmp_path / ".thunderbird/profiles.ini"
     assert new.registry_content.decode() == (
         f"[InstallFDC34C9F024745EB]\nDefault={name}\nLocked=1\n\n"
-        f"[Profile0]\nName=default-release\nIsRelative=1\nPath={name}\n\n[General]\nStartWithLastProfile=1\nVersion=2\n"
+        f"[Profile0]\nName=default-release\nIsRelative=1\nPath={name}\nDefault=1\n\n"
+        "[General]\nStartWithLastProfile=1\nVersion=2\n"
     )
 
 
@@ -163,7 +164,7 @@ def test_a_new_profile_for_a_snap_or_a_flatpak(tmp_path: Path) -> None:
     assert snap.directory.parent == tmp_path / "snap/thunderbird/common/.thunderbird"
     assert "Install" not in snap.registry_content.decode()
     assert "Default=1" in snap.registry_content.decode()
-    flatpak = profiles.new(tmp_path, [Installation(FLATPAK, Path("/var/lib/flatpak/thunderbird"))])
+    flatpak = profiles.new(tmp_path, [Installation(FLATPAKS[0], Path("/var/lib/flatpak/thunderbird"))])
     assert "[InstallBD520B11F73A6B64]" in flatpak.registry_content.decode()
 
 
@@ -213,5 +214,5 @@ def test_the_library_of_a_flatpak_that_used_the_profile_comes_first(tmp_path: Pa
         (tmp_path / name).mkdir()
         (tmp_path / name / "libnss3.so").touch()
     (tmp_path / "compatibility.ini").write_text("[Compatibility]\nLastPlatformDir=/app/lib/thunderbird\n")
-    installed = [Installation(PACKAGE, tmp_path / "package"), Installation(FLATPAK, tmp_path / "flatpak")]
+    installed = [Installation(PACKAGE, tmp_path / "package"), Installation(FLATPAKS[0], tmp_path / "flatpak")]
     assert libraries(tmp_path, "", installed)[0] == f"{tmp_path}/flatpak/libnss3.so"

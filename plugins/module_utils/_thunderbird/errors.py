@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 
 class ThunderbirdError(Exception):
     """A profile cannot be read or changed; the text is one sentence for the administrator and holds no secret."""
@@ -14,6 +17,9 @@ def sentence(error: Exception) -> str:
     """One sentence for the administrator; of an unforeseen one its kind and place, as its text may hold a secret."""
     if isinstance(error, ThunderbirdError):
         return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ELOOP and Path(error.filename or "").is_symlink():
+        # Reading its target would be easy, and writing would put a file in the link's place.
+        return f"{error.filename} is a link to {Path(error.filename).readlink()}; put the file itself in its place"
     if isinstance(error, OSError):
         return f"{error.filename or 'a file'} cannot be read or written: {error.strerror or type(error).__name__}"
     place = error.__traceback__

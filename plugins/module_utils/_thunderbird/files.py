@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -14,19 +15,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .._files import sync_folder
-from .errors import ThunderbirdError
+from .errors import ThunderbirdError, sentence
 
 STAGE_PREFIX = ".smarthost-spamexperts-"
 
 
-def read(path: Path) -> bytes | None:
-    """The content of a regular file, or None where there is none."""
+def read(path: Path, *, follow: bool = False) -> bytes | None:
+    """The content of a regular file, or None where there is none.
+
+    `follow`: through a link, which is right only for what is never written; home-manager makes links of such files.
+    """
     try:
         # Without waiting: a person could have put a named pipe there.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | (0 if follow else os.O_NOFOLLOW) | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ThunderbirdError(sentence(error)) from None
         raise ThunderbirdError(f"{path} cannot be read: {error.strerror}") from None
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -34,12 +40,24 @@ def read(path: Path) -> bytes | None:
         return file.read()
 
 
+def left_behind(directory: Path) -> list[Path]:
+    """What a run that was killed has left here: copies of what it replaced, and of what it was about to write."""
+    return [path for path in directory.glob(STAGE_PREFIX + "*") if path.is_dir() and not path.is_symlink()]
+
+
 @contextmanager
-def stage(directory: Path) -> Iterator[Path]:
-    """A new directory beside the files that are to be replaced; gone afterwards, as is one that a kill left behind."""
-    for old in directory.glob(STAGE_PREFIX + "*"):
+def stage(directory: Path, name: str = "") -> Iterator[Path]:
+    """A new directory beside the files that are to be replaced; gone afterwards, as is one that a kill left behind.
+
+    `name`: what it is called after the prefix, where somebody has to know it again.
+    """
+    for old in left_behind(directory):
         shutil.rmtree(old)
-    path = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=directory))
+    if name:
+        path = directory / (STAGE_PREFIX + name)
+        path.mkdir(mode=0o700)
+    else:
+        path = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=directory))
     try:
         yield path
     finally:

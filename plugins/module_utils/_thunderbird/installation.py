@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from .errors import ThunderbirdError
 from .install_hash import install_hash
 
 SYSTEM_LIBRARY = "libnss3.so"
+# The newest Thunderbird of which it was seen that it reads what is written here.
+NEWEST_TESTED = 153
 
 
 class Kind(NamedTuple):
@@ -36,16 +39,19 @@ PACKAGE = Kind(
     ("/usr/lib/thunderbird", "/usr/lib64/thunderbird", "/usr/local/lib/thunderbird", "/opt/thunderbird"),
 )
 SNAP = Kind("snap", "snap/thunderbird/common/.thunderbird", ("/snap/thunderbird/current/usr/lib/thunderbird",))
-FLATPAK = Kind(
-    "flatpak",
-    ".var/app/org.mozilla.Thunderbird/.thunderbird",
-    (
-        "/var/lib/flatpak/app/org.mozilla.Thunderbird/current/active/files/lib/thunderbird",
-        "~/.local/share/flatpak/app/org.mozilla.Thunderbird/current/active/files/lib/thunderbird",
-    ),
-    "/app/lib/thunderbird",
-)
-KINDS = (PACKAGE, SNAP, FLATPAK)
+
+
+def _flatpak(name: str) -> Kind:
+    directories = (
+        f"{place}/app/{name}/current/active/files/lib/thunderbird"
+        for place in ("/var/lib/flatpak", "~/.local/share/flatpak")
+    )
+    return Kind("flatpak", f".var/app/{name}/.thunderbird", tuple(directories), "/app/lib/thunderbird")
+
+
+# Their names until 2026, and since.
+FLATPAKS = tuple(map(_flatpak, ("org.mozilla.Thunderbird", "org.mozilla.thunderbird", "org.mozilla.thunderbird_esr")))
+KINDS = (PACKAGE, SNAP, *FLATPAKS)
 
 
 class Installation(NamedTuple):
@@ -83,8 +89,12 @@ def libraries(profile: Path, nss_library: str, installed: list[Installation]) ->
     if nss_library:
         return [nss_library]
     last = _last_program(profile)
-    # A flatpak sees itself under a path that is not the host's.
-    own = [item.directory for item in installed if last and item.kind.own_path == str(last)]
+    # A flatpak sees itself under a path that is not the host's, and all flatpaks under the same.
+    own = [
+        item.directory
+        for item in sorted(installed, key=lambda item: f"/{item.kind.root}/" not in str(profile))
+        if last and item.kind.own_path == str(last)
+    ]
     directories = [last, *own, *(item.directory for item in installed)]
     found = [
         str(directory / SYSTEM_LIBRARY) if (directory / SYSTEM_LIBRARY).exists() else SYSTEM_LIBRARY
@@ -94,10 +104,22 @@ def libraries(profile: Path, nss_library: str, installed: list[Installation]) ->
     return list(dict.fromkeys([*found, SYSTEM_LIBRARY]))
 
 
+def untested_version(profile: Path) -> str:
+    """The version of the Thunderbird that used the profile last, where it is newer than NEWEST_TESTED; else empty."""
+    version = _last_use(profile, "LastVersion").partition("_")[0]  # 153.8.0_20261120213735/20261120213735
+    major = re.match(r"[0-9]{1,9}", version)
+    return version if major and int(major.group()) > NEWEST_TESTED else ""
+
+
 def _last_program(profile: Path) -> Path | None:
+    directory = _last_use(profile, "LastPlatformDir")
+    return Path(directory) if directory else None
+
+
+def _last_use(profile: Path, name: str) -> str:
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read_string((files.read(profile / "compatibility.ini") or b"").decode())
-        return Path(parser["Compatibility"]["LastPlatformDir"])
+        parser.read_string((files.read(profile / "compatibility.ini", follow=True) or b"").decode())
+        return parser["Compatibility"][name]
     except (configparser.Error, KeyError, ValueError, ThunderbirdError):
-        return None
+        return ""

@@ -36,18 +36,19 @@ class LoginsFile:
     Raises ThunderbirdError where the content is not a list of logins that this code understands.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, *, backup: bool = False) -> None:
+        name = "logins-backup.json, from which Thunderbird would restore logins.json," if backup else "logins.json"
         try:
             self._text = content.decode("utf-8")
             self._scan()
         except (ValueError, IndexError, KeyError, TypeError, RecursionError):
             raise ThunderbirdError(
-                "logins.json is not the list of saved logins that Thunderbird writes; "
-                "restore it from logins-backup.json or a backup"
+                f"{name} is not the list of saved logins that Thunderbird writes; restore it from "
+                + ("a backup, or remove it if nothing in it is needed" if backup else "logins-backup.json or a backup")
             ) from None
         if self.version > NEWEST_VERSION:
             raise ThunderbirdError(
-                f"logins.json has format version {self.version} and this collection knows versions up to "
+                f"{name} has format version {self.version} and this collection knows versions up to "
                 f"{NEWEST_VERSION}; a newer release of the collection is needed"
             )
 

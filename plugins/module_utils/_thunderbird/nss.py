@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import base64
 import ctypes
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +21,8 @@ from . import child
 from .errors import ThunderbirdError
 
 # pkcs11.txt is left out: it names the directory that it was made in and may load smart card drivers.
-DATABASES = ("key4.db", "cert9.db")
+# In this order: a run that is killed between the two leaves what Thunderbird makes complete by itself.
+CERTIFICATE_DATABASE, KEY_DATABASE = DATABASES = ("cert9.db", "key4.db")
 CHILD_SECONDS = 60
 
 _READ_ONLY, _NO_MODULE_DATABASE, _NO_ROOT_CERTIFICATES = 0x1, 0x4, 0x10
@@ -60,17 +63,42 @@ def decrypt(profile: Path, keys: Keys, encrypted: Sequence[str]) -> list[str]:
 
     def work() -> list[str]:
         library = _Library(keys.libraries)
-        if not (profile / "key4.db").exists():
+        if not (profile / KEY_DATABASE).exists():
             if encrypted:
                 raise ThunderbirdError("the saved logins have lost their key database key4.db")
             return []
-        library.open(profile, read_only=True)
+        library.open(openable, read_only=True)
         if library.is_new() and not encrypted:
             return []
         library.log_in(keys.primary_password)
         return [library.decrypt(text) for text in encrypted]
 
-    return list(child.run(work, CHILD_SECONDS))
+    with _both_databases(profile, keys) as openable:
+        return list(child.run(work, CHILD_SECONDS))
+
+
+@contextmanager
+def _both_databases(profile: Path, keys: Keys) -> Iterator[Path]:
+    """A directory in which NSS can read the keys of `profile`.
+
+    NSS reads both databases or none, and people remove cert9.db to be rid of certificates; Thunderbird makes a new one
+    at its next start. In its absence this is a directory with an empty one, and a link to the keys: no copy.
+    """
+    if (profile / CERTIFICATE_DATABASE).exists() or not (profile / KEY_DATABASE).exists():
+        yield profile
+        return
+
+    def make() -> None:
+        library = _Library(keys.libraries)
+        library.open(Path(name), read_only=False)
+        library.close()
+
+    # Not in TMPDIR, which may be root's own; and in check mode the profile stays untouched.
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        child.run(make, CHILD_SECONDS)
+        (Path(name) / KEY_DATABASE).unlink()
+        (Path(name) / KEY_DATABASE).symlink_to(profile.resolve() / KEY_DATABASE)
+        yield Path(name)
 
 
 def encrypt(directory: Path, keys: Keys, plain: Sequence[str], *, aes: bool) -> list[str]:

@@ -28,7 +28,7 @@ def policies_file(program_directory: str) -> Path:
 
     Where both could be, a new system file would put the program's own out of action.
     """
-    if not SYSTEM_FILE.exists():
+    if not os.access(SYSTEM_FILE, os.F_OK):
         for installation in installations(program_directory, Path("/")):
             own = installation.directory / "distribution" / "policies.json"
             if installation.kind is PACKAGE and own.exists():

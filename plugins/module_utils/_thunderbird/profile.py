@@ -5,22 +5,25 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import files, lock, nss
+from . import files, lock, nss, overrides
 from .errors import ThunderbirdError
+from .installation import NEWEST_TESTED, untested_version
 from .logins import EMPTY, LoginsFile, milliseconds
 from .preferences import Preferences
 from .saved_login import LoginChange, LoginPlan, plan_gone, plan_saved
-from .server import OutgoingServer, SavedLogin, ServerEntry
+from .server import SERVERS, OutgoingServer, SavedLogin, ServerEntry
 
 PREFERENCES = "prefs.js"
 LOGINS = "logins.json"
 BACKUP = "logins-backup.json"
+# From 153 on Thunderbird has a second store of logins, logins.db, which is to take the place of logins.json. It copies
+# all of logins.json there at its next start where this is true (LoginManagerRustMirror.sys.mjs).
+COPY_LOGINS = "signon.rustMirror.migrationNeeded"
 
 
 class Wanted(NamedTuple):
@@ -50,39 +53,56 @@ def require(profile: Path) -> None:
         raise ThunderbirdError(f"{profile} is not a Thunderbird profile: it has neither prefs.js nor times.json")
 
 
-def edit(profile: Path, wanted: Wanted, keys: nss.Keys, *, wait_for_close: int, check: bool) -> Outcome:
+def edit(
+    profile: Path, wanted: Wanted, keys: nss.Keys, policies: overrides.Overrides, *, wait_for_close: int, check: bool
+) -> Outcome:
     """Plan and, unless `check`, write; a profile that is already as wanted may be in use.
 
     Raises ThunderbirdError or OSError; nothing is written then.
     """
-    plan = _Plan(profile, wanted, keys)
+    plan = _Plan(profile, wanted, keys, policies)
     if not plan.changed:
-        return plan.outcome()
+        return plan.outcome(() if check else _clean_up(profile))
     if check:
         holder = lock.user_of(profile)
         in_use = [f"{profile} is in use by {holder}: a real run waits {wait_for_close} s for it to close"]
         return plan.outcome(in_use if holder else [])
     with lock.held(profile, wait_for_close):
         # A Thunderbird that closed meanwhile has written its files once more.
-        plan = _Plan(profile, wanted, keys)
+        plan = _Plan(profile, wanted, keys, policies)
         if plan.changed:
             plan.write()
     return plan.outcome()
 
 
+def _clean_up(profile: Path) -> list[str]:
+    """Remove what a run that was killed has left; a warning where that has to wait."""
+    left = files.left_behind(profile)
+    if left:
+        try:
+            # Whoever holds the lock may be another run, at work in there.
+            with lock.held(profile, 0), files.stage(profile):
+                pass
+        except ThunderbirdError as error:
+            return [f"{left[0]} has copies of saved logins, left by an interrupted run, and stays for now: {error}"]
+    return []
+
+
 class _Plan:
     """The wanted content of the profile's files, from their present content."""
 
-    def __init__(self, profile: Path, wanted: Wanted, keys: nss.Keys) -> None:
+    def __init__(self, profile: Path, wanted: Wanted, keys: nss.Keys, policies: overrides.Overrides) -> None:
         self._profile = profile
         self._keys = keys
         self._original = files.read(profile / PREFERENCES) or b""
         self._preferences = Preferences(self._original)
-        self._logins = _logins(profile / LOGINS)
+        self._logins = _saved_logins(profile)
         self._warnings: list[str] = []
-        entry = ServerEntry(self._preferences, wanted.entry)
+        at_start = overrides.of_profile(profile, policies)
+        entry = ServerEntry(self._preferences, wanted.entry, str(at_start.defaults.get(SERVERS, "")))
         self._before = entry.describe()
-        self._login = self._plan_login(entry.saved_login, wanted)
+        ours = entry.saved_login
+        self._login = self._plan_login(ours, wanted)
         if wanted.server:
             entry.put(wanted.server)
             if wanted.default_server is not None:
@@ -91,19 +111,35 @@ class _Plan:
                 unknown = entry.set_identities(wanted.identities)
                 self._warnings += [f"{profile} has no identity with the address {address}" for address in unknown]
             entry.saved_login = self._login.ours
-            self._warnings += _reset_at_start(profile)
         else:
             entry.remove()
+        overrides.require_harmony(self._preferences, wanted.entry, at_start, wanted=wanted.server is not None)
+        # Also where a run was killed after it had changed the logins, and before what it remembers of them.
+        if self._login.changes or entry.saved_login != ours:
+            self._preferences.set(COPY_LOGINS, value=True)
         self._after = entry.describe()
         self._before["saved_password"] = self._login.before
         self._after["saved_password"] = self._login.after
 
     def _plan_login(self, ours: SavedLogin | None, wanted: Wanted) -> LoginPlan:
         if wanted.server and wanted.server.login:
+            version = untested_version(self._profile)
+            if version:
+                self._warnings.append(
+                    f"{self._profile} was last used by Thunderbird {version}, and tested is up to {NEWEST_TESTED}; see "
+                    "whether it sends without asking for the password, as a newer one may keep passwords elsewhere"
+                )
             return plan_saved(self._logins.logins, self._decrypt, wanted.server, wanted.password, ours=ours)
         return plan_gone(self._logins.logins, self._decrypt, ours)
 
     def _decrypt(self, encrypted: Sequence[str]) -> list[str]:
+        key_database = self._profile / nss.KEY_DATABASE
+        if self._logins.logins and not key_database.exists():
+            # With a new one in its place, they would stay unreadable also when it is found again.
+            raise ThunderbirdError(
+                f"the saved logins have lost their key database key4.db; restore {key_database} from a backup, or "
+                "remove logins.json and logins-backup.json, which nothing can read without it"
+            )
         return nss.decrypt(self._profile, self._keys, encrypted)
 
     @property
@@ -128,9 +164,10 @@ class _Plan:
             if self._preferences.content != self._original:
                 files.write(stage / PREFERENCES, self._preferences.content, like=self._profile / PREFERENCES)
                 # The preferences remember the login that is ours: before it comes, and until it is gone. So a run that
-                # is killed between two files leaves nothing that the next one would take for the person's own.
-                position = 0 if any(change.is_new for change in self._login.changes) else len(names)
-                names.insert(position, PREFERENCES)
+                # is killed between two files leaves nothing that the next one would take for the person's own. And of a
+                # new password, the next run would not know that it is to be copied.
+                first = all(change.is_new or change.is_new_password_only for change in self._login.changes)
+                names.insert(0 if first else len(names), PREFERENCES)
             files.move(names, stage, self._profile)
 
     def _stage_logins(self, stage: Path) -> list[str]:
@@ -152,12 +189,13 @@ class _Plan:
                     shutil.move(str(stage / "keys" / name), str(stage / name))
                     names.append(name)
         self._apply(encrypted)
-        files.write(stage / LOGINS, self._logins.content, like=self._profile / LOGINS)
-        names.append(LOGINS)
         backup = self._backup()
         if backup is not None:
             files.write(stage / BACKUP, backup, like=self._profile / BACKUP)
             names.append(BACKUP)
+        # After the backup: the next run looks no further than here for what is still to be done.
+        files.write(stage / LOGINS, self._logins.content, like=self._profile / LOGINS)
+        names.append(LOGINS)
         return names
 
     def _apply(self, encrypted: list[str]) -> None:
@@ -192,7 +230,8 @@ class _Plan:
         stays = {change.guid for change in self._login.changes if change.is_new_password_only}
         gone = {change.guid for change in self._login.changes} - stays
         try:
-            backup = _logins(self._profile / BACKUP)
+            content = files.read(self._profile / BACKUP)
+            backup = LoginsFile(EMPTY if content is None else content)
         except ThunderbirdError:
             return None
         stale = [login["guid"] for login in backup.logins if login["guid"] in gone]
@@ -201,14 +240,14 @@ class _Plan:
         return backup.content if stale else None
 
 
-def _reset_at_start(profile: Path) -> list[str]:
-    """A warning where user.js, which Thunderbird reads at each start, has a list of servers of its own."""
-    path = profile / "user.js"
-    if not re.search(rb"""^\s*user_pref\(\s*["']mail\.smtpservers["']""", files.read(path) or b"", re.MULTILINE):
-        return []
-    return [f"{path} sets mail.smtpservers, so each start of Thunderbird drops this outgoing server; take the line out"]
+def _saved_logins(profile: Path) -> LoginsFile:
+    """The logins that Thunderbird would have after its next start.
 
-
-def _logins(path: Path) -> LoginsFile:
-    content = files.read(path)
-    return LoginsFile(EMPTY if content is None else content)
+    In every save it moves logins.json to logins-backup.json, and then the new one into its place. Where it was ended in
+    between, it starts from the backup (JSONFile.sys.mjs), which a logins.json of ours alone would have it overwrite.
+    """
+    content = files.read(profile / LOGINS)
+    if content is not None:
+        return LoginsFile(content)
+    backup = files.read(profile / BACKUP)
+    return LoginsFile(EMPTY) if backup is None else LoginsFile(backup, backup=True)

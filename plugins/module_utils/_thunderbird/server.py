@@ -20,8 +20,8 @@ from .preferences import Preferences
 ENCRYPTIONS = {"starttls": 2, "tls": 3}
 AUTHENTICATION_METHODS = {"password": 3, "none": 1}
 
-_SERVERS = "mail.smtpservers"
-_DEFAULT = "mail.smtp.defaultserver"
+SERVERS = "mail.smtpservers"
+DEFAULT_SERVER = "mail.smtp.defaultserver"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FOREIGN_ENTRY = re.compile(r"(default|smtp\d*|ews\d*|graph\d*)")
 
@@ -98,11 +98,12 @@ def validate_entry(entry: str) -> None:
 
 
 class ServerEntry:
-    """Our entry in one profile's preferences."""
+    """Our entry in one profile's preferences; `default_servers`: the list of entries where the profile has none."""
 
-    def __init__(self, preferences: Preferences, entry: str) -> None:
+    def __init__(self, preferences: Preferences, entry: str, default_servers: str = "") -> None:
         self.preferences = preferences
         self.entry = entry
+        self._default_servers = default_servers
         self._memory = f"smarthost.spamexperts.{entry}."
 
     def current(self) -> OutgoingServer | None:
@@ -153,14 +154,14 @@ class ServerEntry:
         self.preferences.set(branch + "description", server.description)
         entries = self._entries()
         if self.entry not in entries:
-            self.preferences.set(_SERVERS, ",".join([*entries, self.entry]))
+            self.preferences.set(SERVERS, ",".join([*entries, self.entry]))
 
     def set_default(self, wanted: bool) -> None:
         """Make our entry the default server, or give the place back."""
         if wanted and not self._is_default():
-            self._take(_DEFAULT, "default_server")
+            self._take(DEFAULT_SERVER, "default_server")
         elif not wanted and self._is_default():
-            self._give_back(_DEFAULT, "default_server")
+            self._give_back(DEFAULT_SERVER, "default_server")
 
     def set_identities(self, addresses: list[str]) -> list[str]:
         """Let exactly these identities use our entry; returns the addresses that the profile has no identity for."""
@@ -179,7 +180,8 @@ class ServerEntry:
         entries = self._entries()
         if self.entry in entries:
             entries.remove(self.entry)
-            self._put(_SERVERS, ",".join(entries) or None)
+            servers = ",".join(entries)
+            self._put(SERVERS, None if servers == self._default_servers else servers)
         self.set_default(wanted=False)
         for name in self.preferences.names("mail.identity."):
             match = re.fullmatch(r"mail\.identity\.([^.]+)\.smtpServer", name)
@@ -201,7 +203,9 @@ class ServerEntry:
         )
 
     def _entries(self) -> list[str]:
-        return [entry for entry in self.preferences.text(_SERVERS).split(",") if entry]
+        given = self.preferences.get(SERVERS)
+        servers = self.preferences.text(SERVERS) if given is not None else self._default_servers
+        return [entry for entry in servers.split(",") if entry]
 
     def _identities(self) -> dict[str, str]:
         """Identity -> address in lower case, of the identities that an account has."""
@@ -214,7 +218,7 @@ class ServerEntry:
         return found
 
     def _is_default(self) -> bool:
-        return self.preferences.text(_DEFAULT) == self.entry
+        return self.preferences.text(DEFAULT_SERVER) == self.entry
 
     def _uses_ours(self, identity: str) -> bool:
         return self.preferences.text(f"mail.identity.{identity}.smtpServer") == self.entry

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import files, profile, profiles
+from . import files, overrides, policies, profile, profiles
 from .child import Owner, run_as
 from .errors import ThunderbirdError, sentence
-from .installation import Installation, installations, libraries
+from .installation import FLATPAKS, Installation, installations, libraries
 from .nss import Keys
 
 # People, not system accounts; as login.defs of every distribution has it.
@@ -80,6 +80,8 @@ def edit_person(name: str, edit: Edit, *, every: bool, create: bool) -> list[Res
     def work() -> list[Result]:
         if not home.is_dir():
             raise ThunderbirdError(f"the home directory {home} is not there")
+        if not edit.check:
+            profiles.clean_up(home)
         installed = installations(edit.program_directory, home)
         paths = profiles.find(home, every=every)
         if not paths and create and edit.wanted.server:
@@ -90,8 +92,11 @@ def edit_person(name: str, edit: Edit, *, every: bool, create: bool) -> list[Res
 
 
 def _edit(path: Path, installed: list[Installation], edit: Edit) -> Result:
+    # A flatpak does not see the policies of the host.
+    in_flatpak = any(f"/{kind.root}/" in str(path) for kind in FLATPAKS)
+    managed = overrides.of_policies(None if in_flatpak else policies.policies_file(edit.program_directory))
     keys = edit.keys(path, installed)
-    outcome = profile.edit(path, edit.wanted, keys, wait_for_close=edit.wait_for_close, check=edit.check)
+    outcome = profile.edit(path, edit.wanted, keys, managed, wait_for_close=edit.wait_for_close, check=edit.check)
     return outcome._asdict()
 
 
@@ -100,17 +105,28 @@ def _create(home: Path, installed: list[Installation], edit: Edit) -> Result:
     result: Result = {"created": True}
     if edit.check:
         return {**_edit(new.directory, installed, edit), **result, "path": None}
-    made = [path for path in (new.directory, *new.directory.parents) if not path.exists()]
-    new.directory.mkdir(mode=0o700, parents=True)
+    root = new.directory.parent
+    made = [path for path in (root, *root.parents) if not path.exists()]
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        result.update(_edit(new.directory, installed, edit))
-        with files.stage(new.registry.parent) as stage:
+        # The stage is called after the profile, so that after a kill `clean_up` knows what nothing has named yet.
+        with files.stage(root, new.directory.name) as stage:
+            whole = stage / new.directory.name
+            whole.mkdir(mode=0o700)
+            result.update(_edit(whole, installed, edit))
             files.write(stage / new.registry.name, new.registry_content, like=new.registry)
-            files.move([new.registry.name], stage, new.registry.parent)
+            whole.rename(new.directory)
+            try:
+                files.move([new.registry.name], stage, root)
+            except BaseException:
+                shutil.rmtree(new.directory)
+                raise
     except BaseException:
-        shutil.rmtree(made[-1])
+        for path in made:
+            path.rmdir()
         raise
-    return {**result, "path": str(new.directory)}
+    warnings = [text.replace(str(whole), str(new.directory)) for text in result["warnings"]]
+    return {**result, "warnings": warnings, "path": str(new.directory)}
 
 
 def _attempt(name: str, path: Path | None, work: Callable[[], Result]) -> Result:

@@ -101,7 +101,7 @@ test-unit: environment  ## Pure logic
 	@$(STAGE) unit $(PYTEST) $(PARALLEL) tests/unit $(COVERED)
 
 test-component: environment  ## Modules in this process against the emulator
-	@$(STAGE) component $(PYTEST) $(PARALLEL) tests/component $(COVERED)
+	@$(STAGE) component $(PYTEST) $(PARALLEL) -m "not slow" tests/component $(COVERED)
 
 coverage: environment  ## What unit and component tests together have run of plugins/ (after both)
 	@$(STAGE) coverage sh -c 'coverage combine --keep --quiet $(BUILD)/coverage/test-* && coverage report'

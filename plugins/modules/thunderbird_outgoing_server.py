@@ -18,6 +18,10 @@ description:
   - The password is saved in the same way as Thunderbird does it, with the NSS library of the Thunderbird that uses the
     profile. Whether it has to change is decided by decrypting what is there.
   - A profile is never written while Thunderbird uses it. A profile that is already as wanted may be in use.
+  - A profile is refused where its C(user.js) or a policy sets C(mail.smtpservers), C(mail.smtp.defaultserver) or the
+    C(smtpServer) of an identity to something else, as the next start of Thunderbird would undo the server and people
+    could no longer send. Name O(entry) there as well.
+  - A run that is killed loses nothing; the next one finishes it, and removes what it has left.
   - Every profile is read and written with the rights of its owner. To configure other people's profiles, run the module
     as root.
   - Works on Linux, with Thunderbird from a package, an archive, a snap or a flatpak. The latter two keep their library
@@ -30,7 +34,8 @@ options:
     description:
       - With V(present) the server is there as described.
       - With V(absent) everything that this module has added for O(entry) is gone, and what it had taken the place of is
-        back. A profile that was created stays, as it may hold mail by now. A password that the person had already saved
+        back. A profile that was created stays, as it may hold mail by now, and so does the preference that has
+        Thunderbird copy the saved logins into its newer store. A password that the person had already saved
         for the same host and login stays, too.
     type: str
     choices:
@@ -64,6 +69,7 @@ options:
     description:
       - Whether a person who has never started Thunderbird gets a profile, which their Thunderbird will use from its
         first start on. It has the outgoing server, but no account yet.
+      - No profile is made where any kind of Thunderbird has one already.
       - The default is V(true) with O(users) and V(false) with O(all_users).
     type: bool
   entry:
@@ -138,6 +144,7 @@ notes:
   - A password is encrypted with 3DES, which every Thunderbird reads, unless the profile already has one that is
     encrypted with AES, as newer ones write it (153 does, 140 does not). An older Thunderbird that meets a single AES
     entry shows no password at all.
+  - Tested with Thunderbird 140 and 153. For a profile that a newer one has used there is a warning.
   - Two servers on the same host with the same login share one saved password. That is how Thunderbird stores it.
   - For a smarthost whose certificate is signed by a private authority, see
     M(smarthost.spamexperts.thunderbird_certificate_authority).

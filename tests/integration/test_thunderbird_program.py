@@ -25,17 +25,16 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird
 
 from tests.support.display import Display
 from tests.support.emulator import Emulator
-from tests.support.module import ModuleRun, run_module
+from tests.support.module import run_module
 from tests.support.preferences import read_preferences
 from tests.support.thunderbird import PROGRAM_DIRECTORY, Thunderbird
 from tests.support.thunderbird_module import action
 from tests.support.thunderbird_profile import KNOWS_AES, SYSTEM_LIBRARY, make_profile, read_logins, snapshot
 from tests.support.thunderbird_settings import take_picture
+from tests.support.thunderbird_smarthost import ALICE, LOGIN, PASSWORD, arrived, run, set_password
 
 pytestmark = pytest.mark.skipif(not PROGRAM_DIRECTORY.exists(), reason="Thunderbird is not installed")
 
-ALICE, LOGIN = "alice@example.org", "info@example.com"
-PASSWORD = "Quo\"te back\\slash ' Ümläut 😀"
 ROTATED = 'New \\"one" für 📧'
 PRIMARY = "primary secret"
 OWN_PASSWORD = 'Alice\'s "own"'
@@ -110,33 +109,12 @@ def smarthost(emulator: Emulator) -> Emulator:
     return emulator
 
 
-def set_password(emulator: Emulator, password: str) -> None:
-    emulator.control("seed", {"domains": [{"domain": "example.com"}]})
-    emulator.control("seed", {"users": [{"domain": "example.com", "username": "info", "password": password}]})
-
-
-def run(emulator: Emulator, *, check: bool = False, **options: Any) -> ModuleRun:
-    arguments = {
-        "smarthost": emulator.smtp_host,
-        "smarthost_port": emulator.smtp_port,
-        "login": LOGIN,
-        "password": PASSWORD,
-        **options,
-    }
-    return run_module("thunderbird_outgoing_server", arguments, check=check)
-
-
 def unchanged(emulator: Emulator, *roots: Path, **options: Any) -> None:
     """A further run, real or not, changes nothing and touches nothing."""
     before = snapshot(*roots)
     for check in (True, False):
         assert action(run(emulator, check=check, **options)) == "unchanged"
     assert snapshot(*roots) == before
-
-
-def arrived(emulator: Emulator) -> list[tuple[str | None, bool, str, str]]:
-    """Login, TLS, sender and subject of every mail."""
-    return [(mail["login"], mail["tls"], mail["mail_from"], mail["subject"]) for mail in emulator.mails()]
 
 
 @contextmanager
@@ -269,6 +247,8 @@ def test_somebody_who_has_never_started_thunderbird(
     assert [path.name for path in profile.parent.iterdir() if (path / "prefs.js").exists()] == [profile.name]
     assert set(registry.split()) <= set((profile.parent / "profiles.ini").read_text().split())
     unchanged(smarthost, profile, users=["bob"])
+    # A distribution may set this, so that Thunderbird looks at nothing but Default=1.
+    monkeypatch.setenv("MOZ_LEGACY_PROFILES", "1")
     rotated_and_taken_away(
         smarthost, partial(Thunderbird, profile, home=home, choose_profile=True), "bob@example.com", users=["bob"]
     )

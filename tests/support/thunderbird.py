@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -59,6 +59,17 @@ LOGINS_SCRIPT = """
 const logins = await Services.logins.getAllLogins();
 return logins.map(login => ({origin: login.origin, realm: login.httpRealm, username: login.username,
   password: login.password, guid: login.QueryInterface(Ci.nsILoginMetaInfo).guid}));
+"""
+
+# The store that is to take the place of logins.json.
+COPIED_LOGINS_SCRIPT = """
+const {LoginManagerRustStorage} = ChromeUtils.importESModule("resource://gre/modules/storage-rust.sys.mjs");
+const {setTimeout} = ChromeUtils.importESModule("resource://gre/modules/Timer.sys.mjs");
+const storage = new LoginManagerRustStorage();
+await storage.initialize();
+for (let attempt = 0; attempt < 200 && Services.prefs.getBoolPref("signon.rustMirror.migrationNeeded"); attempt++)
+  await new Promise(resolve => setTimeout(resolve, 50));
+return (await storage.getAllLogins()).map(login => [login.username, login.password]);
 """
 
 ACCOUNT_SCRIPT = """
@@ -134,17 +145,20 @@ class Thunderbird:
         *,
         home: Path,
         choose_profile: bool = False,
+        user_preferences: Mapping[str, str | bool] | None = None,
         display: str | None = None,
         wrapper: Sequence[str] = (),
     ) -> None:
         """Prepare a start.
 
         `choose_profile`: let Thunderbird choose by profiles.ini of `home`, which must lead it to `profile`.
+        `user_preferences`: what else stands in the profile's user.js.
         `wrapper`: a command that runs the program, for namespaces.
         """
         self.profile = profile
         self.home = home
         self.choose_profile = choose_profile
+        self.user_preferences = dict(user_preferences or {})
         self.display = display
         self.wrapper = list(wrapper)
         self._socket: socket.socket | None = None
@@ -184,7 +198,8 @@ class Thunderbird:
             command += ["--profile", str(self.profile)]
         self._port_file = self.profile / "MarionetteActivePort"
         self._port_file.unlink(missing_ok=True)
-        lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in DRIVER_PREFERENCES.items()]
+        preferences = {**DRIVER_PREFERENCES, **self.user_preferences}
+        lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items()]
         (self.profile / "user.js").write_text("".join(lines))
         self._log = (self.home / "thunderbird.log").open("ab")
         self.process = subprocess.Popen(
@@ -251,6 +266,10 @@ class Thunderbird:
     def logins(self) -> list[dict[str, str]]:
         """Every saved login with its password in clear."""
         return list(self.script(LOGINS_SCRIPT))
+
+    def copied_logins(self) -> dict[str, str]:
+        """Name -> password of what it has copied into logins.db, once that is done; since 153."""
+        return dict(self.script(COPIED_LOGINS_SCRIPT))
 
     def add_account(self, address: str, own_server: str = "", own_password: str = "") -> str:
         """An account with one identity, and with its own outgoing server where one is named; returns the identity."""

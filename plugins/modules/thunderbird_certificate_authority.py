@@ -100,8 +100,10 @@ def main() -> None:
         target = Path(os.path.realpath(path))  # a link stays one
         before = files.read(target)
         after = policies.merge(before, module.params["path"], present=present)
-        if after != before and not module.check_mode:
-            policies.replace(target, after)
+        if not module.check_mode:
+            files.clean_up(target.parent)  # what a run that was killed has left
+            if after != before:
+                policies.replace(target, after)
     except (ThunderbirdError, OSError) as error:
         module.fail_json(msg=sentence(error))
     difference = {

@@ -12,15 +12,17 @@ import re
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.profile import COPY_LOGINS
 
-from tests.support.module import ModuleRun
+from tests.support.module import ModuleRun, run_module
 from tests.support.thunderbird_module import OTHER, OURS, OWN, PASSWORD, absent, action, run, warned
 from tests.support.thunderbird_profile import OWN_LOGIN, PROGRAM_LIBRARY, in_use, passwords, preferences_of, snapshot
 
@@ -178,6 +180,30 @@ def test_every_step_of_a_new_profile(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert not run(None, users=["dave"], **then).changed, number
         assert snapshot(home) == seen
     assert number > 15
+
+
+def test_every_step_of_an_authority_for_everybody() -> None:
+    """Whatever the mask of the process: what is made stays readable for everybody."""
+    mask = os.umask(0o077)
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            Path(name).chmod(0o755)
+            trustme.CA().cert_pem.write_to_path(f"{name}/ca.pem")
+            Path(name, "ca.pem").chmod(0o644)
+            number, killed = 0, True
+            while killed:
+                number += 1
+                file = Path(name, str(number), "policies", "policies.json")
+                wanted = {"path": f"{name}/ca.pem", "policies_path": str(file)}
+                name_authority = partial(run_module, "thunderbird_certificate_authority", wanted)
+                killed = killed_before(number, name_authority)
+                assert not name_authority().failed
+                assert list(file.parent.iterdir()) == [file], number
+                modes = [path.stat().st_mode & 0o777 for path in (file, file.parent, file.parent.parent)]
+                assert modes == [0o644, 0o755, 0o755], number
+    finally:
+        os.umask(mask)
+    assert number > 6
 
 
 def person(home: Path) -> pwd.struct_passwd:

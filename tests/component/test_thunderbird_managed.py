@@ -186,7 +186,6 @@ def test_of_two_profiles_the_one_that_was_used_later_is_not_passed_over(home: Pa
         ("140.12.0_1/1", False),
         ("154.0_20270101000000/20270101000000", True),
         ("1000.1b2_1/1", True),
-        ("", False),
         ("x.y", False),
     ],
 )
@@ -194,8 +193,19 @@ def test_a_thunderbird_that_is_newer_than_what_was_tested_is_warned_of(
     profile: Path, version: str, warns: bool
 ) -> None:
     (profile / "compatibility.ini").write_text(f"[Compatibility]\nLastVersion={version}\n")
-    shown = f"{profile} was last used by Thunderbird {version.partition('_')[0]}, and tested is up to 153; see whether"
+    shown = f"{profile} is used by Thunderbird {version.partition('_')[0]}, and tested is up to 153; see whether"
     done = run(profile)
     assert action(done) == "added"
     assert warned(done, shown) == warns
-    assert not warned(absent(profile), "was last used by")
+    assert not warned(absent(profile), "is used by")
+
+
+@pytest.mark.parametrize("version", ["153.8.0", "154.0"])
+def test_a_profile_that_nobody_has_used_goes_by_the_program_that_will(home: Path, tmp_path: Path, version: str) -> None:
+    program = tmp_path / "program"
+    program.mkdir()
+    (program / "application.ini").write_text(f"[App]\nVersion={version}\n")
+    done = run(None, users=["dave"], program_directory=str(program), nss_library=PROGRAM_LIBRARY)
+    made = done.result["profiles"][0]
+    assert made["created"]
+    assert warned(done, f"{made['path']} is used by Thunderbird 154.0") == (version == "154.0")

@@ -45,14 +45,19 @@ def left_behind(directory: Path) -> list[Path]:
     return [path for path in directory.glob(STAGE_PREFIX + "*") if path.is_dir() and not path.is_symlink()]
 
 
+def clean_up(directory: Path) -> None:
+    """Remove that."""
+    for old in left_behind(directory):
+        shutil.rmtree(old)
+
+
 @contextmanager
 def stage(directory: Path, name: str = "") -> Iterator[Path]:
     """A new directory beside the files that are to be replaced; gone afterwards, as is one that a kill left behind.
 
     `name`: what it is called after the prefix, where somebody has to know it again.
     """
-    for old in left_behind(directory):
-        shutil.rmtree(old)
+    clean_up(directory)
     if name:
         path = directory / (STAGE_PREFIX + name)
         path.mkdir(mode=0o700)

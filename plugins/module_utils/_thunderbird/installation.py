@@ -104,22 +104,28 @@ def libraries(profile: Path, nss_library: str, installed: list[Installation]) ->
     return list(dict.fromkeys([*found, SYSTEM_LIBRARY]))
 
 
-def untested_version(profile: Path) -> str:
-    """The version of the Thunderbird that used the profile last, where it is newer than NEWEST_TESTED; else empty."""
-    version = _last_use(profile, "LastVersion").partition("_")[0]  # 153.8.0_20261120213735/20261120213735
+def untested_version(profile: Path, installed: list[Installation]) -> str:
+    """The version of the Thunderbird that used the profile last, where it is newer than NEWEST_TESTED; else empty.
+
+    Of a profile that none has used, it is the version of the one that will.
+    """
+    version = _member(profile / "compatibility.ini", "Compatibility", "LastVersion")
+    if not version and installed:
+        version = _member(installed[0].directory / "application.ini", "App", "Version")
+    version = version.partition("_")[0]  # 153.8.0_20261120213735/20261120213735
     major = re.match(r"[0-9]{1,9}", version)
     return version if major and int(major.group()) > NEWEST_TESTED else ""
 
 
 def _last_program(profile: Path) -> Path | None:
-    directory = _last_use(profile, "LastPlatformDir")
+    directory = _member(profile / "compatibility.ini", "Compatibility", "LastPlatformDir")
     return Path(directory) if directory else None
 
 
-def _last_use(profile: Path, name: str) -> str:
+def _member(path: Path, section: str, name: str) -> str:
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read_string((files.read(profile / "compatibility.ini", follow=True) or b"").decode())
-        return parser["Compatibility"][name]
+        parser.read_string((files.read(path, follow=True) or b"").decode())
+        return parser[section][name]
     except (configparser.Error, KeyError, ValueError, ThunderbirdError):
         return ""

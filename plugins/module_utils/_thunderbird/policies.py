@@ -97,10 +97,11 @@ def replace(path: Path, content: bytes | None) -> None:
     if content is None:
         path.unlink()
         return
-    for parent in reversed(path.parents):
-        if not parent.exists():
-            parent.mkdir()
-            parent.chmod(0o755)
+    mask = os.umask(0o022)  # and no chmod afterwards, which a kill could forestall for ever
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    finally:
+        os.umask(mask)
     with files.stage(path.parent) as stage:
         files.write(stage / path.name, content)
         (stage / path.name).chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644)

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from . import files, lock, nss, overrides
 from .errors import ThunderbirdError
-from .installation import NEWEST_TESTED, untested_version
 from .logins import EMPTY, LoginsFile, milliseconds
 from .preferences import Preferences
 from .saved_login import LoginChange, LoginPlan, plan_gone, plan_saved
@@ -81,8 +80,8 @@ def _clean_up(profile: Path) -> list[str]:
     if left:
         try:
             # Whoever holds the lock may be another run, at work in there.
-            with lock.held(profile, 0), files.stage(profile):
-                pass
+            with lock.held(profile, 0):
+                files.clean_up(profile)
         except ThunderbirdError as error:
             return [f"{left[0]} has copies of saved logins, left by an interrupted run, and stays for now: {error}"]
     return []
@@ -123,12 +122,6 @@ class _Plan:
 
     def _plan_login(self, ours: SavedLogin | None, wanted: Wanted) -> LoginPlan:
         if wanted.server and wanted.server.login:
-            version = untested_version(self._profile)
-            if version:
-                self._warnings.append(
-                    f"{self._profile} was last used by Thunderbird {version}, and tested is up to {NEWEST_TESTED}; see "
-                    "whether it sends without asking for the password, as a newer one may keep passwords elsewhere"
-                )
             return plan_saved(self._logins.logins, self._decrypt, wanted.server, wanted.password, ours=ours)
         return plan_gone(self._logins.logins, self._decrypt, ours)
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from . import files, overrides, policies, profile, profiles
 from .child import Owner, run_as
 from .errors import ThunderbirdError, sentence
-from .installation import FLATPAKS, Installation, installations, libraries
+from .installation import FLATPAKS, NEWEST_TESTED, Installation, installations, libraries, untested_version
 from .nss import Keys
 
 # People, not system accounts; as login.defs of every distribution has it.
@@ -97,6 +97,12 @@ def _edit(path: Path, installed: list[Installation], edit: Edit) -> Result:
     managed = overrides.of_policies(None if in_flatpak else policies.policies_file(edit.program_directory))
     keys = edit.keys(path, installed)
     outcome = profile.edit(path, edit.wanted, keys, managed, wait_for_close=edit.wait_for_close, check=edit.check)
+    version = untested_version(path, installed)
+    if version and edit.wanted.server and edit.wanted.server.login:
+        outcome.warnings.append(
+            f"{path} is used by Thunderbird {version}, and tested is up to {NEWEST_TESTED}; see whether it sends "
+            "without asking for the password, as a newer one may keep passwords elsewhere"
+        )
     return outcome._asdict()
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import base64
 import errno
-import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Optional
 
@@ -145,13 +145,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
     ) -> dict[str, Any]:
         """Write what was accepted and is not in the store yet; what became of each."""
         store = Store(params["path"], self._loader, params["vault_id"])
-        if self._task.check_mode:
+        run, check = store.this_run(), self._task.check_mode
+        if check:
+            store.check_lock(run)
+        with nullcontext() if check else store.locked(run):
             credentials, shown = self._sorted(store, pairs, proofs)
-        else:
-            with store.locked(os.getppid()):
-                credentials, shown = self._sorted(store, pairs, proofs)
-                if any(entry["action"] == "created" for entry in shown):
-                    store.write(credentials)
+            if any(entry["action"] == "created" for entry in shown):
+                store.write(credentials, check=check)
         return {"changed": any(entry["action"] == "created" for entry in shown), "credentials": shown}
 
     @staticmethod

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
@@ -76,20 +75,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
 
     def _manage(self, params: Mapping[str, Any]) -> dict[str, Any]:
         store = Store(params["path"], self._loader, params["vault_id"])
-        if self._task.check_mode:
-            return self._change(store, params, write=False)
         if not params["credentials"] and params["hold"] is None:
-            return self._change(store, params, write=False)
-        run = os.getppid()  # the process of ansible-playbook; this one is gone after the task
+            return self._change(store, params)
+        run = store.this_run()
+        if self._task.check_mode:
+            store.check_lock(run)
+            return self._change(store, params)
         with store.locked(run):
-            result = self._change(store, params, write=True)
             if params["hold"]:
-                store.hold(run)
-            elif params["hold"] is False:
+                store.hold(run)  # a store that cannot be kept is not changed
+            result = self._change(store, params)
+            if params["hold"] is False:
                 store.release()
         return result
 
-    def _change(self, store: Store, params: Mapping[str, Any], *, write: bool) -> dict[str, Any]:
+    def _change(self, store: Store, params: Mapping[str, Any]) -> dict[str, Any]:
         entries = params["credentials"]
         credentials = store.read(missing=params["state"] in ("present", "absent"))
         before = {name: entry.to_result() for name, entry in credentials.entries.items()}
@@ -98,8 +98,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         changed = any(action != _credentials.UNCHANGED for action in actions.values())
         for entry in credentials.entries.values():
             register_secret(entry.current, entry.next)
-        if changed and write:
-            store.write(credentials)
+        if changed:
+            store.write(credentials, check=self._task.check_mode)
         shown = [
             {
                 **(credentials.entries[name].to_result() if name in credentials.entries else {"name": name}),

@@ -19,7 +19,7 @@ description:
   - Passwords come from the system's random number generator and never leave the file this way. The lookup
     P(smarthost.spamexperts.credential#lookup) reads them where they are needed.
   - The file is replaced as a whole, so a kill or a full disk at any moment leaves the old one as it was. It keeps its
-    vault id, mode and owner.
+    vault id, mode and owner. Check mode takes the space that it needs for a moment, so it says where it has none.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:

@@ -9,7 +9,6 @@ import fcntl
 import json
 import os
 import socket
-import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +18,11 @@ from typing import Any, NamedTuple, Optional, cast
 from ..module_utils._files import sync_folder
 from ..module_utils._names import InputError
 from ._credentials import Credential, Credentials
+from ._run import RunGoneError, is_running, start_of, this_run
 from ._vault import Key, Vault, VaultError
+
+#: Bytes: a name of a host has 255 at most.
+_LONGEST_MARK = 4096
 
 
 class StoreError(ValueError):
@@ -58,7 +61,7 @@ class Store:
     """One file. `vault_id` is for a new file; an existing one keeps its own."""
 
     def __init__(self, path: str, loader: Any, vault_id: Optional[str] = None) -> None:
-        self.path = Path(os.path.realpath(Path(path).expanduser()))
+        self.path = Path(os.path.realpath(os.path.expanduser(path)))  # noqa: PTH111 - Path's own raises for a ~ that is nobody's
         self.vault_id = vault_id or ""
         self._loader = loader
         self._key: Optional[Key] = None
@@ -107,16 +110,31 @@ class Store:
         """The vault id of the file that was read, or will be written."""
         return self._key.vault_id if self._key else ""
 
-    def write(self, credentials: Credentials) -> None:
-        """Replace the file; after an error, or a kill at any moment, the old one is as it was. It was read before."""
+    def write(self, credentials: Credentials, *, check: bool = False) -> None:
+        """Replace the file; after an error, or a kill at any moment, the old one is as it was. It was read before.
+
+        With `check`, only find out whether that would work. The space is really taken, by a file without a name.
+        """
         plain = credentials.to_text().encode("utf-8", "surrogateescape")
         content = Vault(self._loader).encrypt(plain, cast(Key, self._key))
+        self.this_run()
         _READ.pop(self.path, None)
         try:
+            if check:
+                with tempfile.TemporaryFile(dir=self.path.parent) as stream:
+                    stream.write(content)
+                return
             self._replace(content)
         except OSError as problem:
             raise StoreError(
                 f"credential store {self.path} cannot be written: {problem.strerror}; it is as it was before."
+            ) from None
+        try:
+            sync_folder(self.path.parent)
+        except OSError as problem:
+            raise StoreError(
+                f"credential store {self.path} was written, but a loss of power may undo that, as its folder cannot be "
+                f"synchronised: {problem.strerror}; mend that disk, and run again."
             ) from None
 
     def _replace(self, content: bytes) -> None:
@@ -135,7 +153,6 @@ class Store:
         except BaseException:
             Path(temporary).unlink()
             raise
-        sync_folder(self.path.parent)
 
     # One at a time
 
@@ -144,36 +161,89 @@ class Store:
         """The file that is locked for the moment of a change, and names the run that keeps the store for itself."""
         return self.path.with_name(f".{self.path.name}.lock")
 
+    def this_run(self) -> int:
+        """The process id of this run of Ansible. Raises StoreError where it was killed, as nothing is written then."""
+        try:
+            return this_run()
+        except RunGoneError as problem:
+            raise StoreError(f"credential store {self.path} is not changed, as {problem}.") from None
+
     @contextmanager
     def locked(self, run: int) -> Iterator[None]:
         """Nobody else changes the store meanwhile. `run` is the process id of this run of Ansible.
 
-        Raises StoreError where another run, which still lives, keeps the store for itself.
+        Raises StoreError where another run, which still lives, keeps the store for itself, or where this one has ended.
         """
-        try:
-            handle = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as problem:
-            raise StoreError(f"credential store {self.path} cannot be locked: {problem.strerror}.") from None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            self._refuse_other(run)
+        with self._lock_file(os.O_RDWR | os.O_CREAT) as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            except OSError as problem:
+                raise self._lock_error("locked", problem) from None
+            self._refuse_other(handle, run)
+            self.this_run()
             yield
+
+    def check_lock(self, run: int) -> None:
+        """Raise the error that `locked` would raise; leaves no trace."""
+        try:
+            with self._lock_file(os.O_RDWR) as handle:
+                self._refuse_other(handle, run)
+        except FileNotFoundError:
+            try:
+                tempfile.TemporaryFile(dir=self.path.parent).close()
+            except OSError as problem:
+                raise self._lock_error("locked", problem) from None
+
+    @contextmanager
+    def _lock_file(self, flags: int) -> Iterator[int]:
+        try:
+            handle = os.open(self.lock_path, flags | os.O_CLOEXEC, 0o600)
+        except OSError as problem:
+            if isinstance(problem, FileNotFoundError) and not flags & os.O_CREAT:
+                raise
+            raise self._lock_error("locked", problem) from None
+        try:
+            yield handle
         finally:
             os.close(handle)
 
     def hold(self, run: int) -> None:
-        """Keep the store for this run until it ends; call it while `locked`."""
-        mark = {"host": socket.gethostname(), "process": run, "started": _start_of(run)}
-        self.lock_path.write_text(json.dumps(mark) + "\n", encoding="utf-8")
+        """Keep the store for this run until it ends; call it while `locked`, and before anything is written."""
+        mark = {"host": socket.gethostname(), "process": run, "started": start_of(run)}
+        self.this_run()  # so the start is that of this run, and not empty because it has ended
+        try:
+            self._mark(json.dumps(mark) + "\n")
+        except OSError as problem:
+            raise self._lock_error("kept for this run", problem) from None
 
     def release(self) -> None:
         """Let other runs have the store; call it while `locked`."""
-        self.lock_path.write_text("", encoding="utf-8")
-
-    def _refuse_other(self, run: int) -> None:
         try:
-            mark = json.loads(self.lock_path.read_text(encoding="utf-8"))
+            self._mark("")
+        except OSError as problem:
+            raise StoreError(
+                f"credential store {self.path} cannot be given back: {problem.strerror} ({self.lock_path}); other runs "
+                "can have it when this one has ended."
+            ) from None
+
+    def _mark(self, line: str) -> None:
+        """Write over the line from before. It stands in the very file that is locked, so that is not replaced."""
+        with self.lock_path.open("r+b") as file:
+            file.write(line.encode())
+            file.truncate()
+
+    def _lock_error(self, wish: str, problem: OSError) -> StoreError:
+        return StoreError(
+            f"credential store {self.path} cannot be {wish}: {problem.strerror} ({self.lock_path}); it is as it was "
+            "before."
+        )
+
+    def _refuse_other(self, handle: int, run: int) -> None:
+        try:
+            mark = json.loads(os.pread(handle, _LONGEST_MARK, 0))
             host, process, started = str(mark["host"]), int(mark["process"]), str(mark["started"])
+        except OSError as problem:
+            raise self._lock_error("locked", problem) from None
         except (ValueError, KeyError, TypeError):
             return  # nobody, or a line that a kill cut off before its run did anything
         if host != socket.gethostname():
@@ -181,35 +251,8 @@ class Store:
                 f"credential store {self.path} is kept by a run on {host} (process {process}); wait until it has "
                 f"ended. If it is gone for good, remove {self.lock_path} and run again."
             )
-        if process != run and _runs(process, started):
+        if process > 0 and process != run and is_running(process, started):
             raise StoreError(
-                f"credential store {self.path} is kept by another run (process {process}); wait until it has ended."
+                f"credential store {self.path} is kept by another run (process {process}); wait until it has ended. "
+                f"If that process is no run of Ansible, remove {self.lock_path} and run again."
             )
-
-
-def _runs(process: int, started: str) -> bool:
-    """Whether the process that was started then still runs; where nobody can tell its start, any with its id does."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # it is somebody else's
-    return _start_of(process) in (started, "") or not started
-
-
-def _start_of(process: int) -> str:
-    """When the process was started, so that a later one with the same id is not taken for it; empty if nobody can tell.
-
-    The same in every environment: not in local time, nor in words of a language.
-    """
-    with suppress(OSError):
-        # The name in brackets may hold anything; after it come field 3 and on, and field 22 is the start.
-        # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
-        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
-    command = ["ps", "-o", "lstart=", "-p", str(process)]  # macOS and the BSDs
-    with suppress(OSError):
-        environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C"}
-        shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        return shown.stdout.strip()
-    return ""

@@ -203,7 +203,7 @@ def test_a_store_that_another_run_keeps_is_refused(site: Site) -> None:
             message = site.refusal(csv=site.csv(PASSWORDS))
         finally:
             other.kill()
-    assert message.endswith(f"is kept by another run (process {other.pid}); wait until it has ended.")
+    assert f"is kept by another run (process {other.pid}); wait until it has ended." in message
     assert not site.store.exists()
 
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
+import multiprocessing
 import os
 import re
 import resource
@@ -17,6 +19,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,7 +27,7 @@ import yaml
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleLookupError
 from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _secrets
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _secrets, _store
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._credentials import Credential, Credentials
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store, StoreError
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._vault import Vault
@@ -352,12 +355,116 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(site: Site) -> None:
     assert sorted(path.name for path in site.directory.iterdir()) == [".store.yml.lock", "store.yml"]
 
 
+def test_check_mode_says_that_it_could_not_be_written(site: Site) -> None:
+    site.change("present", "a")
+    before = {path: path.read_bytes() for path in site.directory.iterdir()}
+    with largest_file(200):
+        message = site.refusal("present", "b", check=True)
+        assert not site.change("present", "a", check=True)["changed"]
+    assert message == f"credential store {site.path} cannot be written: File too large; it is as it was before."
+    site.lock.unlink()
+    assert site.change("present", "b", check=True, hold=True)["changed"]
+    before.pop(site.lock)
+    assert {path: path.read_bytes() for path in site.directory.iterdir()} == before
+
+
+def test_a_store_that_cannot_be_kept_is_not_changed(site: Site) -> None:
+    site.change("present", "a")
+    content = site.path.read_bytes()
+    with largest_file(0):
+        assert site.refusal("present", "b", hold=True) == (
+            f"credential store {site.path} cannot be kept for this run: File too large ({site.lock}); it is as it was "
+            "before."
+        )
+    assert (site.path.read_bytes(), site.lock.read_bytes()) == (content, b"")
+
+
+def test_a_store_that_cannot_be_given_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.change("present", "a", hold=True)
+
+    def refuse(store: Store, line: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Store, "_mark", refuse)
+    assert site.refusal(hold=False) == (
+        f"credential store {site.path} cannot be given back: Read-only file system ({site.lock}); other runs can have "
+        "it when this one has ended."
+    )
+
+
+@pytest.mark.parametrize("function", ["flock", "pread"])
+def test_a_file_system_without_locks(site: Site, monkeypatch: pytest.MonkeyPatch, function: str) -> None:
+    """As NFS where its lock daemon does not run."""
+
+    def refuse(*_arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl if function == "flock" else os, function, refuse)
+    assert site.refusal("present", "a") == (
+        f"credential store {site.path} cannot be locked: No locks available ({site.lock}); it is as it was before."
+    )
+
+
+def test_a_folder_that_cannot_be_synchronised(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store is replaced by then, so nothing may say that it is as before."""
+
+    def refuse(_folder: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(_store, "sync_folder", refuse)
+    assert site.refusal("present", "a") == (
+        f"credential store {site.path} was written, but a loss of power may undo that, as its folder cannot be "
+        "synchronised: Input/output error; mend that disk, and run again."
+    )
+    assert list(site.stored()) == ["a"]
+
+
+def test_a_home_that_nobody_has(site: Site) -> None:
+    site.path = Path("~nobody-of-this-name/store.yml")
+    assert "~nobody-of-this-name/store.yml cannot be read: No such file or directory" in site.refusal("staged")
+
+
 def test_a_directory_that_is_not_there(site: Site) -> None:
     site.path = site.directory / "missing" / "store.yml"
-    assert site.refusal("present", "a") == f"credential store {site.path} cannot be locked: No such file or directory."
+    for check in (False, True):
+        assert site.refusal("present", "a", check=check) == (
+            f"credential store {site.path} cannot be locked: No such file or directory "
+            f"({site.path.parent}/.store.yml.lock); it is as it was before."
+        )
 
 
 # One run at a time
+
+
+def test_a_run_that_was_killed_meanwhile_changes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real kill is in the integration tests."""
+    site.change("present", "a")
+    content = site.path.read_bytes()
+    gone = SimpleNamespace(pid=os.getppid() + 1)
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: gone)
+    run = f"this run of Ansible (process {gone.pid})"
+    expected = f"credential store {site.path} is not changed, as {run} was killed meanwhile."
+    assert site.refusal("present", "b") == expected
+    store = Store(str(site.path), site.controller.loader)
+    with pytest.raises(StoreError, match=re.escape(expected)), store.locked(gone.pid):
+        pass
+    with pytest.raises(StoreError, match=re.escape(expected)):
+        store.hold(gone.pid)
+    credentials = store.read()
+    with pytest.raises(StoreError, match=re.escape(expected)):
+        store.write(credentials)
+    assert (site.path.read_bytes(), site.lock.read_bytes()) == (content, b"")
+
+
+def test_the_process_of_a_task_names_its_run(site: Site) -> None:
+    def work() -> None:
+        site.change("present", "a", hold=True)
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    assert json.loads(site.lock.read_text(encoding="utf-8"))["process"] == os.getpid()
 
 
 @pytest.fixture
@@ -370,7 +477,7 @@ def other_run() -> Iterator[subprocess.Popen[bytes]]:
 def test_hold_and_release(site: Site) -> None:
     site.change("present", "a", hold=True)
     mark = json.loads(site.lock.read_text(encoding="utf-8"))
-    assert (mark["host"], mark["process"]) == (socket.gethostname(), os.getppid())
+    assert (mark["host"], mark["process"]) == (socket.gethostname(), os.getpid())
     assert mark["started"]
     assert site.change("present", "b")["changed"], "the run that holds the store may change it"
     assert json.loads(site.lock.read_text(encoding="utf-8")) == mark
@@ -383,9 +490,11 @@ def test_another_run_is_refused_until_it_ends(site: Site, other_run: subprocess.
     store = Store(str(site.path), site.controller.loader)
     with store.locked(other_run.pid):
         store.hold(other_run.pid)
-    assert site.refusal("present", "b") == (
-        f"credential store {site.path} is kept by another run (process {other_run.pid}); wait until it has ended."
-    )
+    for check in (False, True):
+        assert site.refusal("present", "b", check=check) == (
+            f"credential store {site.path} is kept by another run (process {other_run.pid}); wait until it has ended. "
+            f"If that process is no run of Ansible, remove {site.lock} and run again."
+        )
     assert list(site.stored()) == ["a"]
     other_run.kill()
     other_run.wait()
@@ -468,7 +577,17 @@ def test_a_run_on_another_controller(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", '{"host": "here", "pro', '{"host": "here"}', "[]", '{"host": "h", "process": []}']
+    "line",
+    [
+        "",
+        '{"host": "here", "pro',
+        '{"host": "here"}',
+        "[]",
+        '{"host": "h", "process": []}',
+        *(f'{{"host": "{socket.gethostname()}", "process": {number}, "started": ""}}' for number in (0, -1, 10**30)),
+        '{"host": "h", "process": 1, "started": ""}\n": 1, "started": ""}\n',
+        "\0" * 5000,
+    ],
 )
 def test_a_line_that_a_kill_cut_off_holds_nothing(site: Site, line: str) -> None:
     site.lock.write_text(line, encoding="utf-8")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -13,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.interrupted import descendants
+from tests.support.interrupted import InterruptedRun, descendants
 from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
 
 STRANGE = "quo'te\"back\\slash {{ no_template }} ünï"
@@ -294,13 +295,82 @@ def test_two_runs_at_once(site: Site) -> None:
             time.sleep(0.05)
         refused = message(site.change("staged", "a"))
         assert refused == (
-            f"credential store {site.store} is kept by another run (process {holder.pid}); wait until it has ended."
+            f"credential store {site.store} is kept by another run (process {holder.pid}); wait until it has ended. If "
+            f"that process is no run of Ansible, remove {site.store.with_name('.store.yml.lock')} and run again."
         )
     finally:
         for pid in [holder.pid, *descendants(holder.pid)]:
             os.kill(pid, signal.SIGKILL)
         holder.wait()
     assert site.change("staged", "a").changed() == 1, "a run that was killed keeps nothing"
+
+
+def running(process: int) -> bool:
+    """Whether the process works, or could; one that nobody has waited for does not."""
+    with suppress(FileNotFoundError):
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("moment", ["before its action", "while it waits for the store"])
+def test_the_process_of_a_task_that_outlives_its_killed_run_changes_nothing(site: Site, moment: str) -> None:
+    """It is stopped while ansible-playbook is killed, so it goes on as the child of another process."""
+    site.change("present", "a")
+    content, lock = site.store.read_bytes(), site.store.with_name(".store.yml.lock")
+    ready, gate = site.directory / "ready", site.directory / "gate"
+    os.mkfifo(gate)
+    task = store_task(site, "staged", "a", hold=True)
+    if moment == "before its action":
+        wait = f"lookup('ansible.builtin.pipe', 'touch {ready}; cat {gate}')"
+        task["smarthost.spamexperts.credential_store"]["path"] = f"{{{{ {wait} ~ '{site.store}' }}}}"
+    book = site.directory / "killed.yml"
+    book.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(book), "-i", "localhost,", "-c", "local"]
+    log = site.directory / "log"
+    with lock.open("rb") as held, InterruptedRun([*command, *site.vault], site.environment, log, []) as run:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if moment == "before its action":
+            wait_for(ready.exists)
+        else:  # a line of somebody who waits has an arrow
+            inode = str(lock.stat().st_ino)
+            wait_for(lambda: bool(re.search(rf"-> FLOCK .*:{inode} ", Path("/proc/locks").read_text(encoding="utf-8"))))
+        workers = [
+            pid for pid in descendants(run.pid) if b"ansible-playbook" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        assert run.kill(alone=True)
+        fcntl.flock(held, fcntl.LOCK_UN)
+        if moment == "before its action":
+            gate.write_text("", encoding="utf-8")
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+        wait_for(lambda: not any(running(worker) for worker in workers))
+    assert workers
+    assert (site.store.read_bytes(), lock.read_text(encoding="utf-8")) == (content, "")
+    assert site.change("staged", "a", hold=True).changed() == 1, "nobody keeps the store"
+
+
+@pytest.mark.root
+def test_ansible_as_process_1_keeps_the_store(site: Site) -> None:
+    """As in a container that runs nothing else."""
+    book = site.directory / "container.yml"
+    tasks = [store_task(site, "present", "a", hold=True), store_task(site, "staged", "a")]
+    book.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
+    wrapper = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    run = run_playbook(str(book), ["-i", "localhost,", "-c", "local", *site.vault], site.environment, wrapper)
+    assert run.returncode == 0, run.output
+    lock = site.store.with_name(".store.yml.lock")
+    assert json.loads(lock.read_text(encoding="utf-8"))["process"] == 1
+    assert site.change("switched", "a").changed() == 1, "process 1 of this machine is another one"
 
 
 def test_a_full_disk_leaves_the_store_as_it_was(site: Site) -> None:
@@ -314,9 +384,18 @@ def test_a_full_disk_leaves_the_store_as_it_was(site: Site) -> None:
         site.change("present", "a")
         content = site.store.read_bytes()
         run = site.change("present", *(f"user{number}@example.com" for number in range(300)))
-        assert message(run) == (
-            f"credential store {site.store} cannot be written: No space left on device; it is as it was before."
+        refusal = f"credential store {site.store} cannot be written: No space left on device; it is as it was before."
+        assert message(run) == refusal
+        names = [f"user{number}@example.com" for number in range(300)]
+        assert message(site.change("present", *names, arguments=[*site.vault, "--check"])) == refusal
+        with suppress(OSError), (small / "filler").open("wb") as filler:
+            filler.write(bytes(1 << 20))
+        lock = small / ".store.yml.lock"
+        assert message(site.change("present", "a", hold=True)) == (
+            f"credential store {site.store} cannot be kept for this run: No space left on device ({lock}); it is as it "
+            "was before."
         )
+        (small / "filler").unlink()
         assert site.store.read_bytes() == content
         assert sorted(path.name for path in small.iterdir()) == [".store.yml.lock", "store.yml"]
     finally:

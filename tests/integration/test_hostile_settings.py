@@ -144,6 +144,8 @@ def test_every_playbook(site: Site) -> None:
     leaving = {"domain": "example.com", "usernames": ["alice"]}
     gone = site.succeed("offboard_user", spamexperts_offboarding=leaving)
     assert [gone.output.count(f"mail{number}: {ALICE}") for number in (1, 2)] == [1, 1]
+    assert f"{ALICE} is still in the credential store, so a rotation could make it again" in gone.output
+    assert f"{WEB} is still" not in gone.output
     assert {user["username"] for user in site.emulator.users()} == {"web1"}
     site.check_mail(ALICE, WEB)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.action import Controller
 from tests.support.emulator import Emulator
 from tests.support.playbook import OUT_OF_REACH, PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix, path_with_main_instance
@@ -86,8 +87,17 @@ def test_somebody_leaves(tmp_path: Path, emulator: Emulator, postfix: ScratchPos
     assert emulator.counters()["writes"] == 0
     assert site.names() == {"alice", "server"}
 
-    gone = site.run("offboard_user", usernames=["alice"])
+    controller = Controller(tmp_path, [("default", "the vault's own password")])
+    names = ["alice@example.com", "server@example.com"]
+    store = tmp_path / "store.yml"
+    controller.run_action("credential_store", {"path": str(store), "names": names})
+    (tmp_path / "vault").write_text("the vault's own password\n", encoding="utf-8")
+    with site.changed_inventory() as (variables, _hosts):
+        variables["spamexperts_credential_store"] = str(store)
+    gone = site.run("offboard_user", f"--vault-password-file={tmp_path / 'vault'}", usernames=["alice"])
     assert gone.returncode == 0, gone.output
+    assert "alice@example.com is still in the credential store" in gone.output
+    assert "server@example.com is still" not in gone.output
     assert "alice removed" in gone.output
     assert "mail1: alice@example.com" in gone.output
     assert site.names() == {"server"}
@@ -99,6 +109,7 @@ def test_somebody_leaves(tmp_path: Path, emulator: Emulator, postfix: ScratchPos
     assert again.returncode == 0, again.output
     assert again.changed() == 0, again.output
     assert "did not use them" in again.output
+    assert "Whether the store still has them is not known: credential store" in again.output
 
 
 def test_mail_servers_that_a_pattern_names_are_reported(

@@ -32,6 +32,7 @@ class FilterModule:
             "rotation_taken": outcome.taken,
             "rotation_undone": outcome.undone,
             "rotation_unproven": outcome.unproven,
+            "rotation_unwell": objections.unwell,
             "rotation_users": requests.users,
         }
         return {name: given_plain(function) for name, function in filters.items()}

@@ -415,7 +415,12 @@ UNKNOWN = LOOKUP.format(name="nobody@example.com", part="login")
             marks=pytest.mark.slow,
         ),
         (None, {"logins": ["nobody@example.com"], "everything": False}, {}, "is not in the credential store"),
-        ({"match": "smtp:auth", "kind": "smtp_reply", "text": "535 No", "times": None}, {}, {}, "are not well: mail1"),
+        (
+            {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 No", "times": None},
+            {},
+            {},
+            "A login that is refused has another password at the vendor than in the credential store",
+        ),
         (None, {}, {"mail_relays": {"mail1": {"outgoing_mail_login": UNKNOWN}}}, "mail1: its logins could not be read"),
         (
             None,

@@ -15,6 +15,8 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation im
     requests,
 )
 
+from tests import ROOT
+
 ENTRIES = [
     {
         "name": "a",
@@ -277,3 +279,22 @@ def test_the_second_login_stays_while_a_thunderbird_has_it() -> None:
     for state, expected in (("failed", "rolling_back"), ("updated", "rolled_back")):
         clients = {"desk": {"state": state, "logins": ["c@example.com"]}}
         assert outcome.settled([entry], ["b"], [], hosts, clients) == {"b": expected}
+
+
+def test_mail_servers_that_are_not_well() -> None:
+    assert objections.unwell({"a": {"state": "ready"}}) == ""
+    broken = {"state": "broken", "reason": "no space"}
+    states = {"a": {"state": "ready"}, "b": {"state": "not_reached"}, "c": broken, "d": {}}
+    assert objections.unwell(states) == (
+        "No password was changed, because these mail servers are not well: b (not reached), c (no space), d (not "
+        "reached). Mend them, or set leave_out_broken_hosts: true to finish them with a later run."
+    )
+
+
+def test_a_store_that_is_older_than_the_vendor_is_called_so() -> None:
+    """Mending the mail servers would take the only copies of the passwords away."""
+    reason = "The login a@example.com was refused: 535 Incorrect authentication data."
+    found = objections.unwell({"a": {"state": "broken", "reason": reason}})
+    assert "as where the store comes from a backup" in found
+    assert "adopt_credentials says where the right password is" in found
+    assert (ROOT / "docs" / "recovery.md").exists()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -101,3 +102,30 @@ def locked(entries: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, 
         for entry in entries
         if entry["moves"] and listed(entry[NEXT], present).get("locked")
     ]
+
+
+def unwell(states: Mapping[str, Mapping[str, Any]]) -> str:
+    """What to say of mail servers that are not ready, before a password is changed; empty if all are.
+
+    states: host -> state and reason, as each of them has said.
+    """
+    broken = {
+        host: str(state.get("reason") or "not reached")
+        for host, state in states.items()
+        if state.get("state") != "ready"
+    }
+    if not broken:
+        return ""
+    text = (
+        "No password was changed, because these mail servers are not well: "
+        f"{', '.join(f'{host} ({reason})' for host, reason in broken.items())}. Mend them, or set "
+        "leave_out_broken_hosts: true to finish them with a later run."
+    )
+    if any(re.search(r"The login \S+ was refused", reason) for reason in broken.values()):
+        # More likely than a vendor that has forgotten a password; to send the store's once more would be the worst.
+        text += (
+            " A login that is refused has another password at the vendor than in the credential store, as where the "
+            "store comes from a backup or an older commit. Then run nothing that writes to mail servers, as they may "
+            "have the only copy: adopt_credentials says where the right password is, and docs/recovery.md what to do."
+        )
+    return text

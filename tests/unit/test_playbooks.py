@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._tags import ignored_tags
 
 from tests import ROOT
 
@@ -47,6 +48,32 @@ def problems_of(play: dict[str, Any]) -> list[str]:
 def test_every_play_says_itself_what_settings_could_change(playbook: Path) -> None:
     plays = yaml.safe_load(playbook.read_text(encoding="utf-8"))
     assert {play["name"]: found for play in plays if (found := problems_of(play))} == {}
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda path: path.stem)
+def test_every_playbook_begins_with_the_check_of_the_tags(playbook: Path) -> None:
+    first, *_others = yaml.safe_load(playbook.read_text(encoding="utf-8"))
+    task = next(tasks_of(first))
+    assert task["tags"] == "always"
+    assert "smarthost.spamexperts.check_tags" in task
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "refused"),
+    [
+        (["always"], ["all"], False),
+        (["always"], ["untagged"], False),
+        (["always"], ["mail"], True),
+        (["always"], ["tagged"], True),
+        (["always"], ["always"], True),
+        (["always"], ["mail", "all"], False),
+        (["always", "mail"], ["mail"], False),
+        (["always", "mail"], ["other"], False),
+    ],
+)
+def test_tags_that_leave_everything_out(own: list[str], wanted: list[str], refused: bool) -> None:
+    """Whoever has given tags to an import_playbook leaves things out on purpose."""
+    assert bool(ignored_tags(own, wanted)) is refused
 
 
 @pytest.mark.parametrize("file", TASKS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,0 +1,44 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs with --tags: those that would do nothing fail, and the tags of an import_playbook work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
+
+ANOTHER = {
+    "hosts": "localhost",
+    "gather_facts": False,
+    "tags": ["other"],
+    "tasks": [{"ansible.builtin.debug": {"msg": "other work"}}],
+}
+
+
+def run(folder: Path, *tags: str, imported: bool = False) -> PlaybookRun:
+    """Run rotation_status, for which no store is named; with `imported`, as the part `status` of a site."""
+    site = folder / "site.yml"
+    status = {"ansible.builtin.import_playbook": "smarthost.spamexperts.rotation_status", "tags": ["status"]}
+    site.write_text(yaml.safe_dump([status, ANOTHER]), encoding="utf-8")
+    playbook = str(site) if imported else "smarthost.spamexperts.rotation_status"
+    options = [f"--tags={','.join(tags)}"] if tags else []
+    return run_playbook(playbook, ["-i", "localhost,", *options], ansible_environment(folder))
+
+
+@pytest.mark.parametrize(
+    ("tags", "imported", "expected"),
+    [
+        (("status",), False, "This run is limited to the tags status, which no task of this playbook has"),
+        (("status",), True, "The credential store is not named"),
+        (("other",), True, "other work"),
+    ],
+)
+def test_tags(tmp_path: Path, tags: tuple[str, ...], imported: bool, expected: str) -> None:
+    done = run(tmp_path, *tags, imported=imported)
+    assert expected in done.output
+    assert done.returncode == (0 if expected == "other work" else 2)

@@ -12,6 +12,8 @@ from ansible.plugins.action import ActionBase
 
 from ..plugin_utils._tags import ignored_tags
 
+ARGUMENT_SPEC: dict[str, Any] = {}
+
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
     """The action."""
@@ -24,7 +26,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         """Return what the stub module documents."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        self.validate_argument_spec({})
+        self.validate_argument_spec(ARGUMENT_SPEC)
         tags = list((task_vars or {}).get("ansible_run_tags", ["all"]))
         problem = ignored_tags(self._task.tags, tags)
         if problem:

@@ -148,8 +148,9 @@ def test_passwords_are_rotated_and_somebody_leaves(site: Site) -> None:
     leaving = {"domain": "example.com", "usernames": ["alice"]}
     gone = site.succeed("offboard_user", spamexperts_offboarding=leaving)
     assert [gone.output.count(f"mail{number}: {ALICE}") for number in (1, 2)] == [1, 1]
-    assert f"{ALICE} is still in the credential store, so a rotation could make it again" in gone.output
-    assert f"{WEB} is still" not in gone.output
+    shown = " ".join(gone.output.split())  # YAML folds long lines
+    assert f"{ALICE} is still in the credential store" in shown
+    assert f"{WEB} is still" not in shown
     assert {user["username"] for user in site.emulator.users()} == {"web1"}
     site.check_mail(ALICE, WEB)
 

@@ -13,7 +13,8 @@ version_added: 1.0.0
 description:
   - With C(--tags) that no task has, Ansible runs nothing and ends well. The playbooks of this collection begin with
     this action, so that such a run fails instead, before anything else.
-  - Where an C(import_playbook) has tags, and so all tasks of the playbook, it accepts every C(--tags).
+  - It says so only where the command line names the playbook itself. One that another playbook imports is chosen, or
+    left out on purpose, by the tags of the C(import_playbook).
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:

@@ -5,20 +5,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
+
+COLLECTION = "smarthost.spamexperts"
 
 
-def ignored_tags(own: Iterable[str], wanted: Iterable[str]) -> str:
-    """Why a run with these --tags would do nothing; empty where it does what was asked for.
-
-    own: the tags of a task that has `always` and what it inherited, as from an import_playbook. Whoever has given tags
-    there chooses by them, so that what is left out then is left out on purpose.
-    """
+def ignored_tags(wanted: Iterable[str]) -> str:
+    """Why a run of a playbook with these --tags would do nothing; empty where it does what was asked for."""
     tags = sorted(set(wanted))
-    if set(own) - {"always"} or {"all", "untagged"} & set(tags):
+    if {"all", "untagged"} & set(tags):
         return ""
     return (
         f"This run is limited to the tags {', '.join(tags)}, which no task of this playbook has, so it would do "
-        "nothing and end well. Run it without --tags, or give the tag to the import_playbook that brings it. Nothing "
-        "was changed."
+        "nothing and end well. Run it without --tags. Nothing was changed."
     )
+
+
+def is_named(playbook: str, arguments: Iterable[str]) -> bool:
+    """Whether the command line itself names the playbook of this file, by its path or by the collection's name for it.
+
+    One that a site imports is chosen by the tags of that site, and left out on purpose where they are others.
+    """
+    name = f"{COLLECTION}.{Path(playbook).stem}"
+    return any(text == name or os.path.realpath(text) == os.path.realpath(playbook) for text in arguments)

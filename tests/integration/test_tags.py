@@ -20,12 +20,17 @@ ANOTHER = {
 }
 
 
-def run(folder: Path, *tags: str, imported: bool = False) -> PlaybookRun:
-    """Run rotation_status, for which no store is named; with `imported`, as the part `status` of a site."""
+def run(folder: Path, *tags: str, imported: bool | None = False) -> PlaybookRun:
+    """Run rotation_status, for which no store is named.
+
+    imported: as the part `status` of a site; None as a part of it without tags.
+    """
     site = folder / "site.yml"
-    status = {"ansible.builtin.import_playbook": "smarthost.spamexperts.rotation_status", "tags": ["status"]}
+    status: dict[str, object] = {"ansible.builtin.import_playbook": "smarthost.spamexperts.rotation_status"}
+    if imported:
+        status["tags"] = ["status"]
     site.write_text(yaml.safe_dump([status, ANOTHER]), encoding="utf-8")
-    playbook = str(site) if imported else "smarthost.spamexperts.rotation_status"
+    playbook = "smarthost.spamexperts.rotation_status" if imported is False else str(site)
     options = [f"--tags={','.join(tags)}"] if tags else []
     return run_playbook(playbook, ["-i", "localhost,", *options], ansible_environment(folder))
 
@@ -36,9 +41,10 @@ def run(folder: Path, *tags: str, imported: bool = False) -> PlaybookRun:
         (("status",), False, "This run is limited to the tags status, which no task of this playbook has"),
         (("status",), True, "The credential store is not named"),
         (("other",), True, "other work"),
+        (("other",), None, "other work"),
     ],
 )
-def test_tags(tmp_path: Path, tags: tuple[str, ...], imported: bool, expected: str) -> None:
+def test_tags(tmp_path: Path, tags: tuple[str, ...], imported: bool | None, expected: str) -> None:
     done = run(tmp_path, *tags, imported=imported)
     assert expected in done.output
     assert done.returncode == (0 if expected == "other work" else 2)

@@ -20,7 +20,8 @@ options:
   username:
     description:
       - For O(authentication_method=user) the local part of the address; the full address is accepted as well.
-      - For O(authentication_method=ip) an IPv4 or IPv6 address or network.
+      - For O(authentication_method=ip) an IPv4 or IPv6 address or network, at most a C(/24) (IPv6 C(/48)), and one from
+        which mail reaches a filter in the internet. See O(allow_private_address) and O(allow_wide_network).
       - Left out for O(authentication_method=domain).
     type: str
   authentication_method:
@@ -111,6 +112,20 @@ options:
     type: dict
   acknowledge_ip_risk:
     description: Set to V(true) to have no warning about O(authentication_method=ip).
+    type: bool
+    default: false
+  allow_private_address:
+    description:
+      - With O(authentication_method=ip), accept an address that a filter in the internet never sees, such as
+        C(10.0.0.5) or C(fd00::5). Only right where the filter stands in your own network.
+      - Not needed to remove one.
+    type: bool
+    default: false
+  allow_wide_network:
+    description:
+      - With O(authentication_method=ip), accept a network that is wider than C(/24) (IPv6 C(/48)). Whoever gets onto
+        any host in it sends as anyone.
+      - Not needed to remove one.
     type: bool
     default: false
 """

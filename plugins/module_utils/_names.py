@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import lru_cache
+from typing import Any
 
 try:
     import idna  # comes with requests
@@ -77,6 +78,49 @@ def normalise_network(text: object) -> str:
     if network.prefixlen == network.max_prefixlen:
         return str(network.network_address)
     return str(network)
+
+
+#: Where no sender comes from that a filter in the internet sees. Documentation's are left out: examples use them.
+#: https://www.iana.org/assignments/iana-ipv4-special-registry
+_NOT_IN_THE_INTERNET = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "240.0.0.0/4",
+)
+#: RFC 4291, section 2.4, and https://www.iana.org/assignments/ipv6-address-space: nothing else is given out.
+_INTERNET_6 = "2000::/3"
+#: By IP version, the most that one customer has as a rule.
+_WIDEST_PREFIX = {4: 24, 6: 48}
+
+
+def check_sender_network(text: str, *, allow_private: bool, allow_wide: bool) -> None:
+    """Raise InputError for a network from which nobody is likely to send. text: as normalise_network gives it.
+
+    allow_private: a filter in the internet is not the only one that may see it. allow_wide: as many hosts are meant.
+    """
+    network: Any = ipaddress.ip_network(text)
+    if network.version == 4:
+        unseen = any(network.subnet_of(ipaddress.IPv4Network(special)) for special in _NOT_IN_THE_INTERNET)
+    else:
+        unseen = not network.subnet_of(ipaddress.IPv6Network(_INTERNET_6))
+    if unseen and not allow_private:
+        raise InputError(
+            f"no filter in the internet sees a sender come from {text}; give the address that it has there, or set "
+            "allow_private_address: true if the filter stands in your own network"
+        )
+    widest = _WIDEST_PREFIX[network.version]
+    if network.prefixlen < widest and not allow_wide:
+        raise InputError(
+            f"{text} is wider than /{widest}, and whoever gets onto any host in it could send; name the hosts that "
+            "really send, or set allow_wide_network: true if all of them are meant"
+        )
 
 
 def is_network(username: str) -> bool:

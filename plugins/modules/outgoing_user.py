@@ -58,6 +58,15 @@ EXAMPLES = r"""
     authentication_method: ip
     acknowledge_ip_risk: true
 
+- name: The filter stands in our own network, and a whole building sends through it
+  smarthost.spamexperts.outgoing_user:
+    domain: example.com
+    username: 10.20.0.0/16
+    authentication_method: ip
+    acknowledge_ip_risk: true
+    allow_private_address: true
+    allow_wide_network: true
+
 - name: The shared address info@ may send more
   smarthost.spamexperts.outgoing_user:
     domain: example.com

@@ -114,6 +114,14 @@ options:
         description: Set to V(true) to have no warning about an IP user.
         type: bool
         default: false
+      allow_private_address:
+        description: Accept an IP user whose address a filter in the internet never sees, such as C(10.0.0.5).
+        type: bool
+        default: false
+      allow_wide_network:
+        description: Accept an IP user whose network is wider than C(/24) (IPv6 C(/48)).
+        type: bool
+        default: false
       ignore:
         description: Leave this user as it is, and do not purge it.
         type: bool

@@ -151,6 +151,10 @@ ENTRIES: list[tuple[dict[str, Any], str]] = [
             ("0.0.0.0", "cannot be the address of a sender"),
             ("224.0.0.1", "cannot be the address of a sender"),
             ("ff02::1", "cannot be the address of a sender"),
+            ("10.0.0.5", "no filter in the internet sees a sender come from 10.0.0.5"),
+            ("fe80::1", "set allow_private_address: true"),
+            ("8.0.0.0/5", "8.0.0.0/5 is wider than /24"),
+            ("2000::/3", "set allow_wide_network: true"),
         ]
     ),
 ]

@@ -43,6 +43,10 @@ def describe(*senders: dict[str, Any], **more: Any) -> dict[str, Any]:
         (describe(ALICE, shared_limits={"per_hour": -1}), "per_hour is -1"),
         (describe({"username": "alice", "password": "tiny"}), "senders[0]: the password is shorter"),
         (
+            describe({"username": "10.0.0.5", "authentication_method": "ip"}),
+            "senders[0]: no filter in the internet sees a sender come from 10.0.0.5",
+        ),
+        (
             describe(ALICE, {"username": "Alice@example.com"}),
             "senders[1] and senders[0] are both the alice@example.com",
         ),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import ipaddress
+import re
 import sys
 from typing import Any
 
@@ -116,6 +118,99 @@ def test_what_a_list_shows_is_told_apart(username: str, network: bool) -> None:
 def test_bad_networks_are_refused(text: object) -> None:
     with pytest.raises(_names.InputError):
         _names.normalise_network(text)
+
+
+UNSEEN = "no filter in the internet sees a sender come from"
+
+
+def sender(address: str, **options: Any) -> user.Wanted:
+    entry = {"domain": "example.com", "authentication_method": "ip", "username": address, **options}
+    return user.parse_wanted(entry, 0, "on_mismatch")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.1.2.3",
+        "10.0.0.5",
+        "10.0.0.0/28",
+        "100.64.0.1",
+        "127.0.0.1",
+        "169.254.1.1",
+        "172.31.255.255",
+        "192.0.0.8",
+        "192.168.0.0/24",
+        "198.19.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::ffff:192.0.2.1",
+        "64:ff9b::c000:201",
+        "100::1",
+        "fd00::5",
+        "fe80::1",
+        "fec0::1",
+        "4000::/64",
+    ],
+)
+def test_what_no_filter_in_the_internet_sees_has_to_be_meant(address: str) -> None:
+    shown = _names.normalise_network(address)  # some releases of Python write ::ffff:192.0.2.1 otherwise
+    with pytest.raises(_names.InputError, match=rf"{UNSEEN} {re.escape(shown)}.* allow_private_address: true"):
+        sender(address)
+    with pytest.raises(_names.InputError, match=UNSEEN):
+        sender(address, allow_wide_network=True)
+    assert sender(address, allow_private_address=True).key.username == shown
+
+
+@pytest.mark.parametrize(
+    "address", ["128.0.0.0/1", "8.0.0.0/5", "9.9.8.0/23", "2000::/3", "2001:db8::/32", "2a00::/47"]
+)
+def test_a_wide_network_has_to_be_meant(address: str) -> None:
+    with pytest.raises(_names.InputError, match=rf"^{address} is wider than /(24|48), .* allow_wide_network: true"):
+        sender(address)
+    with pytest.raises(_names.InputError, match="is wider than"):
+        sender(address, allow_private_address=True)
+    assert sender(address, allow_wide_network=True).key.username == address
+
+
+def test_a_wide_network_that_nobody_sees_needs_both() -> None:
+    for option in ({}, {"allow_private_address": True}, {"allow_wide_network": True}):
+        with pytest.raises(_names.InputError):
+            sender("10.0.0.0/8", **option)
+    assert sender("10.0.0.0/8", allow_private_address=True, allow_wide_network=True).key.username == "10.0.0.0/8"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["192.0.2.7", "198.51.100.0/24", "203.0.113.0/28", "9.9.9.9", "172.32.0.1", "2001:db8::/48", "2a00:1450::1"],
+)
+def test_what_the_internet_carries_and_what_documentation_uses_is_accepted(address: str) -> None:
+    assert sender(address).key.username == address
+
+
+@pytest.mark.parametrize("address", ["10.0.0.5", "fe80::1", "128.0.0.0/1"])
+def test_what_is_there_already_can_be_removed_and_left_alone(address: str) -> None:
+    assert not sender(address, state="absent").present
+    assert sender(address, ignore=True).ignore
+
+
+@given(
+    st.sampled_from(["10.1.1.1", "172.16.0.1", "192.0.2.1", "203.0.113.9"]).map(ipaddress.ip_address)
+    | st.ip_addresses()
+)
+def test_only_documentation_is_accepted_of_what_python_calls_private(address: Any) -> None:
+    networks = (
+        "192.0.2.0/24",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+    )
+    if address.is_private and not any(address in ipaddress.ip_network(network) for network in networks):
+        with pytest.raises(_names.InputError):
+            sender(str(address))
 
 
 def test_an_address_inside_a_network_names_the_network() -> None:

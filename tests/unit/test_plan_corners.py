@@ -28,7 +28,17 @@ def senders(*given: str) -> list[Wanted]:
     """IP users, each as `domain address`."""
     entries = [line.split() for line in given]
     return [
-        parse_wanted({"domain": domain, "username": address, "authentication_method": "ip"}, position, "on_create")
+        parse_wanted(
+            {
+                "domain": domain,
+                "username": address,
+                "authentication_method": "ip",
+                "allow_private_address": True,
+                "allow_wide_network": True,
+            },
+            position,
+            "on_create",
+        )
         for position, (domain, address) in enumerate(entries)
     ]
 

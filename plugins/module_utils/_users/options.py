@@ -37,6 +37,8 @@ OUTGOING_USER_OPTIONS: dict[str, Any] = {
     "maximum_unlocks": {"type": "int"},
     "settings": {"type": "dict"},
     "acknowledge_ip_risk": {"type": "bool", "default": False},
+    "allow_private_address": {"type": "bool", "default": False},
+    "allow_wide_network": {"type": "bool", "default": False},
 }
 
 #: Fragment `_outgoing_user`, section MANAGE.

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Optional, Protocol, Union
 
 from .._names import (
     InputError,
+    check_sender_network,
     is_network,
     normalise_domain,
     normalise_network,
@@ -251,6 +252,12 @@ def parse_wanted(entry: Mapping[str, Any], position: int, update_password: str) 
         ignore=bool(entry.get("ignore")),
         ip_risk_acknowledged=bool(entry.get("acknowledge_ip_risk")),
     )
+    if method == IP and wanted.present and not wanted.ignore:  # what is there already can always be removed
+        check_sender_network(
+            key.username,
+            allow_private=bool(entry.get("allow_private_address")),
+            allow_wide=bool(entry.get("allow_wide_network")),
+        )
     if method == IP and (wanted.password is not None or wanted.password_file):
         raise InputError("an IP user has no password in the API; leave the password out, or use a user or a domain")
     if wanted.password is not None and wanted.password_file:

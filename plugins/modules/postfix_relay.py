@@ -69,8 +69,9 @@ options:
     description:
       - How the smarthost recognises mail that no entry of O(logins) is for.
       - V(login) means O(default_login).
-      - V(ip) means the address of this host, which must be an outgoing user of method C(ip). This is discouraged by the
-        vendor, as everything on the host can send then and nobody can be told apart.
+      - V(ip) means the address of this host, which must be an outgoing user of method C(ip). Providers discourage it,
+        as everything on the host can send then and nobody can be told apart; the vendor calls it likely the best way
+        for a whole mail server, which holds where the server checks each sender itself.
     type: str
     choices: [login, ip]
     default: login

@@ -50,6 +50,16 @@ def test_links_lead_to_files_and_headings(path: Path) -> None:
     assert dead == []
 
 
+def test_advice_for_or_against_a_method_is_nobodys_but_the_providers_or_ours() -> None:
+    """The vendor's knowledge base prefers addresses for whole servers; it is the providers who advise users."""
+    files = [*guides(), *ROOT.glob("plugins/**/*.py"), *ROOT.glob("plugins/**/*.yml"), *ROOT.glob("roles/**/*.yml")]
+    words = (
+        r"vendor(?:'s)?\s+(?:own\s+)?recommend|vendor\s+(?:discourages|advises)"
+        r"|(?:recommended|discouraged)\s+by\s+the\s+vendor"
+    )
+    assert [str(path.relative_to(ROOT)) for path in files if re.search(words, path.read_text())] == []
+
+
 def test_architecture_names_only_what_is_there() -> None:
     named = re.findall(r"`([\w./]+/[\w./]*)`|^([\w./]+/)(?=  )", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
     paths = {one or other for one, other in named}

@@ -108,7 +108,9 @@ domains:
       sample: v=spf1 mx -all
     included:
       description:
-        - Whether the record lets the provider send, by itself or by what it includes. Null where DNS gave no answer.
+        - Whether the record includes the provider, by itself or by what it includes. Null where DNS gave no answer.
+        - The names of servers that the provider asked for before it had an include, such as
+          C(a:release.antispamcloud.com), are not counted; RV(domains[].problems) names them.
       type: bool
       returned: always
       sample: false
@@ -140,7 +142,9 @@ domains:
     recommended_record:
       description:
         - The record that the domain should have, the present one if that is right. Otherwise the present one with the
-          C(include) before its C(all), and without terms that are never reached.
+          C(include) before its C(all), and without terms that are never reached, that break the record, or that are the
+          provider's old names.
+        - A C(+all), which lets anyone send, becomes C(~all).
         - A new record ends with C(~all), since other senders of the domain are not known here; C(-all) would lose their
           mail at once, and DMARC treats both alike.
         - Several records are joined into one, with the most lenient C(all) of them.

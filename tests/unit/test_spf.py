@@ -71,7 +71,13 @@ def test_a_record_with_the_provider_is_right() -> None:
         ("v=spf1 redirect=_spf.example.net -all", f"v=spf1 {INCLUDE} -all"),
         (f"v=spf1 -{INCLUDE} mx -all", f"v=spf1 mx {INCLUDE} -all"),
         (f"v=spf1 ?{INCLUDE}. ~all", f"v=spf1 {INCLUDE} ~all"),
-        ("v=spf1 all", f"v=spf1 {INCLUDE} all"),
+        ("v=spf1 all", f"v=spf1 {INCLUDE} ~all"),
+        ("v=spf1 mx +all", f"v=spf1 mx {INCLUDE} ~all"),
+        ("v=spf1 a:4489.submission.antispamcloud.com a:release.antispamcloud.com -all", f"v=spf1 {INCLUDE} -all"),
+        ("v=spf1 a:submission-trial.antispamcloud.com. mx", f"v=spf1 mx {INCLUDE}"),
+        ("v=spf1 a:smtp.antispamcloud.com -all", f"v=spf1 a:smtp.antispamcloud.com {INCLUDE} -all"),
+        ("v=spf1 mx include:gone.example ~all", f"v=spf1 mx {INCLUDE} ~all"),
+        ("v=spf1 mx redirect=gone.example", f"v=spf1 mx {INCLUDE} ~all"),
     ],
 )
 def test_the_include_goes_before_what_ends_the_record(record: str, recommended: str) -> None:
@@ -103,15 +109,74 @@ def test_without_a_record_a_lenient_one_is_recommended() -> None:
         (["v=spf1 mx a -all", "v=spf1 mx -all"], f"v=spf1 mx a {INCLUDE} -all"),
         (["v=spf1 redirect=_spf.example.net", "v=spf1 mx"], f"v=spf1 include:_spf.example.net mx {INCLUDE} ~all"),
         (["v=spf1 mx ?all exp=why.example.com", "v=spf1 a -all"], f"v=spf1 mx a {INCLUDE} ?all"),
+        (["v=spf1 mx include:gone.example", "v=spf1 a -all"], f"v=spf1 mx a {INCLUDE} -all"),
+        (["v=spf1 mx +all", "v=spf1 a -all"], f"v=spf1 mx a {INCLUDE} ~all"),
+        (["v=spf1 a:release.antispamcloud.com -all", "v=spf1 mx -all"], f"v=spf1 mx {INCLUDE} -all"),
     ],
 )
 def test_several_records_are_joined(records: list[str], recommended: str) -> None:
-    report = look(records)
+    report = look(records, {("_spf.example.net", "TXT"): ["v=spf1 ip4:192.0.2.9 -all"]})
     assert report.record is None
     assert report.records == records
     assert not report.cost.included
     assert report.recommended == recommended
     assert "example.com has 2 SPF records" in report.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("record", "sentence", "recommended"),
+    [
+        (f"v=spf1 {INCLUDE} +all", "so that anyone may send; use ~all", f"v=spf1 {INCLUDE} ~all"),
+        (
+            f"v=spf1 a:4489.submission.antispamcloud.com {INCLUDE} -all",
+            f"has a:4489.submission.antispamcloud.com, the old form of {INCLUDE}; replace it by recommended_record",
+            f"v=spf1 {INCLUDE} -all",
+        ),
+        (f"v=spf1 include:gone.example {INCLUDE} -all", "remove that term", f"v=spf1 {INCLUDE} -all"),
+        (
+            f"v=spf1 {INCLUDE} include:example.com -all",
+            "includes itself by include:example.com",
+            f"v=spf1 {INCLUDE} -all",
+        ),
+        (f"v=spf1 {INCLUDE} redirect=gone.example", "redirect=gone.example breaks", f"v=spf1 {INCLUDE} ~all"),
+    ],
+)
+def test_what_is_called_wrong_is_not_recommended(record: str, sentence: str, recommended: str) -> None:
+    report = look(record)
+    assert report.cost.included
+    assert sentence in report.problems[0]
+    assert report.recommended == recommended
+    again = look(recommended)
+    assert (again.problems, again.recommended) == ([], recommended)
+    assert again.cost.lookups == report.recommended_lookups
+
+
+def test_the_old_names_are_not_called_a_missing_permission() -> None:
+    report = look("v=spf1 a:4489.submission.antispamcloud.com a:release.antispamcloud.com -all")
+    assert report.problems[0] == (
+        "The SPF record of example.com has a:4489.submission.antispamcloud.com and a:release.antispamcloud.com, "
+        f"the old form of {INCLUDE}; replace it by recommended_record."
+    )
+    assert not [problem for problem in report.problems if "does not include" in problem]
+    other = inspect(
+        "example.com", "spf.mtaroutes.com", Zone({("example.com", "TXT"): ["v=spf1 a:release.antispamcloud.com"]})
+    )
+    assert "does not include spf.mtaroutes.com" in other.problems[0]
+
+
+def test_an_included_record_that_lets_anyone_send_is_not_ours_to_change() -> None:
+    report = look(f"v=spf1 include:open.example {INCLUDE} -all", {("open.example", "TXT"): ["v=spf1 +all"]})
+    assert report.problems == [
+        "The SPF record of open.example ends with +all, so that anyone may send; do not include it."
+    ]
+
+
+def test_a_name_of_the_provider_that_leads_nowhere_is_said_before_it_is_published() -> None:
+    report = inspect("example.com", "spf.nowhere.example", Zone({("example.com", "TXT"): ["v=spf1 mx -all"]}))
+    sentence = (
+        "spf.nowhere.example, by which the provider is to send, has no SPF record; ask the provider for the name."
+    )
+    assert sentence in report.problems
 
 
 def test_includes_are_followed_to_their_end() -> None:
@@ -292,6 +357,9 @@ TERMS = st.lists(
             "-all",
             "~all",
             "?all",
+            "+all",
+            "a:4489.submission.antispamcloud.com",
+            "include:gone.example",
             "exp=why.example",
             "redirect=_spf.example.net",
             "exists:%{i}.example",
@@ -305,7 +373,12 @@ TERMS = st.lists(
 @given(st.lists(TERMS, max_size=3))
 def test_the_recommended_record_always_includes_the_provider(records: list[list[str]]) -> None:
     texts = [" ".join(["v=spf1", *terms]) for terms in records]
-    zone = Zone({("_spf.example.net", "TXT"): ["v=spf1 ip4:192.0.2.9 -all"], ("example.com", "TXT"): texts})
+    there = {
+        ("_spf.example.net", "TXT"): ["v=spf1 ip4:192.0.2.9 -all"],
+        ("example.com", "A"): ["192.0.2.9"],
+        ("example.com", "MX"): ["mail.example.com"],
+    }
+    zone = Zone({**there, ("example.com", "TXT"): texts})
     report = inspect("example.com", PROVIDER, zone)
     if report.recommended is None:
         with pytest.raises(RecordError):
@@ -315,4 +388,5 @@ def test_the_recommended_record_always_includes_the_provider(records: list[list[
     assert again.cost is not None
     assert again.cost.included
     assert again.recommended == report.recommended
+    assert not again.problems
     assert again.cost.lookups == report.recommended_lookups

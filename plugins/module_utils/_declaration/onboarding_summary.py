@@ -102,13 +102,16 @@ def _spf(name: str, onboarding: Mapping[str, Any], looked_up: Any) -> Iterable[s
     include = onboarding.get("spf_include") or DEFAULT_INCLUDE
     found = looked_up["domains"][0] if looked_up and looked_up.get("domains") else {}
     problems = [f"  {problem}" for problem in found.get("problems", ())]
+    # To be copied: on a line of its own, and without quotation marks, which ansible-core would print as \".
+    title = f"  TXT record of {name} (a zone file has it in quotation marks):"
     if found.get("recommended_record"):
-        return [f'  {name}. TXT "{found["recommended_record"]}"', *problems]
+        return [title, f"  {found['recommended_record']}", *problems]
     # Where the DNS did not answer, or its record is broken, nothing can be recommended on top of it.
     return [
         *problems,
-        f'  {name}. TXT "v=spf1 include:{include} ~all"',
-        f'  A record that is there already gets include:{include} before its "all": there must be one SPF record only.',
+        title,
+        f"  v=spf1 include:{include} ~all",
+        f"  A record that is there already gets include:{include} before its all: there must be one SPF record only.",
     ]
 
 

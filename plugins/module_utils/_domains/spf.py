@@ -15,6 +15,13 @@ from .._names import unicode_domain
 
 #: What the record of a domain has to include, unless the provider names another.
 DEFAULT_INCLUDE = "spf.antispamcloud.com"
+#: Names of the provider's servers, by which its own instructions let it send before there was the include.
+#: https://github.com/SpamExperts/sekb ("SPF", 2016)
+_FORMER_NAMES = {
+    DEFAULT_INCLUDE: re.compile(
+        r"(?:[^.]+\.)?(?:submission|submission-trial|release)\.antispamcloud\.com\.?\Z", re.IGNORECASE
+    )
+}
 #: RFC 7208, section 4.6.4.
 MOST_LOOKUPS = 10
 MOST_VOID_LOOKUPS = 2
@@ -56,6 +63,8 @@ class Cost:
     void_lookups: int = 0
     included: bool = False
     problems: list[str] = field(default_factory=list)
+    #: Terms of the record itself for which receivers give up the whole of it.
+    breaking: list[str] = field(default_factory=list)
 
     def note(self, problem: str) -> None:
         """Add a problem, once."""
@@ -183,7 +192,8 @@ class _Walk:
             elif term.name in ("a", "mx", "exists", "ptr"):
                 self._count(term, domain)
             elif term.name == "all" and term.qualifier == "+":
-                self.cost.note(f"The SPF record of {shown} ends with {term.text}, so that anyone may send; use ~all.")
+                remedy = "use ~all" if len(path) == 1 else "do not include it"
+                self.cost.note(f"The SPF record of {shown} ends with {term.text}, so that anyone may send; {remedy}.")
 
     def _include(self, term: Term, path: tuple[str, ...], passes: bool) -> None:
         self.cost.lookups += 1
@@ -194,6 +204,7 @@ class _Walk:
             return
         target = term.target.rstrip(".").lower()
         if target in path:
+            self._break(term, path)
             self.cost.note(f"The SPF record of {unicode_domain(path[-1])} includes itself by {term.text}; remove that.")
             return
         records = self._ask(target, "TXT")
@@ -204,10 +215,18 @@ class _Walk:
             self.cost.void_lookups += 1
         if len(found) == 1:
             self.follow(found[0], target, path, passes)
+            return
+        number = f"{len(found)} SPF records" if found else "no SPF record"
+        if same_name(target, self._provider):
+            self.cost.note(f"{target}, by which the provider is to send, has {number}; ask the provider for the name.")
         else:
-            number = f"{len(found)} SPF records" if found else "no SPF record"
+            self._break(term, path)
             place = unicode_domain(path[-1])
             self.cost.note(f"{term.text} breaks the SPF record of {place}: {target} has {number}; remove that term.")
+
+    def _break(self, term: Term, path: tuple[str, ...]) -> None:
+        if len(path) == 1:
+            self.cost.breaking.append(term.text)
 
     def _count(self, term: Term, domain: str) -> None:
         self.cost.lookups += 1
@@ -240,25 +259,35 @@ def measure(record: str, domain: str, provider: str, lookup: Lookup) -> Cost:
     return walk.cost
 
 
-def recommend(records: Sequence[str], provider: str) -> str:
-    """The record that lets the provider send: the present one with one term more. Raises RecordError.
+def recommend(records: Sequence[str], provider: str, cost: Optional[Cost] = None) -> str:
+    """The record that lets the provider send, without what keeps the present one from working. Raises RecordError.
+
+    cost: of the one record that is there, where it was measured. A record that is right is given back as it is.
 
     A new record ends with ~all, since nobody knows here who else sends for the domain: with -all that mail would be
-    lost at once, and under DMARC both count as the same failure. Several records are joined; redirect= becomes an
-    include then, and the most lenient `all` stays.
+    lost at once, and under DMARC both count as the same failure. So does one that lets anyone send. Several records are
+    joined; redirect= becomes an include then, and the most lenient `all` stays.
     """
     wanted = f"include:{provider}"
     if not records:
         return f"v=spf1 {wanted} ~all"
+    cost = cost or Cost()
     parsed = [parse(record) for record in records]
+    kept = [[_safe(term) for term in terms if not _is_superfluous(term, provider, cost)] for terms in parsed]
     if len(parsed) == 1:
-        terms = [term for term in parsed[0] if not _is_about(term, provider)]
+        if cost.included and kept == parsed:
+            return records[0]
+        (terms,) = kept
+        texts = [term.text for term in terms]
         ends = [number for number, term in enumerate(terms) if term.name == "all"]
         ends += [number for number, term in enumerate(terms) if term.name == "redirect"]
-        texts = [term.text for term in terms]
-        texts.insert(ends[0] if ends else len(texts), wanted)
+        if not ends and any(term.name == "redirect" for term in parsed[0]):
+            ends = [len(texts)]
+            texts.append("~all")
+        if not cost.included:
+            texts.insert(ends[0] if ends else len(texts), wanted)
     else:
-        everything = [term for terms in parsed for term in terms if not _is_about(term, provider)]
+        everything = [term for terms in kept for term in terms]
         qualifiers = [term.qualifier for term in everything if term.name == "all"]
         senders = [
             f"include:{term.target}" if term.name == "redirect" else term.text for term in everything if _sends(term)
@@ -266,6 +295,24 @@ def recommend(records: Sequence[str], provider: str) -> str:
         last = max(qualifiers, key=_STRICTEST_FIRST.index, default="~")
         texts = [*dict.fromkeys(senders), wanted, f"{last}all"]
     return " ".join(["v=spf1", *texts])
+
+
+def _safe(term: Term) -> Term:
+    """The term, without the permission for anyone."""
+    return Term("~all", "~", "all", "") if term.name == "all" and term.qualifier == "+" else term
+
+
+def _is_superfluous(term: Term, provider: str, cost: Cost) -> bool:
+    """Whether a record with the include is better without this term."""
+    if _is_about(term, provider):
+        return not cost.included
+    return term.text in cost.breaking or is_former(term, provider)
+
+
+def is_former(term: Term, provider: str) -> bool:
+    """Whether this term is the old form of the permission that the include gives."""
+    names = _FORMER_NAMES.get(provider.lower().rstrip("."))
+    return term.name == "a" and names is not None and bool(names.match(term.target))
 
 
 def _is_about(term: Term, provider: str) -> bool:
@@ -292,18 +339,24 @@ def inspect(domain: str, provider: str, lookup: Lookup) -> Report:
         report.problems.append(
             f"{shown} has {len(report.records)} SPF records, and receivers then use none; keep one that joins them."
         )
+    measured = None if report.record is None else measure(report.record, domain, provider, lookup)
     try:
-        report.recommended = recommend(report.records, provider)
+        report.recommended = recommend(report.records, provider, measured)
     except RecordError as problem:
         report.problems.append(f"The SPF of {shown} is broken, so that receivers do not use it: {problem}; correct it.")
         return report
-    if report.record is not None:
-        report.cost = measure(report.record, domain, provider, lookup)
-        report.problems += _judge(report.cost, shown, provider)
-        if report.cost.included:
-            report.recommended, report.recommended_lookups = report.record, report.cost.lookups
+    if report.record is not None and measured is not None:
+        report.cost = measured
+        former = [term.text for term in parse(report.record) if is_former(term, provider)]
+        report.problems += _judge(report.cost, shown, provider, former)
+        if report.recommended == report.record:
+            report.recommended_lookups = report.cost.lookups
             return report
     after = measure(report.recommended, domain, provider, lookup)
+    report.problems += [problem for problem in after.problems if problem not in report.problems]
+    if after.breaking:  # only of several records that were joined, which nobody has measured
+        report.recommended = recommend([report.recommended], provider, after)
+        after = measure(report.recommended, domain, provider, lookup)
     report.recommended_lookups = after.lookups
     if after.lookups > MOST_LOOKUPS:
         report.problems.append(
@@ -313,10 +366,16 @@ def inspect(domain: str, provider: str, lookup: Lookup) -> Report:
     return report
 
 
-def _judge(cost: Cost, shown: str, provider: str) -> list[str]:
-    """The sentences about a record that is in use."""
+def _judge(cost: Cost, shown: str, provider: str, former: Sequence[str]) -> list[str]:
+    """The sentences about a record that is in use. former: its terms that are the old form of the include."""
     problems = list(cost.problems)
-    if not cost.included:
+    if former:
+        problems.insert(
+            0,
+            f"The SPF record of {shown} has {' and '.join(former)}, the old form of include:{provider}; replace it by "
+            "recommended_record.",
+        )
+    elif not cost.included:
         problems.insert(0, f"The SPF record of {shown} does not include {provider}; replace it by recommended_record.")
     if cost.lookups > MOST_LOOKUPS:
         problems.append(

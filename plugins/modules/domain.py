@@ -173,7 +173,7 @@ def main() -> None:
             manager = DomainManager(client, wanted, check_mode=module.check_mode)
             try:
                 if params["state"] == "present":
-                    manager.ensure_present()
+                    manager.ensure_present(module.warn)
                 else:
                     manager.ensure_absent(methods, params["remove_outgoing_users"], module.warn)
             finally:

@@ -159,6 +159,22 @@ def test_a_domain_of_somebody_else_is_never_taken_over(server: Server, missing: 
     assert stored["owner"] == "other@example.test"
 
 
+@pytest.mark.parametrize("exists", ["present0", "error"])
+def test_a_domain_that_the_server_calls_not_yours_may_be_missing(
+    server: Server, exists: str, warnings: list[str]
+) -> None:
+    server.emulator.quirks(domain_exists_missing=exists, missing_domain="not_yours")
+    predicted = server.run(**WHOLE, check=True, diff=True)
+    assert predicted.changed, predicted.message
+    assert predicted.result["domain"] == SHOWN
+    assert ["only the real run shows which it is" in warning for warning in warnings] == [True]
+    assert server.writes == 0
+    done = server.run(**WHOLE, diff=True)
+    assert done.result["domain"] == SHOWN
+    assert done.result["diff"] == predicted.result["diff"]
+    assert len(warnings) == 1
+
+
 @pytest.mark.parametrize("missing", ["present0", "error", "No such domain."])
 def test_a_missing_domain_is_added_whatever_the_server_says_of_it(server: Server, missing: str) -> None:
     if missing in ("present0", "error"):

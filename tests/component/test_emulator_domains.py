@@ -66,6 +66,14 @@ def test_missing_domain_is_present_0_or_an_error(emulator: Emulator) -> None:
     assert "does not belong to the admin" in error(emulator.call("domain/exists", domain="missing.test"))
 
 
+def test_every_call_may_say_of_a_missing_domain_that_it_does_not_belong_to_the_admin(emulator: Emulator) -> None:
+    assert "doesn't exist" in error(emulator.call("domain/getproducts", domain="missing.test"))
+    emulator.quirks(missing_domain="not_yours")
+    for name in ("domain/getproducts", "domain/getroute", "domainadmincontact/get", "outgoingusers/list"):
+        assert "does not belong to the admin" in error(emulator.call(name, domain="missing.test"))
+    assert error(emulator.call("domain/remove", domain="missing.test")) == "No such domain."
+
+
 def test_a_foreign_domain_cannot_be_seen_or_managed(emulator: Emulator) -> None:
     emulator.seed(domains=[{"domain": "foreign.test", "owner": "other@example.test"}])
     emulator.seed(users=[{"domain": "foreign.test", "username": "al", "password": "a"}])

@@ -281,6 +281,7 @@ def test_reset_forgets_everything(panel: Emulator) -> None:
             "add_existing": "error",
             "remove_without_username": "domain_user",
             "domain_exists_missing": "present0",
+            "missing_domain": "missing",
             "limit_reaction": "tempfail",
             "domain_add_disables_outgoing": True,
         },

@@ -24,6 +24,8 @@ class Panel:
     def own_domain(self, text: str) -> Domain:
         """A domain that the administrator may manage, or the refusal for a missing or foreign one."""
         domain = self.state.domains.get(ascii_domain(text))
+        if domain is None and self.quirks.missing_domain == "not_yours":
+            raise RefusedError(f"The domain '{text}' does not belong to the admin '{self.state.administrator}'")
         if domain is None:
             raise RefusedError(f"The domain '{text}' doesn't exist")
         if domain.owner != self.state.administrator:

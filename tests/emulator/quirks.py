@@ -13,6 +13,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "add_existing": ("error", "overwrite"),
     "remove_without_username": ("domain_user", "all"),
     "domain_exists_missing": ("present0", "error"),
+    "missing_domain": ("missing", "not_yours"),
     "limit_reaction": ("tempfail", "lock"),
     "domain_add_disables_outgoing": (True, False),
 }
@@ -25,6 +26,7 @@ class Quirks:
     add_existing: str = "error"
     remove_without_username: str = "domain_user"
     domain_exists_missing: str = "present0"
+    missing_domain: str = "missing"
     limit_reaction: str = "tempfail"
     domain_add_disables_outgoing: bool = True
 

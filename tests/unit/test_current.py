@@ -170,7 +170,7 @@ def test_a_list_of_all_domains_is_read_once_and_the_others_are_left_out() -> Non
     assert current.exists(Key("example.org", "alice")) is False
 
 
-@pytest.mark.parametrize("kind", [ErrorKind.NOT_FOUND, ErrorKind.NOT_YOURS])
+@pytest.mark.parametrize("kind", [ErrorKind.NOT_FOUND, ErrorKind.NOT_YOURS, ErrorKind.FOREIGN])
 def test_a_domain_that_is_not_there_yet_has_no_users(kind: ErrorKind) -> None:
     given = {"call": "a/list", "parameters": {"domain": "zone"}}
     client = Client(ApiError(kind, "no such domain"))

@@ -61,7 +61,7 @@ def envelope(messages: Any, result: Any = None) -> bytes:
         ("No valid user specified", ErrorKind.NOT_FOUND),
         ("Domain exists, but the Domain user was not found in SpamExperts", ErrorKind.NOT_FOUND),
         ("The user has already been removed", ErrorKind.NOT_FOUND),
-        ("You are not allowed to manage the domain 'example.com'", ErrorKind.NOT_YOURS),
+        ("You are not allowed to manage the domain 'example.com'", ErrorKind.FOREIGN),
         ("The domain 'example.com' does not belong to the admin 'a'", ErrorKind.NOT_YOURS),
         ("you is not owner", ErrorKind.NOT_YOURS),
         ("You are not the owner of 'example.com'.", ErrorKind.NOT_YOURS),

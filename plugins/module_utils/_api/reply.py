@@ -30,6 +30,7 @@ class ErrorKind(enum.Enum):
     ALREADY_EXISTS = "already_exists"
     NOT_FOUND = "not_found"
     NOT_YOURS = "not_yours"  # or not present at all: the server does not tell the two apart
+    FOREIGN = "foreign"  # it exists, and is somebody else's
     HAS_OUTGOING_USERS = "has_outgoing_users"
     LIMIT_REACHED = "limit_reached"
     SERVER_FAULT = "server_fault"
@@ -50,6 +51,7 @@ REMEDIES = {
     ErrorKind.ALREADY_EXISTS: "it exists already, here or in another account",
     ErrorKind.NOT_FOUND: "check that it exists and that its name is right",
     ErrorKind.NOT_YOURS: "use the admin that it belongs to, or check that it exists",
+    ErrorKind.FOREIGN: "use the admin that it belongs to, or ask the provider",
     ErrorKind.HAS_OUTGOING_USERS: "remove its outgoing users first",
     ErrorKind.LIMIT_REACHED: "ask the provider for more, or remove what is not needed",
     ErrorKind.SERVER_FAULT: "try again later, and ask the provider if it stays so",
@@ -92,7 +94,8 @@ _KINDS: tuple[tuple[ErrorKind, tuple[str, ...]], ...] = (
     (ErrorKind.HAS_OUTGOING_USERS, ("may not remove", "outgoing users")),
     (ErrorKind.HAS_OUTGOING_USERS, ("while that domain has outgoing users",)),
     (ErrorKind.LIMIT_REACHED, ("reached the allowed limit",)),
-    (ErrorKind.NOT_YOURS, ("not allowed to manage",)),
+    # Said only of what is there (https://github.com/SpamExperts/aps2-addon); the next ones also of what is missing.
+    (ErrorKind.FOREIGN, ("not allowed to manage",)),
     (ErrorKind.NOT_YOURS, ("does not belong to",)),
     (ErrorKind.NOT_YOURS, ("is not owner",)),
     (ErrorKind.NOT_YOURS, ("not the owner",)),

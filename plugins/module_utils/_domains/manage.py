@@ -36,7 +36,7 @@ from .domain import (
 #: How long to wait until the server shows what it has accepted, in seconds. Its caches may lag.
 SETTLE_SECONDS = 10.0
 _REMOVALS_AT_ONCE = 4
-_NOT_HERE = (ErrorKind.NOT_YOURS, ErrorKind.NOT_FOUND)
+_NOT_HERE = (ErrorKind.NOT_YOURS, ErrorKind.FOREIGN, ErrorKind.NOT_FOUND)
 _NOT_OFFERED = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED)
 #: The call that shows what a call has set.
 _SHOWN_BY = {"domain/setproducts": GET_PRODUCTS, "domain/edit": GET_ROUTE, "domainadmincontact/set": GET_CONTACT}
@@ -121,12 +121,12 @@ class DomainManager:
         self._check_mode = check_mode
         self.outcome = Outcome(wanted.name)
 
-    def ensure_present(self) -> None:
+    def ensure_present(self, warn: Callable[[str], None]) -> None:
         """Add the domain where it is missing, then set what differs. Raises DomainError, ApiError, MethodError."""
         current = self.outcome.before = read_domain(self._client, self._wanted)
         if self._check_mode:
             if current is None:
-                self._refuse_foreign()
+                self._refuse_foreign(warn)
                 current = Domain(self._wanted.name)
             self.outcome.after = current.merged(self._wanted)
             self.outcome.changed = self.outcome.before is None or bool(plan(current, self._wanted))
@@ -261,17 +261,24 @@ class DomainManager:
                 f"{SETTLE_SECONDS:.0f} seconds; see whether it belongs to somebody else, or run again later."
             )
 
-    def _refuse_foreign(self) -> None:
-        """In check mode, what domain/add would answer: this call tells a missing domain from somebody else's.
+    def _refuse_foreign(self, warn: Callable[[str], None]) -> None:
+        """In check mode, what domain/add would answer, as far as a call that reads tells it.
 
-        https://github.com/SpamExperts/aps2-addon ("You are not allowed to manage the domain")
+        "You are not allowed to manage the domain" is said of somebody else's (https://github.com/SpamExperts/aps2-addon),
+        "does not belong to the admin" also of one that is not there (https://github.com/SpamExperts/plesk-extension).
         """
         try:
             self._client.call(GET_PRODUCTS, [("domain", self._wanted.name)], write=False)
         except ApiError as error:
-            if error.kind is ErrorKind.NOT_YOURS:
+            if error.kind is ErrorKind.FOREIGN:
                 raise DomainError(self._foreign()) from None
-            if error.kind not in (ErrorKind.NOT_FOUND, *_NOT_OFFERED):
+            if error.kind is ErrorKind.NOT_YOURS:
+                warn(
+                    f"The domain {self._wanted} is not in this account. This server does not tell one that is missing, "
+                    "and would be added, from one of somebody else, which would be refused; only the real run shows "
+                    "which it is."
+                )
+            elif error.kind not in (ErrorKind.NOT_FOUND, *_NOT_OFFERED):
                 raise
 
     def _foreign(self) -> str:

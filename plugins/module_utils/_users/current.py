@@ -108,7 +108,7 @@ def read_lists(client: Client, methods: Methods, domains: Iterable[str], concurr
             try:
                 reply = client.call(method.call, method.encode({"domain": domain}), write=False)
             except ApiError as error:  # a domain that is to be added has no users yet
-                if error.kind not in (ErrorKind.NOT_FOUND, ErrorKind.NOT_YOURS):
+                if error.kind not in (ErrorKind.NOT_FOUND, ErrorKind.NOT_YOURS, ErrorKind.FOREIGN):
                     raise
                 return []
             return parse_rows(reply.result, method, domain)

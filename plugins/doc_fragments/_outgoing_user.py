@@ -152,6 +152,15 @@ options:
     type: str
     choices: [domain, at_domain]
     default: domain
+  new_domains:
+    description:
+      - Domains that this run has added, or would add in check mode, as RV(smarthost.spamexperts.domain#module:added)
+        tells.
+      - Any other domain has to be one of the account, where the server lists them; an unknown one is an error, with the
+        nearest name that the account has.
+    type: list
+    elements: str
+    default: []
   concurrency:
     description: How many requests are under way at once, from 1 to 16.
     type: int

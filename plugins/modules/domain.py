@@ -130,6 +130,13 @@ domain:
       type: str
       returned: when the domain exists
       sample: abuse@example.com
+added:
+  description:
+    - Whether the domain was added, or would be in check mode, which
+      O(smarthost.spamexperts.outgoing_users#module:new_domains) of the next task wants to know.
+  returned: always
+  type: bool
+  sample: false
 removed_outgoing_users:
   description: The outgoing users that were removed with the domain, or would be in check mode.
   returned: always
@@ -165,7 +172,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    done: dict[str, Any] = {"changed": False, "removed_outgoing_users": []}
+    done: dict[str, Any] = {"changed": False, "added": False, "removed_outgoing_users": []}
     try:
         wanted = parse_wanted_domain(params)
         with api_session(module) as client:

@@ -21,11 +21,13 @@ extends_documentation_fragment:
   - smarthost.spamexperts._api
 options:
   domains:
-    description: The domains to show. All domains of the account by default.
+    description:
+      - The domains to show. One that the account does not have is an error. All domains of the account by default.
     type: list
     elements: str
   usernames:
-    description: Show only these usernames, as shell patterns such as V(info) or V(backup-*).
+    description:
+      - Show only these usernames, as shell patterns such as V(info) or V(backup-*). One that nobody has is a warning.
     type: list
     elements: str
   concurrency:
@@ -122,6 +124,7 @@ from ..module_utils._api.session import account_domains, api_session, help_page
 from ..module_utils._module import SecretSafeModule
 from ..module_utils._names import InputError, normalise_domain
 from ..module_utils._users.current import read_lists
+from ..module_utils._users.known import check_domains, unmatched
 from ..module_utils._users.methods import LIST, MethodError, Methods
 from ..module_utils._users.steps import PURPOSES
 from ..module_utils._users.user import OutgoingUser
@@ -136,8 +139,15 @@ def read(module: AnsibleModule, client: Client) -> list[OutgoingUser]:
     domains = params["domains"]
     if domains is None:
         domains = account_domains(client)
-    users = read_lists(client, methods, map(normalise_domain, domains), concurrency).users
+    names = [normalise_domain(domain) for domain in domains]
+    current = read_lists(client, methods, names, concurrency)
+    if params["domains"] is not None:
+        check_domains(client, current, names)
+    users = current.users
     patterns = params["usernames"]
+    warning = unmatched(patterns or (), [key.username for key in users])
+    if warning:
+        module.warn(warning)
     return [
         user
         for key, user in sorted(users.items())

@@ -60,6 +60,7 @@ def test_new_users_are_two_writes_each_without_logins_and_two_looks_at_each_doma
     counters = emulator.counters()
     assert counters["requests"] == {
         "help": 1,
+        "domainslist/get": 1,  # since no domain has a user yet
         "outgoingusers/list": 2 * len(DOMAINS),  # before, and to see that the changes have arrived
         "outgoingusers/add": 20,
         "outgoingusers/setlimits": 20,
@@ -135,14 +136,14 @@ def test_a_wrong_api_login_is_tried_once(emulator: Emulator, module: str, option
 def test_check_mode_looks_once_and_writes_nothing(emulator: Emulator) -> None:
     emulator.seed(domains=DOMAINS)
     run(emulator, users(20), check=True)
-    assert emulator.counters()["requests"] == {"help": 1, "outgoingusers/list": len(DOMAINS)}
+    assert emulator.counters()["requests"] == {"help": 1, "domainslist/get": 1, "outgoingusers/list": len(DOMAINS)}
 
 
 def test_without_a_list_each_password_is_tried_once_over_few_connections(documented_emulator: Emulator) -> None:
     documented_emulator.seed(domains=DOMAINS, users=users())
     run(documented_emulator, users())
     counters = documented_emulator.counters()
-    assert counters["requests"] == {"help": 1}
+    assert counters["requests"] == {"help": 1, "domainslist/get": 1}
     assert counters["auths"] == counters["connections"] == 100
     assert counters["connections_peak"] <= 8
 
@@ -151,7 +152,7 @@ def test_without_a_list_new_users_cost_three_refused_logins_and_one_write_each(d
     documented_emulator.seed(domains=DOMAINS)
     run(documented_emulator, users(20))
     counters = documented_emulator.counters()
-    assert counters["requests"] == {"help": 1, "outgoingusers/add": 20}
+    assert counters["requests"] == {"help": 1, "domainslist/get": 1, "outgoingusers/add": 20}
     assert counters["auths"] == counters["auths_refused"] == 3
     assert counters["connections_peak"] <= 8
 

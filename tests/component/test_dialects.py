@@ -105,7 +105,12 @@ def test_without_api_methods_nothing_but_the_public_calls_is_used(odd: Emulator)
     names = ("domain", "username", "password", "authentication_method")
     plain = [{name: value for name, value in user.items() if name in names} for user in WANTED]
     assert run(odd, plain, use_discovered_methods=True).result["totals"]["created"] == 3
-    assert set(odd.counters()["requests"]) == {"help", "outgoingusers/add", "outgoingusers/addip"}
+    assert set(odd.counters()["requests"]) == {
+        "help",
+        "domainslist/get",
+        "outgoingusers/add",
+        "outgoingusers/addip",
+    }
 
 
 def test_with_api_methods_all_of_it_is_written_and_read_back(odd: Emulator) -> None:

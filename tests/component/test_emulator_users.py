@@ -282,6 +282,7 @@ def test_reset_forgets_everything(panel: Emulator) -> None:
             "remove_without_username": "domain_user",
             "domain_exists_missing": "present0",
             "missing_domain": "missing",
+            "domains_list": "shown",
             "limit_reaction": "tempfail",
             "domain_add_disables_outgoing": True,
         },

@@ -98,6 +98,8 @@ def _get_owner(panel: Panel, arguments: Arguments) -> Reply:
 
 
 def _domains_list(panel: Panel, arguments: Arguments) -> Reply:
+    if panel.quirks.domains_list == "refused":
+        raise RefusedError("You have no permission to call this method")
     names = panel.state.listed_domains()
     if "withservices" in arguments and switch(arguments, "withservices"):
         stored = panel.state.domains

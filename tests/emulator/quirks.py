@@ -14,6 +14,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "remove_without_username": ("domain_user", "all"),
     "domain_exists_missing": ("present0", "error"),
     "missing_domain": ("missing", "not_yours"),
+    "domains_list": ("shown", "refused"),
     "limit_reaction": ("tempfail", "lock"),
     "domain_add_disables_outgoing": (True, False),
 }
@@ -27,6 +28,7 @@ class Quirks:
     remove_without_username: str = "domain_user"
     domain_exists_missing: str = "present0"
     missing_domain: str = "missing"
+    domains_list: str = "shown"
     limit_reaction: str = "tempfail"
     domain_add_disables_outgoing: bool = True
 

@@ -243,6 +243,15 @@ def test_bad_input_is_one_sentence(tmp_path: Path, emulator: Emulator, postfix: 
     assert emulator.counters()["writes"] == 0
 
 
+def test_a_slip_in_the_domain_is_no_success(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
+    site = Site(tmp_path, emulator, postfix)
+    run = site.run("offboard_user", domain="exampel.com", usernames=["alice"])
+    assert run.returncode == 2
+    assert "no such domain in this account: exampel.com (did you mean example.com?)" in run.output
+    assert "Let the mail server send without the logins" not in run.output
+    assert site.names() == {"alice", "server"}
+
+
 def test_an_account_that_is_not_there(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
     site = Site(tmp_path, emulator, postfix)
     run = site.run("offboard_user", usernames=["alice"], account="office")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client import ApiError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.session import read_present
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains.domain import (
     PRODUCTS,
     Destination,
@@ -19,7 +20,6 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains.dom
     plan,
     read_contact,
     read_destinations,
-    read_present,
     read_products,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._names import InputError

@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 
 class ErrorKind(enum.Enum):
@@ -122,6 +122,7 @@ _KINDS: tuple[tuple[ErrorKind, tuple[str, ...]], ...] = (
     (ErrorKind.ALREADY_EXISTS, ("exists",)),
     (ErrorKind.ALREADY_EXISTS, ("present in the filtering software",)),
 )
+_FLAGS = {"1": True, "true": True, "0": False, "false": False, "": False}
 _INACTIVE = re.compile(r"has status\s+['\"]?inactive", re.IGNORECASE)
 _QUOTED = re.compile(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"")
 _PREFIX = re.compile(r"(SUCCESS|ERROR)\s*:\s*(.*)\Z", re.IGNORECASE)
@@ -274,3 +275,8 @@ def parse_page(body: bytes) -> str:
     if text.startswith("{") or _PREFIX.match(text.partition("\n")[0]):
         _parse_text(text, write=False)
     return text
+
+
+def flag(value: object) -> Optional[bool]:
+    """A switch in a reply, which may be a number, a text or a boolean; None for anything else."""
+    return _FLAGS.get(str(value).strip().lower())

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Callable, Optional
 
@@ -13,10 +13,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .client import ApiError, Client, ErrorKind, require_requests
 from .options import connection_from
+from .reply import flag
 
 #: The page on which the server describes its own calls.
 HELP_PATH = "/api/help/"
-_NO_HELP = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED, ErrorKind.NOT_FOUND, ErrorKind.BAD_REPLY, ErrorKind.OTHER)
+#: What a server, or this role, that does not show something says.
+NOT_SHOWN = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED, ErrorKind.NOT_FOUND, ErrorKind.BAD_REPLY, ErrorKind.OTHER)
 
 
 @contextmanager
@@ -37,7 +39,7 @@ def help_page(client: Client) -> Callable[[], Optional[str]]:
         try:
             return client.page(HELP_PATH)
         except ApiError as error:
-            if error.kind not in _NO_HELP:
+            if error.kind not in NOT_SHOWN:
                 raise
             return None
 
@@ -56,3 +58,31 @@ def account_domains(client: Client) -> list[str]:
         ErrorKind.BAD_REPLY,
         "domainslist/get did not answer with a list of domains; name them in the task, or check api_url.",
     )
+
+
+#: What the server says of a domain that the account does not have.
+NOT_HERE = (ErrorKind.NOT_YOURS, ErrorKind.FOREIGN, ErrorKind.NOT_FOUND)
+
+
+def has_domain(client: Client, name: str) -> bool:
+    """Whether the account has this domain; one that is missing and one of somebody else are the same to the server.
+
+    Raises ApiError.
+    """
+    try:
+        return read_present(client.call("domain/exists", [("domain", name)], write=False).result)
+    except ApiError as error:
+        if error.kind not in NOT_HERE:
+            raise
+        return False
+
+
+def read_present(result: object) -> bool:
+    """The answer of domain/exists. Raises ApiError for one that is not understood."""
+    present = flag(result.get("present") if isinstance(result, Mapping) else result)
+    if present is None:
+        raise ApiError(
+            ErrorKind.BAD_REPLY,
+            "domain/exists did not answer with 1 or 0; check that api_url is a SpamExperts control panel.",
+        )
+    return present

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Optional
 
 from .._api.client import ApiError, ErrorKind
+from .._api.reply import flag
 from .._names import InputError, normalise_domain, unicode_domain
 
 PRODUCTS = ("incoming", "outgoing", "archiving")
@@ -22,8 +23,6 @@ GET_PRODUCTS = "domain/getproducts"
 GET_ROUTE = "domain/getroute"
 GET_CONTACT = "domainadmincontact/get"
 
-_TRUE = ("1", "true")
-_FALSE = ("0", "false", "")
 _BRACKETED = re.compile(r"\[([^\[\]]+)\](?:::?([0-9]{1,5}))?\Z")
 _HOST_AND_PORT = re.compile(r"(.+?)(?:::?([0-9]{1,5}))?\Z", re.DOTALL)
 _LOCAL_PART = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x1f\x7f]{1,64}\Z")
@@ -183,18 +182,6 @@ def normalise_contact(text: object) -> str:
 # What the server says
 
 
-def read_present(result: object) -> bool:
-    """The answer of domain/exists. Raises ApiError for one that is not understood."""
-    value = result.get("present") if isinstance(result, Mapping) else result
-    present = _flag(value)
-    if present is None:
-        raise ApiError(
-            ErrorKind.BAD_REPLY,
-            "domain/exists did not answer with 1 or 0; check that api_url is a SpamExperts control panel.",
-        )
-    return present
-
-
 def read_products(result: object) -> dict[str, bool]:
     """The answer of domain/getproducts. Raises ApiError for one that is not understood."""
     if not result:  # PHP encodes an empty object as an empty list
@@ -203,8 +190,8 @@ def read_products(result: object) -> dict[str, bool]:
         raise ApiError(
             ErrorKind.BAD_REPLY, f"{GET_PRODUCTS} did not answer with products; ask the provider what it means."
         )
-    flags = {product: _flag(result[product]) for product in PRODUCTS if product in result}
-    return {product: flag for product, flag in flags.items() if flag is not None}
+    switches = {product: flag(result[product]) for product in PRODUCTS if product in result}
+    return {product: switch for product, switch in switches.items() if switch is not None}
 
 
 def read_destinations(result: object) -> tuple[Destination, ...]:
@@ -236,11 +223,6 @@ def read_contact(result: object) -> str:
         return normalise_contact(text)
     except InputError:
         return text.strip().lower()
-
-
-def _flag(value: object) -> Optional[bool]:
-    text = str(value).strip().lower()
-    return True if text in _TRUE else False if text in _FALSE else None
 
 
 # What has to be done

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Callable, Optional, TypeVar
 
 from .._api.client import ApiError, Client, ErrorKind
+from .._api.session import NOT_HERE, has_domain
 from .._users.current import is_without_list, read_lists
 from .._users.methods import LIST, MethodError, Methods
 from .._users.steps import removal_step
@@ -29,14 +30,12 @@ from .domain import (
     plan,
     read_contact,
     read_destinations,
-    read_present,
     read_products,
 )
 
 #: How long to wait until the server shows what it has accepted, in seconds. Its caches may lag.
 SETTLE_SECONDS = 10.0
 _REMOVALS_AT_ONCE = 4
-_NOT_HERE = (ErrorKind.NOT_YOURS, ErrorKind.FOREIGN, ErrorKind.NOT_FOUND)
 _NOT_OFFERED = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED)
 #: The call that shows what a call has set.
 _SHOWN_BY = {"domain/setproducts": GET_PRODUCTS, "domain/edit": GET_ROUTE, "domainadmincontact/set": GET_CONTACT}
@@ -62,7 +61,12 @@ class Outcome:
     def to_result(self) -> dict[str, Any]:
         """The result of the module."""
         shown = self.after.to_result() if self.after else absent_result(self.name)
-        return {"changed": self.changed, "domain": shown, "removed_outgoing_users": sorted(self.removed_users)}
+        return {
+            "changed": self.changed,
+            "added": self.before is None and self.after is not None,
+            "domain": shown,
+            "removed_outgoing_users": sorted(self.removed_users),
+        }
 
     def diff(self, wanted: Domain) -> dict[str, Any]:
         """Before and after; of a new domain only what is wanted, since the rest is up to the server."""
@@ -79,16 +83,7 @@ def read_domain(client: Client, wanted: Domain) -> Optional[Domain]:
 
     A part that this server does not show is left out, unless it is given in `wanted`. Raises ApiError.
     """
-    return _read_parts(client, wanted, _PARTS, Domain(wanted.name)) if _exists(client, wanted.name) else None
-
-
-def _exists(client: Client, name: str) -> bool:
-    try:
-        return read_present(client.call("domain/exists", [("domain", name)], write=False).result)
-    except ApiError as error:
-        if error.kind not in _NOT_HERE:
-            raise
-        return False
+    return _read_parts(client, wanted, _PARTS, Domain(wanted.name)) if has_domain(client, wanted.name) else None
 
 
 def _read_parts(client: Client, wanted: Domain, calls: Container[str], known: Domain) -> Domain:
@@ -181,7 +176,7 @@ class DomainManager:
         try:
             return action()
         except ApiError as error:
-            if self.outcome.before is not None or error.kind not in _NOT_HERE:
+            if self.outcome.before is not None or error.kind not in NOT_HERE:
                 raise
         self._wait_until_shown()
         return action()
@@ -245,7 +240,7 @@ class DomainManager:
         try:
             # After a lost reply, "already exists" may be our own doing: then the domain shows up as ours.
             answered = self._send(
-                add_step(self._wanted), lambda: _exists(self._client, name), accept=ErrorKind.ALREADY_EXISTS
+                add_step(self._wanted), lambda: has_domain(self._client, name), accept=ErrorKind.ALREADY_EXISTS
             )
         except ApiError as error:
             if error.kind is not ErrorKind.ALREADY_EXISTS:
@@ -255,7 +250,7 @@ class DomainManager:
             self._wait_until_shown()
 
     def _wait_until_shown(self) -> None:
-        if not _wait_until(lambda: _exists(self._client, self._wanted.name)):
+        if not _wait_until(lambda: has_domain(self._client, self._wanted.name)):
             raise DomainError(
                 f"The domain {self._wanted} was added, but the server does not show it in this account after "
                 f"{SETTLE_SECONDS:.0f} seconds; see whether it belongs to somebody else, or run again later."
@@ -331,7 +326,7 @@ class DomainManager:
         name = self._wanted.name
         step = Step("domain/remove", [("domain", name)])
         try:
-            self._send(step, lambda: not _exists(self._client, name))
+            self._send(step, lambda: not has_domain(self._client, name))
         except ApiError as error:
             if error.kind is ErrorKind.HAS_OUTGOING_USERS:
                 raise DomainError(self._refusal(self._users(methods), methods, remove_users)) from None

@@ -21,6 +21,7 @@ from .._smarthost.server import smarthost_from
 from .apply import Applier
 from .current import Current, Proof, is_without_list, prove_passwords, read_lists
 from .duplicates import check_duplicates
+from .known import check_domains, missing_users
 from .methods import MethodError, Methods
 from .plan import (
     ACTIONS,
@@ -45,6 +46,8 @@ def check_options(params: Mapping[str, Any]) -> None:
     for name in ("wait_timeout", "purge_limit"):
         if params.get(name, 0) < 0:
             raise InputError(f"{name} is {params[name]}; it must be 0 or more")
+    for domain in params["new_domains"]:
+        normalise_domain(domain)
     smarthost_from(params)
     connection_from(params)
 
@@ -133,6 +136,7 @@ def _reconcile(module: AnsibleModule, client: Client, wanted: Sequence[Wanted], 
     active = [entry for entry in wanted if not entry.ignore]
     domains = {entry.key.domain for entry in active} | rules.purge_domains
     current = _read(module, client, methods, domains)
+    check_domains(client, current, domains - {normalise_domain(domain) for domain in params["new_domains"]})
     prove_passwords(
         current,
         [entry for entry in active if entry.present and entry.update_password == ON_MISMATCH],
@@ -152,6 +156,10 @@ def _reconcile(module: AnsibleModule, client: Client, wanted: Sequence[Wanted], 
     elif hopeless:
         for change in changes:
             change.stop()
+    leaving = {entry.key for entry in active if not entry.present}
+    missing = missing_users(current, [c.key for c in changes if c.key in leaving and c.action == UNCHANGED])
+    if missing:
+        module.warn(missing)
     return changes
 
 

@@ -46,6 +46,7 @@ MANAGE_OPTIONS: dict[str, Any] = {
     "recreate_for_password": {"type": "bool", "default": False, "no_log": False},
     "allow_domain_user_removal": {"type": "bool", "default": False},
     "domain_login": {"type": "str", "choices": ["domain", "at_domain"], "default": "domain"},
+    "new_domains": {"type": "list", "elements": "str", "default": []},
     "concurrency": CONCURRENCY,
     "wait_timeout": {"type": "int", "default": 10},
 }

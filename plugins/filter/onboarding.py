@@ -63,6 +63,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by their names."""
         filters: dict[str, Callable[..., Any]] = {
+            "onboarding_left_alone": _onboarding.left_alone,
             "onboarding_people": onboarding_people,
             "onboarding_problems": _onboarding.problems,
             "onboarding_relay": onboarding_relay,

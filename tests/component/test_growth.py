@@ -56,7 +56,8 @@ def senders(count: int) -> Variables:
         "smarthost": "smtp.example.net:587",
         "relays": {f"mail{number}": "changed" for number in range(count)},
     }
-    return {"description": description, "people": [{"user": name} for name in names], "facts": facts}
+    found = {"logins": [{"key": "[smtp.example.net]:587", "login": "user0@example.com"}]}
+    return {"description": description, "people": [{"user": name} for name in names], "facts": facts, "found": found}
 
 
 def leavers(count: int) -> Variables:
@@ -88,6 +89,7 @@ CASES: dict[str, tuple[Callable[[int], Variables], str]] = {
     "onboarding_problems": (senders, "description | {filter}"),
     "onboarding_users": (senders, "description | {filter}"),
     "onboarding_relay": (senders, "description | {filter}"),
+    "onboarding_left_alone": (senders, "description | {filter}(found)"),
     "onboarding_people": (senders, "description | {filter}(people)"),
     "onboarding_summary": (senders, "facts | {filter}"),
     "offboarding_problems": (leavers, "description | {filter}"),

@@ -16,6 +16,7 @@ import yaml
 from tests.support.emulator import Emulator
 from tests.support.playbook import OUT_OF_REACH, PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
+from tests.support.relay import relay, snapshot
 from tests.support.thunderbird import PROGRAM_DIRECTORY
 from tests.support.thunderbird_profile import in_use, make_profile, passwords
 
@@ -162,6 +163,35 @@ def test_a_misspelt_key_of_an_account_is_named_and_its_value_is_not_shown(tmp_pa
     assert not emulator.users()
 
 
+def test_a_second_domain_takes_no_mail_server_away_from_the_first(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
+) -> None:
+    first = {"domain": "example.net", "username": "server", "password": "Correct-Horse-42"}
+    emulator.seed(users=[first])
+    login = {"default_login": "server@example.net", "default_password": first["password"]}
+    assert not relay(postfix, **emulator.smarthost_options, **login).failed
+    before = snapshot(postfix.config_directory)
+    onboarding = Onboarding(tmp_path, emulator, postfix)
+    run = onboarding.run()
+    assert run.returncode == 0, run.output
+    assert run.recap()["mail1"]["changed"] == 0
+    assert snapshot(postfix.config_directory) == before
+    assert re.search(r"mail1 +left alone, sends as server@example.net: its inventory variable", summary_of(run))
+    onboarding.change_host(outgoing_mail_login="server@example.net", outgoing_mail_password=first["password"])
+    entry = {"login": "example.com", "password": (tmp_path / "domain").read_text().strip(), "senders": ["@example.com"]}
+    onboarding.change_host(outgoing_mail_logins=[entry])
+    run = onboarding.run()
+    assert run.returncode == 0, run.output
+    assert re.search(r"mail1 +changed, +sends as server@example.net, +its login is proven", summary_of(run)), run.output
+    for sender in ("alice@example.com", "bob@example.net"):
+        postfix.inject(sender, "somebody@example.org", "each with its own login")
+    postfix.wait_until_empty(30)
+    assert {(mail["mail_from"], mail["login"]) for mail in emulator.mails()} == {
+        ("alice@example.com", "example.com"),
+        ("bob@example.net", "server@example.net"),
+    }
+
+
 @pytest.mark.slow
 def test_mail_servers_that_a_pattern_names_are_in_the_summary(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
@@ -169,7 +199,7 @@ def test_mail_servers_that_a_pattern_names_are_in_the_summary(
     run = Onboarding(tmp_path, emulator, postfix).run("-e", "spamexperts_relay_hosts=mail*:!localhost")
     assert run.returncode == 0, run.output
     summary = summary_of(run)
-    assert re.search(r"mail1 +changed, +its login is proven from there", summary), summary
+    assert re.search(r"mail1 +changed, +sends as [a-z@.]+, +its login is proven from there", summary), summary
 
 
 def test_where_no_mail_server_can_be_reached_the_summary_says_so(
@@ -211,11 +241,11 @@ def test_a_mail_server_keeps_its_login_where_the_sender_of_the_domain_has_none(
     run = onboarding.run()
     assert run.returncode == 0, run.output
     summary = summary_of(run)
-    assert re.search(r"mail1 +changed, +its login is proven from there", summary), summary
+    assert re.search(r"mail1 +changed, +sends as [a-z@.]+, +its login is proven from there", summary), summary
     onboarding.change_host(outgoing_mail_prove_login=False)
     run = onboarding.run()
     summary = summary_of(run)
-    assert re.search(r"mail1 +unchanged, +its login is not proven", summary), summary
+    assert re.search(r"mail1 +unchanged, +sends as server@example.net, +its login is not proven", summary), summary
 
 
 @pytest.mark.slow
@@ -257,7 +287,7 @@ def test_a_password_file_may_be_named_from_where_the_run_is_started(
     assert run.returncode == 0, run.output
     assert (tmp_path / "domain").is_file()
     summary = summary_of(run)
-    assert re.search(r"mail1 +changed, +its login is proven from there", summary), summary
+    assert re.search(r"mail1 +changed, +sends as [a-z@.]+, +its login is proven from there", summary), summary
 
 
 def test_the_smarthost_may_have_another_name_here(tmp_path: Path, emulator: Emulator) -> None:
@@ -268,6 +298,7 @@ def test_the_smarthost_may_have_another_name_here(tmp_path: Path, emulator: Emul
         run = onboarding.run(*names)
         assert run.returncode == 0, run.output
         assert bool(run.changed()) == changed, run.output
+        assert "None was set up: the group mail_relays of the inventory is empty." in summary_of(run)
 
 
 @pytest.mark.skipif(not PROGRAM_DIRECTORY.exists(), reason="Thunderbird is not installed")

@@ -57,8 +57,6 @@ def describe(*senders: dict[str, Any], **more: Any) -> dict[str, Any]:
         ),
         (describe(ALICE, {"username": "bob", "relay": True}), "marks a sender with relay that has no password"),
         (describe({"authentication_method": "domain", "relay": True}), "that has no password to log in with; give it"),
-        (describe({"username": "alice"}), "nobody that the mail servers can log in as"),
-        (describe({"authentication_method": "ip", "username": "192.0.2.1"}), "mark an IP sender with relay: true"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(onboarding: Any, word: str) -> None:
@@ -127,19 +125,76 @@ def test_each_limit_is_the_senders_own_or_the_shared_one(
     assert _onboarding.problems(onboarding) == []
 
 
+SERVER = {"username": "server1", "password": PASSWORD, "relay": True}
+
+
 @pytest.mark.parametrize(
     ("senders", "login"),
     [
-        ([{"username": "nobody"}, ALICE], "alice@example.com"),
-        ([{"username": "nobody"}, {"username": "Bob@example.com", "password_file": "/root/bob"}], "bob@example.com"),
+        ([ALICE, {"username": "Bob@example.com", "password_file": "/root/bob", "relay": True}], "bob@example.com"),
         ([ALICE, {"authentication_method": "domain", "password": PASSWORD, "relay": True}], "example.com"),
         ([ALICE, {"authentication_method": "ip", "username": "192.0.2.1", "relay": True}], ""),
     ],
 )
-def test_the_mail_servers_log_in_as_somebody(senders: list[dict[str, Any]], login: str) -> None:
+def test_the_mail_servers_log_in_as_the_marked_sender(senders: list[dict[str, Any]], login: str) -> None:
     sender = _onboarding.relay_sender(describe(*senders))
     assert sender is not None
     assert sender["login"] == login
+
+
+def test_nobodys_login_is_taken_for_that_of_a_server() -> None:
+    onboarding = describe({"username": "nobody"}, ALICE, {**ALICE, "username": "bob", "relay": False})
+    assert FILTERS["onboarding_problems"](onboarding) == []
+    assert FILTERS["onboarding_relay"](onboarding) is None
+    for found, now in (
+        ({"installed": False}, ""),
+        (present("server1@example.com"), ", sends as server1@example.com"),
+        ({"managed": True, "logins": []}, ", sends by its address or for named senders only"),
+    ):
+        text = FILTERS["onboarding_left_alone"](onboarding, found)
+        assert text == f"left alone{now}: no sender of example.com is marked relay: true"
+
+
+def present(*logins: str, **more: Any) -> dict[str, Any]:
+    """What postfix_relay_info says of a mail server with these logins for all its mail, and one for a sender."""
+    rows = [{"key": f"[filter{number}.example]:587", "login": login} for number, login in enumerate(logins)]
+    return {"managed": True, "logins": [*rows, {"key": "@example.org", "login": "shop@example.org"}], **more}
+
+
+BY_ADDRESS = {"username": "192.0.2.1", "authentication_method": "ip", "relay": True}
+AS_DOMAIN = {"authentication_method": "domain", "password": PASSWORD, "relay": True}
+
+
+@pytest.mark.parametrize(
+    ("sender", "found", "now"),
+    [
+        (SERVER, {"installed": False}, None),
+        (SERVER, {"managed": False, "logins": [], "other_logins": []}, None),
+        (SERVER, present("server1@example.com"), None),
+        (SERVER, present("Server1@EXAMPLE.com"), None),
+        (AS_DOMAIN, present("@example.com"), None),
+        (SERVER, {"managed": True, "unfinished": True, "logins": []}, None),
+        (SERVER, {"managed": False, "logins": [], "other_logins": ["server1@example.com", "a@partner.example"]}, None),
+        (BY_ADDRESS, present(), None),
+        (SERVER, present("server1@example.net"), "sends as server1@example.net"),
+        (SERVER, present("alice@example.com"), "sends as alice@example.com"),
+        (SERVER, present("example.com"), "sends as example.com"),
+        (SERVER, present("b@example.net", unfinished=True), "sends as b@example.net"),
+        (SERVER, present(), "sends by its address or for named senders only"),
+        (SERVER, {"managed": False, "logins": [], "other_logins": ["me@example.com"]}, "sends as me@example.com"),
+        (BY_ADDRESS, present("server1@example.com"), "sends as server1@example.com"),
+    ],
+)
+def test_a_mail_server_that_sends_otherwise_is_left_alone(
+    sender: dict[str, Any], found: dict[str, Any], now: str | None
+) -> None:
+    text = FILTERS["onboarding_left_alone"](describe(ALICE, sender), found)
+    assert text == (
+        ""
+        if now is None
+        else f"left alone, {now}: its inventory variable outgoing_mail_logins can give it a login for mail of "
+        "example.com, and outgoing_mail_login one for all other mail"
+    )
 
 
 def facts(**more: Any) -> dict[str, Any]:
@@ -211,6 +266,20 @@ def test_the_summary_repeats_what_was_found_in_the_dns() -> None:
     assert "  v=spf1 include:spf.example.net ~all" in own
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"groups": ["all", "ungrouped"]}, "the inventory has no group mail_relays"),
+        ({"groups": ["all", "mail_relays"]}, "the group mail_relays of the inventory is empty"),
+        ({"relay_hosts": "mail*"}, "no host of the inventory is meant by spamexperts_relay_hosts: mail*"),
+    ],
+)
+def test_the_summary_says_why_there_is_no_mail_server(given: dict[str, Any], sentence: str) -> None:
+    lines = onboarding_summary.summary(facts(relays={}, **given))
+    place = lines.index("Mail servers")
+    assert lines[place + 1] == f"  None was set up: {sentence}."
+
+
 def test_the_summary_can_be_copied_as_it_is_printed() -> None:
     broken: dict[str, Any] = {"recommended_record": None, "problems": []}
     for spf in (
@@ -231,10 +300,13 @@ def test_people_whose_thunderbird_is_not_managed_are_told_what_to_enter() -> Non
     assert "Postausgangs-Server" in by_hand
     assert "filter.example" in by_hand
     assert "info@example.com" in by_hand
-    assert "alice@example.com" not in by_hand  # the mail servers' own login is nobody's
+    assert "alice@example.com" in by_hand, "a person's login is no mail server's"
     relay = {"authentication_method": "domain", "password": PASSWORD, "relay": True}
     text = "\n".join(onboarding_summary.summary(facts(onboarding=describe(ALICE, relay), managed=["info@example.com"])))
     assert "alice@example.com" in text.partition("Thunderbird")[2]
+    marked = describe({**ALICE, "relay": True})
+    text = "\n".join(onboarding_summary.summary(facts(onboarding=marked, managed=["info@example.com"])))
+    assert "Thunderbird" not in text, "the mail servers' own login is nobody's"
     assert "Thunderbird" not in "\n".join(
         onboarding_summary.summary(facts(managed=["alice@example.com", "info@example.com"]))
     )
@@ -295,7 +367,8 @@ def test_a_password_file_is_named_from_where_the_run_is_started(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/admin")
     onboarding = describe(
-        {"username": "info", "password_file": "kept/info"}, {"username": "bob", "password_file": "~/bob"}
+        {"username": "info", "password_file": "kept/info", "relay": True},
+        {"username": "bob", "password_file": "~/bob"},
     )
     assert [user["password_file"] for user in FILTERS["onboarding_users"](onboarding)] == [
         f"{tmp_path}/kept/info",

@@ -10,7 +10,7 @@ from typing import Any, Callable, Optional
 
 from .._names import InputError, normalise_domain
 from .._users.duplicates import check_duplicates
-from .._users.login import key_of
+from .._users.login import key_of, written_key
 from .._users.options import OUTGOING_USER_OPTIONS
 from .._users.user import IP, USER, Key, Wanted, parse_limits, parse_wanted
 from .check import spec_problems
@@ -70,11 +70,6 @@ def problems(onboarding: object, accounts: Optional[Container[str]] = None) -> l
             f"{NAME}.senders marks a sender with relay that has no password to log in with; give it a password or a "
             "password_file."
         )
-    elif not found and relay_sender(onboarding) is None:
-        found.append(
-            f"{NAME}.senders has nobody that the mail servers can log in as; give one a password or a password_file, "
-            "or mark an IP sender with relay: true."
-        )
     return found
 
 
@@ -100,14 +95,38 @@ def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 
 
 def relay_sender(onboarding: Mapping[str, Any]) -> Optional[dict[str, Any]]:
-    """The sender that the mail servers log in as, with its `login`; an empty login when they send by their address."""
-    senders = onboarding["senders"]
-    marked = [sender for sender in senders if sender.get("relay")]
-    able = marked or [sender for sender in senders if _can_log_in(sender)]
-    if not able:
-        return None
-    wanted = parse_wanted({**able[0], "domain": onboarding["domain"]}, 0, "on_mismatch")
-    return {**able[0], "login": "" if wanted.user.method == IP else wanted.login("domain")}
+    """The sender marked relay, with its `login`, which is empty when the mail servers send by their address.
+
+    None where none is marked: a person's login is never taken for that of a server.
+    """
+    for sender in onboarding["senders"]:
+        if sender.get("relay"):
+            wanted = parse_wanted({**sender, "domain": onboarding["domain"]}, 0, "on_mismatch")
+            return {**sender, "login": "" if wanted.user.method == IP else wanted.login("domain")}
+    return None
+
+
+def left_alone(onboarding: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Why a mail server, to which the inventory gives no login, keeps what it has; "" where it gets the sender's login.
+
+    found: what postfix_relay_info says of it. One domain's description does not take a server away from another's.
+    """
+    sender, domain = relay_sender(onboarding), onboarding["domain"]
+    logins = sorted({entry["login"] for entry in found.get("logins", ()) if entry["key"].startswith("[")})
+    is_set_up = bool(found.get("managed")) and not found.get("unfinished")
+    if not logins and not is_set_up:
+        logins = list(found.get("other_logins", ()))  # somebody has set it up by hand
+    without = ", sends by its address or for named senders only" if is_set_up else ""
+    now = f", sends as {' and '.join(logins)}" if logins else without
+    if sender is None:
+        return f"left alone{now}: no sender of {domain} is marked relay: true"
+    wanted = sender["login"]
+    if written_key(wanted) in map(written_key, logins) if logins else not (wanted and is_set_up):
+        return ""
+    return (
+        f"left alone{now}: its inventory variable outgoing_mail_logins can give it a login for mail of {domain}, and "
+        "outgoing_mail_login one for all other mail"
+    )
 
 
 def _can_log_in(sender: Mapping[str, Any]) -> bool:

@@ -20,8 +20,9 @@ def summary(facts: Mapping[str, Any]) -> list[str]:
     """Give the lines of the summary.
 
     facts: `onboarding`; the results of the tasks `api`, `domain`, `users` and, where it ran, `spf`; `smarthost` as
-    host:port; `relays`, host -> what it says of itself; `managed`, the logins that were entered into Thunderbird by
-    the playbook; `check`, whether nothing was done.
+    host:port; `relays`, host -> what it says of itself; `relay_hosts`, the pattern that names them, and the `groups` of
+    the inventory; `managed`, the logins that were entered into Thunderbird by the playbook; `check`, whether nothing
+    was done.
     """
     onboarding, result = facts["onboarding"], facts["users"]
     name = onboarding["domain"]
@@ -39,7 +40,7 @@ def summary(facts: Mapping[str, Any]) -> list[str]:
         ("Discouraged: whoever gets onto a host that sends by its address sends as anyone", _named(result, IP)),
         (f"Weaker than users: whoever has this password sends as any address of {name}", _named(result, DOMAIN)),
         ("Thunderbird, to enter by hand (English, German)", _clients(facts)),
-        ("Mail servers", [_row(host, text) for host, text in facts.get("relays", {}).items()]),
+        ("Mail servers", _relays(facts)),
         ("What the DNS needs, so that receivers accept the mail", _spf(name, onboarding, facts.get("spf"))),
     ):
         if rows:
@@ -88,6 +89,19 @@ def _clients(facts: Mapping[str, Any]) -> list[str]:
     logins = [user["login"] for user in senders if user["login"] not in done]
     host, _colon, port = str(facts["smarthost"]).rpartition(":")
     return settings_by_hand(logins, host, int(port)) if logins else []
+
+
+def _relays(facts: Mapping[str, Any]) -> list[str]:
+    pattern = facts.get("relay_hosts", "mail_relays")
+    if facts.get("relays"):
+        return [_row(host, text) for host, text in facts["relays"].items()]
+    if pattern != "mail_relays":
+        missing = f"no host of the inventory is meant by spamexperts_relay_hosts: {pattern}"
+    elif pattern in facts.get("groups", ()):
+        missing = "the group mail_relays of the inventory is empty"
+    else:
+        missing = "the inventory has no group mail_relays"
+    return [f"  None was set up: {missing}."]
 
 
 def _named(result: Mapping[str, Any], method: str) -> list[str]:

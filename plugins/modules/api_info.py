@@ -34,6 +34,10 @@ EXAMPLES = r"""
 - name: Show the block to paste
   ansible.builtin.debug:
     msg: "{{ {'api_methods': api.api_methods} | to_nice_yaml }}"
+
+- name: Show what else is on its help page, and what the list shows
+  ansible.builtin.debug:
+    msg: "{{ {'help_calls': api.help_calls, 'list_fields': api.list_fields} | to_nice_yaml }}"
 """
 
 RETURN = r"""
@@ -87,9 +91,56 @@ methods:
 api_methods:
   description:
     - What is given, discovered and proposed beyond the documented calls, in the form of the option O(api_methods).
+    - A proposal is a guess by the names on the help page, for you to check. No task uses it unless you give it, except
+      that O(use_discovered_methods) uses those whose names are known.
   returned: success
   type: dict
   sample: {"list": {"call": "outgoingusers/list", "parameters": {"domain": "domain"}}}
+help_calls:
+  description:
+    - The calls on the server's help page that this collection does not use, with the names of their parameters; those
+      that are about something else than outgoing users stand last.
+    - Where RV(api_methods) lacks an operation, the call for it may be here under another name.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - call: senders/quota
+      parameters: [zone, name, hour]
+  contains:
+    call:
+      description: The call.
+      type: str
+      returned: always
+      sample: senders/quota
+    parameters:
+      description: The names of its parameters, as the help page shows them.
+      type: list
+      elements: str
+      returned: always
+      sample: [zone, name, hour]
+list_fields:
+  description:
+    - The names of the fields in the answer of the list, never a value. Empty where there is no list, or nobody in it.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - field: frozen
+      meaning: ""
+    - field: username
+      meaning: username
+  contains:
+    field:
+      description: The name in the answer.
+      type: str
+      returned: always
+      sample: frozen
+    meaning:
+      description: What it is taken for. Empty where it is not understood; C(fields) of O(api_methods) can name it.
+      type: str
+      returned: always
+      sample: locked
 works:
   description: What of this collection works with this server.
   returned: success
@@ -107,9 +158,9 @@ works:
 
 from ..module_utils._api.client import ApiError, Client, ErrorKind
 from ..module_utils._api.options import API_OPTIONS
-from ..module_utils._api.session import api_session, help_page
+from ..module_utils._api.session import NOT_SHOWN, account_domains, api_session, help_page
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._names import InputError
+from ..module_utils._names import InputError, normalise_domain
 from ..module_utils._users.methods import (
     ADD,
     ADD_IP,
@@ -123,6 +174,7 @@ from ..module_utils._users.methods import (
     MethodError,
     Methods,
 )
+from ..module_utils._users.proposals import field_names, not_understood, propose
 
 #: What works -> the operations that it needs.
 CAPABILITIES = {
@@ -135,6 +187,10 @@ CAPABILITIES = {
     "lock_users": (LOCK, UNLOCK),
     "purge": (LIST, REMOVE),
 }
+
+
+#: So many domains are asked for one that has users.
+MOST_DOMAINS = 3
 
 
 def first_text(client: Client, call: str) -> str:
@@ -150,6 +206,24 @@ def first_text(client: Client, call: str) -> str:
     return str(result) if isinstance(result, (str, int, float)) else ""
 
 
+def list_fields(client: Client, methods: Methods) -> list[dict[str, str]]:
+    """The names of the fields that the list shows; none where no domain of the account has a user among the first."""
+    method = methods.find(LIST)
+    if method is None:
+        return []
+    try:
+        domains = account_domains(client)[:MOST_DOMAINS] if "domain" in method.parameters else [""]
+        for domain in domains:
+            pairs = method.encode({"domain": normalise_domain(domain)} if domain else {})
+            fields = field_names(client.call(method.call, pairs, write=False).result, method)
+            if fields:
+                return fields
+    except ApiError as error:
+        if error.kind not in NOT_SHOWN:
+            raise
+    return []
+
+
 def main() -> None:
     """Run the module."""
     module = SecretSafeModule(argument_spec=API_OPTIONS, supports_check_mode=True)
@@ -157,12 +231,15 @@ def main() -> None:
     try:
         with api_session(module) as client:
             methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
+            proposals = propose(methods)
             module.exit_json(
                 changed=False,
                 version=first_text(client, "version/get"),
                 role=first_text(client, "auth/getrole"),
-                methods=methods.table(),
-                api_methods=methods.block(),
+                methods=methods.table(proposals),
+                api_methods=methods.block(proposals),
+                help_calls=not_understood(methods),
+                list_fields=list_fields(client, methods),
                 works={name: all(map(methods.find, needs)) for name, needs in CAPABILITIES.items()},
             )
     except (InputError, MethodError, ApiError) as problem:

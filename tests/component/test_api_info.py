@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
+
+
+@pytest.fixture
+def odd() -> Iterator[Emulator]:
+    with Emulator("full", dialect="odd") as running:
+        yield running
 
 
 def info(emulator: Emulator, **options: Any) -> ModuleRun:
@@ -69,6 +76,43 @@ def test_a_part_that_is_given_stays_with_what_is_discovered(emulator: Emulator) 
     run = info(emulator, api_methods=given)
     assert sources(run)["list"] == "given"
     assert run.result["api_methods"]["list"] == {**given["list"], "fixed": {"page": "1"}}
+
+
+def test_a_server_with_unusual_names_is_shown_and_the_checked_block_works(odd: Emulator) -> None:
+    odd.seed(users=[{"domain": "example.com", "username": "alice", "locked": 1, "password": "Correct-Horse-42"}])
+    run = info(odd, use_discovered_methods=True)
+    assert sources(run) == {**PUBLIC, **dict.fromkeys(("list", *OTHERS), "proposed")}
+    assert {row["operation"] for row in run.result["methods"] if row["offered"]} == set(PUBLIC)
+    assert not run.result["works"]["read_users"]
+    calls = {entry["call"]: entry["parameters"] for entry in run.result["help_calls"]}
+    assert calls["senders/passwd"] == ["zone", "secret", "name"]
+    assert next(iter(calls)).startswith("senders/")
+    assert run.result["list_fields"] == []
+    assert "senders/enumerate" not in odd.counters()["requests"], "a guess is never called"
+    block = run.result["api_methods"]
+    assert {name: entry["call"] for name, entry in block.items()} == {
+        "list": "senders/enumerate",
+        "set_password": "senders/passwd",
+        "set_limits": "senders/quota",
+        "set_settings": "senders/options",
+        "lock": "senders/freeze",
+        "unlock": "senders/thaw",
+    }
+    given = info(odd, api_methods=block)
+    assert all(given.result["works"].values())
+    fields = {entry["field"]: entry["meaning"] for entry in given.result["list_fields"]}
+    assert (fields["name"], fields["frozen"], fields["zone"]) == ("username", "", "")
+    assert "alice" not in str(given.result)
+
+
+def test_the_fields_of_a_list_are_shown_as_they_are_understood(emulator: Emulator) -> None:
+    emulator.seed(domains=["a.example", "b.example"], users=[{"domain": "c.example", "username": "alice"}])
+    fields = {entry["field"]: entry["meaning"] for entry in info(emulator).result["list_fields"]}
+    assert fields["limit_per_hour"] == "per_hour"
+    emulator.faults({"match": "domainslist/get", "kind": "body", "text": "ERROR: no permission\n", "times": None})
+    assert info(emulator).result["list_fields"] == []
+    emulator.faults({"match": "outgoingusers/list", "kind": "html", "times": None})
+    assert info(emulator, retries=0).result["list_fields"] == []
 
 
 @pytest.mark.parametrize("fault", ["html", "redirect", "404", "403"])

@@ -20,6 +20,10 @@ HELP = """
 """
 
 
+def discover(page: str, use_writes: bool) -> dict[str, methods.Method]:
+    return methods.discover(methods.read_links(page), use_writes)
+
+
 class Page:
     """A help page that counts how often it is read."""
 
@@ -49,7 +53,7 @@ def test_the_help_page_is_read_once() -> None:
     offered = methods.Methods(None, False, page)
     for operation in methods.OPERATIONS:
         offered.find(operation)
-    offered.table()
+    offered.table({})
     assert page.reads == 1
 
 
@@ -64,7 +68,7 @@ def test_a_discovered_read_is_used_and_a_discovered_write_only_proposed() -> Non
 
 
 def test_a_call_for_one_user_is_not_the_list() -> None:
-    found = methods.discover("/api/outgoingusers/get/domain/d/username/u/", False)
+    found = discover("/api/outgoingusers/get/domain/d/username/u/", False)
     assert methods.LIST not in found
 
 
@@ -74,7 +78,7 @@ def test_of_several_examples_of_a_call_the_fullest_counts(last: int) -> None:
         "/api/outgoingusers/setlimits/domain/d/username/u/limit_per_hour/5/",
         "/api/outgoingusers/setlimits/domain/d/username/u/",
     ]
-    found = methods.discover(" ".join([links[1 - last], links[last]]), True)
+    found = discover(" ".join([links[1 - last], links[last]]), True)
     assert "per_hour" in found[methods.SET_LIMITS].parameters
 
 
@@ -91,7 +95,7 @@ def test_discovered_writes_are_used_when_allowed() -> None:
 
 def test_a_write_with_a_parameter_that_is_not_understood_is_not_shown() -> None:
     assert table(use=True).find("unlock") is None
-    assert "unlock" not in table(use=True).block()
+    assert "unlock" not in table(use=True).block({})
 
 
 def test_what_is_missing_is_said_with_what_is_offered_and_how_to_name_it() -> None:
@@ -219,12 +223,12 @@ LINK = "/api/outgoingusers/{}/domain/example.com/username/john/"
 
 def test_the_likeliest_of_several_calls_is_taken() -> None:
     page = " ".join(LINK.format(action) for action in ("updatelimits", "setlimits"))
-    assert methods.discover(page, True)["set_limits"].call == "outgoingusers/setlimits"
+    assert discover(page, True)["set_limits"].call == "outgoingusers/setlimits"
 
 
 def test_the_table_and_the_block_show_everything_that_is_known() -> None:
     offered = table({"set_settings": {"call": "a/b", "parameters": {"domain": "d", "username": "u"}}})
-    rows = {row["operation"]: row for row in offered.table()}
+    rows = {row["operation"]: row for row in offered.table({})}
     assert list(rows) == list(methods.OPERATIONS)
     assert [(rows[name]["source"], rows[name]["offered"]) for name in ("list", "set_password")] == [
         ("discovered", True),
@@ -238,7 +242,7 @@ def test_the_table_and_the_block_show_everything_that_is_known() -> None:
         "call": "",
         "parameters": {},
     }
-    block = offered.block()
+    block = offered.block({})
     assert set(block) == {"list", "set_password", "set_limits", "set_settings", "lock"}
     again = table(block, text=None)
     assert again.require("set_password", "x").parameters == {
@@ -249,6 +253,4 @@ def test_the_table_and_the_block_show_everything_that_is_known() -> None:
 
 
 def test_passwords_are_in_no_representation() -> None:
-    assert "secret" not in repr(
-        methods.discover("/api/outgoingusers/setpassword/domain/d/username/u/password/secret", True)
-    )
+    assert "secret" not in repr(discover("/api/outgoingusers/setpassword/domain/d/username/u/password/secret", True))

@@ -135,7 +135,7 @@ def test_a_setting_may_be_called_inherit() -> None:
     ],
 )
 def test_a_link_that_leaves_doubts_is_not_even_proposed(link: str) -> None:
-    assert _methods.discover(f'<a href="{link}">', use_writes=True) == {}
+    assert _methods.discover(_methods.read_links(f'<a href="{link}">'), use_writes=True) == {}
 
 
 def test_only_what_was_discovered_is_done_without() -> None:

@@ -176,6 +176,7 @@ class Methods:
         self._given = {operation: parse_given(operation, entry) for operation, entry in (given or {}).items()}
         self._use_discovered = use_discovered
         self._help_page = help_page
+        self._links: Optional[dict[str, list[str]]] = None
         self._discovered: Optional[dict[str, Method]] = None
 
     def find(self, operation: str) -> Optional[Method]:
@@ -215,17 +216,27 @@ class Methods:
             "or do it in the control panel."
         )
 
+    def links(self) -> dict[str, list[str]]:
+        """The calls on the server's help page, each with the names of its parameters; empty where it shows none."""
+        if self._links is None:
+            self._links = read_links(self._help_page() or "")
+        return self._links
+
     def discovered(self) -> dict[str, Method]:
         """What the server's help page shows, operation -> method; empty where it shows nothing."""
         if self._discovered is None:
-            self._discovered = discover(self._help_page() or "", self._use_discovered)
+            self._discovered = discover(self.links(), self._use_discovered)
         return self._discovered
 
-    def table(self) -> list[dict[str, Any]]:
-        """All operations with their call, parameters and source, for people."""
+    def known(self) -> dict[str, Method]:
+        """What is given, documented, or on the help page under a name that is known, operation -> method."""
+        return {**self.discovered(), **DOCUMENTED, **self._given}
+
+    def table(self, proposals: Mapping[str, Method]) -> list[dict[str, Any]]:
+        """All operations with their call, parameters and source, for people. proposals: see `propose`."""
         rows = []
         for operation in OPERATIONS:
-            method = self.find(operation) or self.discovered().get(operation)
+            method = self.known().get(operation) or proposals.get(operation)
             rows.append(
                 {
                     "operation": operation,
@@ -237,9 +248,9 @@ class Methods:
             )
         return rows
 
-    def block(self) -> dict[str, Any]:
+    def block(self, proposals: Mapping[str, Method]) -> dict[str, Any]:
         """All that is known or proposed beyond the documented calls, as `api_methods` takes it."""
-        known = {**self.discovered(), **self._given}
+        known = {**proposals, **self.discovered(), **self._given}
         return {operation: known[operation].to_block() for operation in OPERATIONS if operation in known}
 
 
@@ -300,18 +311,23 @@ def _check_wire_names(names: Sequence[str], where: str) -> None:
             raise MethodError(f"{where} gives {name!r} for two things; each needs a name of its own.")
 
 
-def discover(page: str, use_writes: bool) -> dict[str, Method]:
-    """The operations that a help page shows by its example links, whatever its markup.
-
-    A read is used. A write is only proposed, unless `use_writes`; and a write with a parameter that is not
-    understood is not shown at all, since sending it half would be a guess.
-    """
+def read_links(page: str) -> dict[str, list[str]]:
+    """The calls that a help page shows by its example links, whatever its markup: call -> names of its parameters."""
     links: dict[str, list[str]] = {}
     for controller, action, pairs in _LINK.findall(html.unescape(page)):
         names = [name for name in map(unquote, pairs.split("/")[1::2]) if name != "format"]
         call = f"{controller}/{action}".lower()
         # Of several examples the one that shows most.
         links[call] = max(links.get(call, names), names, key=len)
+    return links
+
+
+def discover(links: Mapping[str, Sequence[str]], use_writes: bool) -> dict[str, Method]:
+    """The operations that the calls of a help page do, by names that are known.
+
+    A read is used. A write is only proposed, unless `use_writes`; and a write with a parameter that is not
+    understood is not shown at all, since sending it half would be a guess.
+    """
     found: dict[str, Method] = {}
     for operation, calls in CALL_ALIASES.items():
         for call in calls:

@@ -168,7 +168,7 @@ def test_a_second_domain_takes_no_mail_server_away_from_the_first(
 ) -> None:
     first = {"domain": "example.net", "username": "server", "password": "Correct-Horse-42"}
     emulator.seed(users=[first])
-    login = {"default_login": "server@example.net", "default_password": first["password"]}
+    login: dict[str, Any] = {"default_login": "server@example.net", "default_password": first["password"]}
     assert not relay(postfix, **emulator.smarthost_options, **login).failed
     before = snapshot(postfix.config_directory)
     onboarding = Onboarding(tmp_path, emulator, postfix)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleet import Fleet, fleet_emulator
+from tests.support.emulator import Emulator
 from tests.support.postfix import ScratchPostfix
 from tests.support.rotation import RotationSite
 from tests.support.sink import Sink
@@ -76,3 +77,20 @@ def postfix(instance: ScratchPostfix) -> ScratchPostfix:
     assert not run.failed, run.message
     instance.clean()
     return instance
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What modules that run in this process warn of."""
+    from tests.support.relay import collect_warnings
+
+    return collect_warnings(monkeypatch)
+
+
+@pytest.fixture
+def vendor(emulator: Emulator) -> Emulator:
+    """The emulator with the sender that the tests' mail server logs in as."""
+    from tests.support.relay import LOGIN
+
+    emulator.seed(users=[{"domain": "example.com", "username": "server", "password": LOGIN["default_password"]}])
+    return emulator

@@ -78,7 +78,7 @@ def make_older(path: Path) -> None:
         os.utime(path, (then, then))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -110,7 +110,7 @@ class ScratchPostfix:
     ) -> None:
         self._temporary = home is None
         self.home = Path(tempfile.mkdtemp(prefix="scratch-postfix-")) if home is None else home
-        self.port = _free_port()
+        self.port = free_port()
         self.wrapper = list(wrapper)
         self.config_directory = self.home / "etc"
         self.log_file = self.home / "mail.log"
@@ -220,14 +220,17 @@ class ScratchPostfix:
 
     # Mail
 
-    def inject(self, sender: str, recipient: str, subject: str = "test") -> str:
-        """Hand in one mail over SMTP, as a program on the host would; return its queue id. `sender` "" is a bounce."""
+    def inject(self, sender: str, recipient: str, subject: str = "test", port: int | None = None) -> str:
+        """Hand in one mail over SMTP, as a program on the host would; return its queue id. `sender` "" is a bounce.
+
+        `port` is that of another of its services.
+        """
         message = EmailMessage()
         message["From"] = sender or "MAILER-DAEMON@client.test.example"
         message["To"] = recipient
         message["Subject"] = subject
         message.set_content("hello")
-        with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as smtp:
+        with smtplib.SMTP("127.0.0.1", port or self.port, timeout=30) as smtp:
             smtp.ehlo_or_helo_if_needed()
             for command, reply in (
                 ("MAIL", smtp.mail(sender)),

@@ -33,10 +33,12 @@ class Received:
 class Sink:
     """A mail server on a free port of 127.0.0.1 that takes everything and remembers what it saw.
 
-    `tls` is its certificate, None for a server without STARTTLS. Logins are recorded as text and always accepted.
+    `tls` is its certificate, None for a server without STARTTLS; `wrapped` says that TLS comes before the first word,
+    as on port 465. Logins are recorded as text and always accepted.
     """
 
     tls: ssl.SSLContext | None = None
+    wrapped: bool = False
     mails: list[Received] = field(default_factory=list)
     logins: list[tuple[str, str]] = field(default_factory=list)
 
@@ -91,13 +93,13 @@ class FreePortController(Controller):
 
 class _Controller(FreePortController):
     def __init__(self, sink: Sink) -> None:
-        super().__init__(sink)
+        super().__init__(sink, ssl_context=sink.tls if sink.wrapped else None)
         self.sink = sink
 
     def factory(self) -> SMTP:
         return SMTP(
             self.sink,
-            tls_context=self.sink.tls,
+            tls_context=None if self.sink.wrapped else self.sink.tls,
             authenticator=self.sink.authenticate,
             auth_require_tls=False,
             auth_required=False,

@@ -1,0 +1,172 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Configurations as people have them: each works and is given back, or is left alone with a sentence on how to go on.
+
+A row is data. What is done with it, and what must hold for all, is `Existing.exercise`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance
+
+from tests.support.emulator import Emulator
+from tests.support.existing_postfix import OTHER, OURS, SINK, Existing, Row, Way, servers
+from tests.support.postfix import ScratchPostfix, make_older
+from tests.support.relay import snapshot
+
+pytestmark = pytest.mark.root
+RELAYHOST = "relayhost = {SINK}\n"
+TWO_DOMAINS: dict[str, Any] = {
+    "logins": [
+        {"login": f"server@{domain}", "password": "Correct-Horse-43", "senders": [f"@{domain}"]}
+        for domain in ("example.net", "example.org")
+    ]
+}
+
+
+PASSWORD_MAPS = "smtp_sasl_auth_enable = yes\nsmtp_sasl_security_options = noanonymous\nsmtp_sasl_password_maps = "
+IN_MAIN = ("holds a password in main.cf", "postconf -X smtp_sasl_password_maps")
+
+
+def to_internal(before: str, after: str | None = None) -> Way:
+    """A mail to a domain with a way of its own."""
+    return Way(before, after, recipient="someone@internal.example")
+
+
+def write_main(change: Callable[[bytes], bytes] = bytes, mode: int = 0o644) -> Callable[[ScratchPostfix], None]:
+    """Something that gives main.cf other bytes, or another mode and the group of Postfix."""
+
+    def prepare(postfix: ScratchPostfix) -> None:
+        main = postfix.config_directory / "main.cf"
+        main.write_bytes(change(main.read_bytes()))
+        shutil.chown(main, "root", "postfix")
+        main.chmod(mode)
+        make_older(main)
+
+    return prepare
+
+
+SCANNER: dict[str, Any] = {"main": RELAYHOST.replace("SINK", "OTHER") + "content_filter = scan:{SINK}\n"}
+SCANNER["services"] = """\
+scan unix - - n - 2 smtp
+127.0.0.1:{BACK} inet n - n - - smtpd -o content_filter=
+"""
+ROWS = [
+    Row("a usual one"),
+    Row(
+        "16 duplicates and other spellings",
+        "relayhost = {OTHER}\nrelayhost={SINK}\nsmtp_tls_security_level\t=\tencrypt\nsmtp_tls_security_level=may\n"
+        "smtpd_banner = $myhostname\n# a comment inside\n\tESMTP\n",
+        exact=False,
+    ),
+    Row("19 a content filter", **SCANNER, refused=("scan/unix", "dedicated_transport=true"), ways=(Way(SINK),)),
+    Row(
+        "19 a content filter, own transport",
+        **SCANNER,
+        options={"dedicated_transport": True},
+        ways=(Way(SINK), Way(OTHER, OURS, filtered=True)),
+    ),
+    Row(
+        "20 wrapped TLS",
+        "relayhost = {OTHER}\nsmtp_tls_wrappermode = yes\nsmtp_tls_security_level = encrypt\n",
+        ways=(Way(OTHER, OURS),),
+    ),
+    Row("21 a fallback", "relayhost = [127.0.0.1]:9\nsmtp_fallback_relay = {SINK}\n"),
+    Row("23 CRLF", prepare=write_main(lambda content: content.replace(b"\n", b"\r\n")), exact=False),
+    Row("23 mode 0640", prepare=write_main(mode=0o640)),
+    Row("23 mode 0444", prepare=write_main(mode=0o444)),
+    Row(
+        "25 only named senders",
+        options={"only_named_senders": True, "senders": ["@example.com"]},
+        ways=(Way(SINK, OURS), Way(SINK, sender="bob@other.example")),
+    ),
+    Row(
+        "26 a filter of replies",
+        RELAYHOST + "default_delivery_status_filter = regexp:{folder}/own\n",
+        tables={"own": "/mailbox full/ 4.2.2 later\n"},
+    ),
+    Row("27 static password", RELAYHOST + PASSWORD_MAPS + "static:me:Secret-Word-1\n", refused=IN_MAIN),
+    Row("27 inline password", RELAYHOST + PASSWORD_MAPS + "inline:{ {x=me:Secret-Word-1} }\n", refused=IN_MAIN),
+    Row(
+        "28 a login for each of two domains, on the host of 7",
+        RELAYHOST + "sender_dependent_relayhost_maps = inline:{ { boss@mail.example = {OTHER} } }\n",
+        options=TWO_DOMAINS,
+        ways=(Way(SINK), Way(OTHER, sender="boss@mail.example")),
+        refused=("sender_dependent_relayhost_maps", "dedicated_transport=true"),
+    ),
+    Row(
+        "28 a login for each of two domains, on the host of 8",
+        "relayhost = {OTHER}\ntransport_maps = inline:{ { internal.example = :{SINK} } }\n",
+        options=TWO_DOMAINS,
+        ways=(Way(OTHER), to_internal(SINK)),
+        refused=("transport_maps", "dedicated_transport=true"),
+    ),
+    Row(
+        "28 a login for each of two domains, on the host of 9",
+        "relayhost = {OTHER}\ntransport_maps = inline:{ { internal.example = smtp:{SINK} } }\n",
+        options=TWO_DOMAINS,
+        ways=(Way(OTHER), to_internal(SINK)),
+        refused=("transport_maps", "dedicated_transport=true"),
+    ),
+    Row(
+        "28 a login for each of two domains, on the host of 19",
+        **SCANNER,
+        options=TWO_DOMAINS,
+        ways=(Way(SINK),),
+        refused=("scan/unix", "dedicated_transport=true"),
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def _check_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`postfix check` takes long, and other tests run it; nor does Postfix pause after a change."""
+    monkeypatch.setattr(Instance, "check", lambda self: make_older(Path(self.config_directory, "main.cf")))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row.name))
+def test_existing(row: Row, vendor: Emulator, warnings: list[str]) -> None:
+    with servers(vendor, wrapped="wrappermode" in row.main) as them, Existing(row, them) as existing:
+        existing.exercise(warnings)
+
+
+def test_22_the_second_of_two_instances(vendor: Emulator, warnings: list[str]) -> None:
+    """The first is not touched, and goes on."""
+    row = Row("22", RELAYHOST + "multi_instance_enable = yes\nmulti_instance_name = postfix-out\n")
+    with servers(vendor) as them, Existing(row, them) as second, ScratchPostfix() as first:
+        first.set(
+            relayhost=f"[127.0.0.1]:{them.sink.port}",
+            multi_instance_enable="yes",
+            multi_instance_directories=str(second.postfix.config_directory),
+        )
+        before = snapshot(first.config_directory)
+        second.exercise(warnings)
+        assert snapshot(first.config_directory) == before
+        first.inject("alice@example.com", "someone@elsewhere.example", "first")
+        first.wait_until_empty()
+        assert them.having("first") == [SINK]
+
+
+def test_23_a_file_that_nobody_can_change(vendor: Emulator, warnings: list[str]) -> None:
+    row = Row("23 chattr +i")
+    with servers(vendor) as them, Existing(row, them) as existing:
+        main = existing.postfix.config_directory / "main.cf"
+        before, meaning = existing.files(), existing.meaning()
+        if subprocess.run(["chattr", "+i", str(main)], check=False, capture_output=True).returncode:
+            pytest.skip("this file system has no attributes")
+        try:
+            run = existing.configure()
+        finally:
+            subprocess.run(["chattr", "-i", str(main)], check=True)
+        assert "Operation not permitted" in run.message
+        assert "main.cf and master.cf are as they were before." in run.message
+        assert (existing.files(), existing.meaning()) == (before, meaning)
+        existing.goes_as("after")

@@ -62,6 +62,16 @@ scan unix - - n - 2 smtp
 ROWS = [
     Row("a usual one"),
     Row(
+        "4 no newline at the end, restrictions",
+        RELAYHOST + "smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination",
+    ),
+    Row("5 no newline at the end, banner", RELAYHOST + "smtpd_banner = $myhostname ESMTP"),
+    Row(
+        "6 no newline at the end of master.cf",
+        services="local unix - n n - - local",
+        options={"dedicated_transport": True},
+    ),
+    Row(
         "16 duplicates and other spellings",
         "relayhost = {OTHER}\nrelayhost={SINK}\nsmtp_tls_security_level\t=\tencrypt\nsmtp_tls_security_level=may\n"
         "smtpd_banner = $myhostname\n# a comment inside\n\tESMTP\n",

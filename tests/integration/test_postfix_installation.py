@@ -111,9 +111,14 @@ def test_the_next_run_settles_it(site: Site) -> None:
     assert re.search(r"TASK \[.*Note that it is settled\] \**\nchanged: \[h1\]", predicted.output)
     assert site.interfaces == "all"
 
+    main = site.host.path("/etc/postfix/main.cf")
+    # An earlier installation may have left a file without a newline at its end; the parameter is then appended.
+    lines = [line for line in main.read_text(encoding="utf-8").splitlines() if not line.startswith("inet_interfaces")]
+    main.write_text("\n".join([*lines, "smtpd_banner = left"]), encoding="utf-8")
     finished = site.run()
     assert finished.returncode == 0, finished.output
     assert site.interfaces == "loopback-only"
+    assert site.host.run("postconf", "-h", "smtpd_banner") == "left\n"
     assert not site.host.path(NOTE).exists()
 
     again = site.run()

@@ -13,7 +13,6 @@ from typing import Optional
 
 from . import chroot, daemons, delivery_filter, files, maps, originals
 from .commands import Instance, PostfixError
-from .dates import dated_back
 from .originals import Originals, Remembered
 from .plan import Plan
 
@@ -66,7 +65,7 @@ def _configure(instance: Instance, plan: Plan, outcome: Outcome) -> None:
     the login ever gets mail for the smarthost. On the way back the routes go first.
     """
     for name, service in plan.services.items():
-        with files.kept_mode(instance.path("master.cf")):
+        with _changing(instance, "master.cf"):
             instance.set_service(name, service.definition)
     _write(instance, plan.rules)
     if plan.rules or plan.services:
@@ -76,8 +75,11 @@ def _configure(instance: Instance, plan: Plan, outcome: Outcome) -> None:
         _take_over(instance, outcome, more_follows=bool(plan.dropped or plan.dropped_services))
     _write(instance, plan.dropped)
     for name in plan.dropped_services:
-        with files.kept_mode(instance.path("master.cf")):
+        with _changing(instance, "master.cf"):
             instance.unset_service(name)
+    if plan.originals.is_empty:
+        for name, digest in plan.unended.items():
+            files.unend_last_line(instance.path(name), digest)
     if plan.dropped or plan.dropped_services:
         _take_over(instance, outcome, more_follows=False)
 
@@ -94,19 +96,31 @@ def _while_under_way(plan: Plan) -> Originals:
         parameters=parameters,
         services={**old.services, **new.services},
         files=sorted({*old.files, *new.files}),
+        unended=plan.unended,
         unfinished=True,
     )
 
 
 def _write(instance: Instance, values: Mapping[str, Optional[str]]) -> None:
-    """Set and unset parameters of main.cf; its owner and mode stay."""
+    """Set and unset parameters of main.cf."""
     kept = {name: value for name, value in values.items() if value is not None}
     gone = [name for name, value in values.items() if value is None]
-    with files.kept_mode(instance.path("main.cf")):
+    if not values:
+        return
+    with _changing(instance, "main.cf"):
         if kept:
             instance.set_parameters(kept)
         if gone:
             instance.unset_parameters(gone)
+
+
+@contextmanager
+def _changing(instance: Instance, name: str) -> Iterator[None]:
+    """Make a file fit for `postconf` to change; its owner and mode stay."""
+    path = instance.path(name)
+    files.end_last_line(path)
+    with files.kept_mode(path):
+        yield
 
 
 def _take_over(instance: Instance, outcome: Outcome, *, more_follows: bool) -> None:
@@ -130,8 +144,7 @@ def _undone_on_failure(instance: Instance, plan: Plan, outcome: Outcome) -> Iter
     except (PostfixError, OSError) as error:
         for name, content in before.items():
             if files.read(name) != content:
-                with files.kept_mode(name), dated_back(name):
-                    files.replace(name, content, 0o644)
+                files.rewrite(name, content)
         if outcome.reloaded:
             instance.reload()
         if plan.remembered_before.is_empty:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Optional
 
 from .._files import sync_folder
 from .commands import PostfixError
+from .dates import date_back
 
 NEW = ".new"
 
@@ -50,6 +53,38 @@ def read(path: str) -> bytes | None:
         return None
 
 
+def unended(path: str) -> Optional[str]:
+    """A digest of the last line where no newline ends it, None where one does."""
+    content = read(path) or b""
+    return None if not content or content.endswith(b"\n") else _digest_of_last_line(content)
+
+
+def end_last_line(path: str) -> None:
+    """Give the last line its newline: `postconf` appends, and would make one line of two."""
+    if unended(path):
+        rewrite(path, (read(path) or b"") + b"\n")
+
+
+def unend_last_line(path: str, digest: str) -> None:
+    """Take the newline away again, if the last line is still the one with this digest."""
+    content = read(path) or b""
+    if content.endswith(b"\n") and _digest_of_last_line(content[:-1]) == digest:
+        rewrite(path, content[:-1])
+
+
+def _digest_of_last_line(content: bytes) -> str:
+    return hashlib.sha256(content.rpartition(b"\n")[2]).hexdigest()
+
+
+def rewrite(path: str, content: bytes) -> None:
+    """Put a whole file in the place of the old one, with its owner and mode."""
+    status = Path(path).stat()
+    beside = write_beside(path, content, status.st_mode & 0o7777)
+    os.chown(beside, status.st_uid, status.st_gid)
+    date_back(beside, status.st_mtime_ns)
+    rename(beside, path)
+
+
 def is_private(path: str, mode: int) -> bool:
     """Whether the file belongs to root, or whoever runs this, and has exactly this mode."""
     status = Path(path).stat()
@@ -66,12 +101,14 @@ def remove(path: str) -> None:
 def kept_mode(path: str) -> Iterator[None]:
     """Give the file its owner and mode back after a command that resets both (`postconf -e`)."""
     before = Path(path).stat()
-    yield
-    after = Path(path).stat()
-    if (after.st_uid, after.st_gid) != (before.st_uid, before.st_gid):
-        os.chown(path, before.st_uid, before.st_gid)
-    if after.st_mode != before.st_mode:
-        Path(path).chmod(before.st_mode & 0o7777)
+    try:
+        yield
+    finally:
+        after = Path(path).stat()
+        if (after.st_uid, after.st_gid) != (before.st_uid, before.st_gid):
+            os.chown(path, before.st_uid, before.st_gid)
+        if after.st_mode != before.st_mode:
+            Path(path).chmod(before.st_mode & 0o7777)
 
 
 @contextlib.contextmanager

@@ -45,13 +45,15 @@ class Service:
 class Originals:
     """Everything that we changed on this instance. No password is ever among it.
 
-    `files` are names in the configuration directory that are ours. `unfinished` is true from before a run's first
+    `files` are names in the configuration directory that are ours. `unended` are main.cf and master.cf where their last
+    line had no newline, each with a digest of that line. `unfinished` is true from before a run's first
     change until Postfix has taken over its last one: after a kill the next run reloads although nothing differs.
     """
 
     parameters: dict[str, Remembered] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    unended: dict[str, str] = field(default_factory=dict)
     unfinished: bool = False
 
     @property
@@ -74,6 +76,7 @@ def load(instance: Instance) -> Originals:
             parameters={name: Remembered(**entry) for name, entry in data["parameters"].items()},
             services={name: Service(**entry) for name, entry in data["services"].items()},
             files=list(data["files"]),
+            unended=dict(data.get("unended", {})),
             unfinished=data["unfinished"],
         )
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -18,12 +18,14 @@ class Plan:
 
     `rules` make the way to the smarthost safe and are set before `routes` send mail there; `dropped` and
     `dropped_services` are taken back when no mail is sent there any more. `originals` is what is remembered
-    afterwards. `chroot_files` are missing from the chroot. `reopen_tables` tells that a daemon would not notice a new
-    map by itself. `before` and `after` are for diff mode, without a secret.
+    afterwards. `unended` are the files whose last line had no newline before us, as `Originals.unended`. `chroot_files`
+    are missing from the chroot. `reopen_tables` tells that a daemon would not notice a new map by itself. `before` and
+    `after` are for diff mode, without a secret.
     """
 
     remembered_before: Originals
     originals: Originals = field(default_factory=Originals)
+    unended: dict[str, str] = field(default_factory=dict)
     kind: Optional[str] = None
     chroot_files: list[str] = field(default_factory=list)
     write_filter: bool = False
@@ -40,9 +42,16 @@ class Plan:
     after: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def changed_configuration(self) -> list[str]:
+        """Which of main.cf and master.cf change."""
+        main = self.rules or self.routes or self.dropped
+        master = self.services or self.dropped_services
+        return [name for name, changes in (("main.cf", main), ("master.cf", master)) if changes]
+
+    @property
     def changes_configuration(self) -> bool:
         """Whether main.cf or master.cf changes, so that the daemons must read them again."""
-        return bool(self.rules or self.routes or self.dropped or self.services or self.dropped_services)
+        return bool(self.changed_configuration)
 
     @property
     def changed(self) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import chroot, compare, delivery_filter, originals, parameters, surroundings
+from . import chroot, compare, delivery_filter, files, originals, parameters, surroundings
 from .commands import Instance, PostfixError
 from .maps import Table, choose_kind
 from .originals import Originals, Service
@@ -39,6 +39,7 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
     plan.chroot_files = chroot.missing(instance)
     for name in plan.chroot_files:
         plan.before[f"chroot: {name}"], plan.after[f"chroot: {name}"] = compare.NOT_SET, f"copy of /{name}"
+    plan.unended = plan.originals.unended = _unended(instance, plan)
     return plan
 
 
@@ -50,7 +51,14 @@ def plan_absent(instance: Instance) -> Plan:
     compare.services(instance, plan, {})
     compare.parameters(instance, plan, {}, explicit)
     compare.own_files(instance, plan, {}, explicit)
+    plan.unended = _unended(instance, plan)
     return plan
+
+
+def _unended(instance: Instance, plan: Plan) -> dict[str, str]:
+    """The files whose last line has no newline, or had none before our first run."""
+    digests = {name: files.unended(instance.path(name)) for name in plan.changed_configuration}
+    return {**plan.remembered_before.unended, **{name: digest for name, digest in digests.items() if digest}}
 
 
 def _rules(

@@ -167,6 +167,8 @@ notes:
   - A permanent refusal for want of a login (530, 534, 535, 538) is made a temporary one by
     C(smtp_delivery_status_filter), so a wrong map cannot lose mail. A filter of the administrator stays in force before
     ours.
+  - Where C(main.cf), C(master.cf) or a table of ours is a symbolic link, nothing that would put a file in its place is
+    done; the module fails and names the target. A link further up, such as C(/etc/postfix) itself, is followed.
   - Lookups by sender depend on the envelope sender, not on the header.
   - What is written to C(main.cf), and to a table of type V(texthash), is dated three seconds back, as all programs of
     Postfix wait until these files are two seconds old. It is never dated before the change that was there before.

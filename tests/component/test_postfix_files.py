@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
 
-from tests.support.module import ModuleRun
+from tests.support.module import ModuleRun, run_module
 from tests.support.postfix import ScratchPostfix, make_older
 from tests.support.relay import relay, snapshot
 
@@ -119,10 +119,97 @@ def test_a_run_that_was_killed_knows_how_the_file_ended(
     def killed(instance: Instance, values: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(Instance, "set_parameters", killed)
-        configure(postfix)
+        with pytest.raises(KeyboardInterrupt):
+            configure(postfix)
     assert (postfix.config_directory / "main.cf").read_text().endswith("old\n")
     assert configure(postfix).changed
     assert relay(postfix, state="absent").changed
     assert snapshot(postfix.config_directory) == files
+
+
+def everything(folder: Path) -> dict[str, object]:
+    """Every name of a folder: where a link leads, or what a file holds."""
+    files = (path for path in folder.iterdir() if path.is_symlink() or path.is_file())
+    return {path.name: path.readlink() if path.is_symlink() else path.read_bytes() for path in files}
+
+
+def move_away(path: Path, postfix: ScratchPostfix) -> Path:
+    """Put a file into another folder, with a link in its place."""
+    elsewhere = postfix.home / f"elsewhere-{path.name}"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    return elsewhere
+
+
+@pytest.mark.parametrize(("name", "options"), [("main.cf", {}), ("master.cf", OWN_TRANSPORT)])
+def test_a_link_stays_a_link(postfix: ScratchPostfix, name: str, options: dict[str, Any]) -> None:
+    elsewhere = move_away(postfix.config_directory / name, postfix)
+    before, target = everything(postfix.config_directory), elsewhere.read_bytes()
+    for check in (True, False):
+        message = configure(postfix, check=check, **options).message
+        assert f"{name} is a link to {elsewhere}, and a change here would put a file in its place" in message
+    assert (everything(postfix.config_directory), elsewhere.read_bytes()) == (before, target)
+    assert not relay(postfix, state="absent").failed, "nothing is to be taken back"
+    # As the message says.
+    elsewhere.replace(postfix.config_directory / name)
+    assert configure(postfix, **options).changed
+    move_away(postfix.config_directory / name, postfix)
+    assert not configure(postfix, **options).failed, "nothing is written"
+    before = everything(postfix.config_directory)
+    assert f"{name} is a link to" in relay(postfix, state="absent").message
+    assert everything(postfix.config_directory) == before
+
+
+OWN_FILES = ["smarthost_passwords", "smarthost_passwords.db", "smarthost_status_filter"]
+
+
+@pytest.mark.parametrize("name", [*OWN_FILES, "smarthost_originals.json"])
+@pytest.mark.parametrize("dangling", [False, True], ids=["file", "nothing"])
+def test_a_link_where_a_file_of_ours_would_come(postfix: ScratchPostfix, name: str, dangling: bool) -> None:
+    elsewhere = postfix.home / "elsewhere"
+    if not dangling:
+        elsewhere.write_text('{"version": 1, "parameters": {}, "services": {}, "files": [], "unfinished": false}')
+    (postfix.config_directory / name).symlink_to(elsewhere)
+    before = everything(postfix.config_directory)
+    for check in (True, False):
+        sentence = f"{name} is a link to {elsewhere}{', which is not there' if dangling else ''}, and a change"
+        assert sentence in configure(postfix, check=check).message
+    assert everything(postfix.config_directory) == before
+
+
+@pytest.mark.parametrize("name", [*OWN_FILES, "smarthost_originals.json"])
+def test_a_file_of_ours_that_has_become_a_link(postfix: ScratchPostfix, name: str) -> None:
+    configure(postfix)
+    move_away(postfix.config_directory / name, postfix)
+    assert not configure(postfix).failed, "nothing is written"
+    before = everything(postfix.config_directory)
+    assert f"{name} is a link to" in relay(postfix, state="absent").message
+    if name.startswith("smarthost_passwords"):
+        for state in ("present", "staged"):
+            other = configure(postfix, default_password="Correct-Horse-44", state=state)
+            assert f"{name} is a link to" in other.message
+    assert everything(postfix.config_directory) == before
+
+
+@pytest.mark.parametrize("name", ["main.cf", "master.cf"])
+def test_a_link_that_leads_nowhere(postfix: ScratchPostfix, name: str) -> None:
+    move_away(postfix.config_directory / name, postfix).unlink()
+    given = {"config_directory": str(postfix.config_directory), "state": "absent"}
+    for module, options in (("postfix_relay", given), ("postfix_relay_info", {**given, "state": None})):
+        run = run_module(module, {key: value for key, value in options.items() if value})
+        assert f"{name} is a link to {postfix.home}/elsewhere-{name}, which is not there" in run.message
+
+
+def test_a_link_further_up_is_followed(postfix: ScratchPostfix) -> None:
+    """As where /etc/postfix is one: the files in it are replaced, and the link stays."""
+    real = postfix.home / "real"
+    postfix.config_directory.rename(real)
+    postfix.config_directory.symlink_to(real)
+    files = snapshot(real)
+    assert configure(postfix).changed
+    assert not configure(postfix).changed
+    assert relay(postfix, state="absent").changed
+    assert postfix.config_directory.readlink() == real
+    assert snapshot(real) == files

@@ -41,6 +41,13 @@ def to_internal(before: str, after: str | None = None) -> Way:
     return Way(before, after, recipient="someone@internal.example")
 
 
+def keep_main_elsewhere(postfix: ScratchPostfix) -> None:
+    """main.cf lies in another folder, and a link leads there."""
+    main, elsewhere = postfix.config_directory / "main.cf", postfix.home / "elsewhere.cf"
+    main.rename(elsewhere)
+    main.symlink_to(elsewhere)
+
+
 def write_main(change: Callable[[bytes], bytes] = bytes, mode: int = 0o644) -> Callable[[ScratchPostfix], None]:
     """Something that gives main.cf other bytes, or another mode and the group of Postfix."""
 
@@ -71,6 +78,7 @@ ROWS = [
         services="local unix - n n - - local",
         options={"dedicated_transport": True},
     ),
+    Row("15 main.cf is a link", prepare=keep_main_elsewhere, refused=("main.cf is a link to", "/elsewhere.cf, and")),
     Row(
         "16 duplicates and other spellings",
         "relayhost = {OTHER}\nrelayhost={SINK}\nsmtp_tls_security_level\t=\tencrypt\nsmtp_tls_security_level=may\n"

@@ -85,6 +85,20 @@ def rewrite(path: str, content: bytes) -> None:
     rename(beside, path)
 
 
+def refuse_link(path: str) -> None:
+    """Raise PostfixError for a link, dangling or not: a rename would put a file in its place, for good.
+
+    A link further up, such as /etc/postfix itself, is followed like any folder.
+    """
+    if Path(path).is_symlink():
+        target = Path(path).readlink()
+        state = "" if Path(path).exists() else ", which is not there"
+        raise PostfixError(
+            f"{path} is a link to {target}{state}, and a change here would put a file in its place; set the smarthost "
+            "where that file comes from, or replace the link with the file itself, then run again."
+        )
+
+
 def is_private(path: str, mode: int) -> bool:
     """Whether the file belongs to root, or whoever runs this, and has exactly this mode."""
     status = Path(path).stat()

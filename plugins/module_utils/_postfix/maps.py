@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,7 +138,7 @@ def leftovers(path: str, kind: Optional[str]) -> list[str]:
         candidates += [base + suffix for suffix in suffixes] + [f"{base}.cdb.tmp"]
         if base != path:
             candidates.append(base)
-    return [name for name in candidates if name not in kept and Path(name).exists()]
+    return [name for name in candidates if name not in kept and os.path.lexists(name)]
 
 
 def index_path(path: str, kind: str) -> Optional[str]:

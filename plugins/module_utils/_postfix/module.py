@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from . import files
 from .commands import Answer, Instance, PostfixError
 from .settings import check_config_directory
 
@@ -51,6 +52,8 @@ def find_instance(module: Any) -> Instance:
         directory = answer.out.strip()
     check_config_directory(directory)
     for name in ("main.cf", "master.cf"):
+        if not Path(directory, name).exists():
+            files.refuse_link(str(Path(directory, name)))
         if not Path(directory, name).is_file():
             raise PostfixError(f"{directory}/{name} is missing; Postfix is installed there without a configuration.")
     return Instance(run, directory)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import chroot, compare, delivery_filter, files, originals, parameters, surroundings
+from . import chroot, compare, delivery_filter, files, maps, originals, parameters, surroundings
 from .commands import Instance, PostfixError
 from .maps import Table, choose_kind
 from .originals import Originals, Service
@@ -40,6 +40,7 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
     for name in plan.chroot_files:
         plan.before[f"chroot: {name}"], plan.after[f"chroot: {name}"] = compare.NOT_SET, f"copy of /{name}"
     plan.unended = plan.originals.unended = _unended(instance, plan)
+    _refuse_links(instance, plan)
     return plan
 
 
@@ -52,7 +53,21 @@ def plan_absent(instance: Instance) -> Plan:
     compare.parameters(instance, plan, {}, explicit)
     compare.own_files(instance, plan, {}, explicit)
     plan.unended = _unended(instance, plan)
+    _refuse_links(instance, plan)
     return plan
+
+
+def _refuse_links(instance: Instance, plan: Plan) -> None:
+    """Refuse where something that the plan writes or removes is a link."""
+    indexes = [maps.index_path(table.path, table.kind) for table in plan.tables]
+    paths = [instance.path(name) for name in plan.changed_configuration]
+    paths += [path for path in (*(table.path for table in plan.tables), *indexes, *plan.unused_files) if path]
+    if plan.write_filter:
+        paths.append(instance.path(delivery_filter.FILE))
+    if plan.changed:
+        paths.append(instance.path(originals.FILE))
+    for path in paths:
+        files.refuse_link(path)
 
 
 def _unended(instance: Instance, plan: Plan) -> dict[str, str]:

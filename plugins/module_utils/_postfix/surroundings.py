@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
 
-from . import parameters
+from . import files, parameters
 from .commands import Instance, PostfixError
 from .originals import Originals
 from .settings import RelaySettings
@@ -163,7 +163,10 @@ def check_no_password_in_main(value: str) -> None:
 def check_files_free(instance: Instance, originals: Originals, names: list[str]) -> None:
     """Refuse to overwrite a file that somebody else made."""
     for name in names:
-        if name not in originals.files and Path(instance.path(name)).exists():
+        if name in originals.files:
+            continue
+        files.refuse_link(instance.path(name))
+        if Path(instance.path(name)).exists():
             raise PostfixError(f"{instance.path(name)} exists and is not ours; move it away and run again.")
 
 

@@ -33,6 +33,11 @@ def link(root: Path, path: str, target: str) -> None:
         ("usr/local/ispconfig/interface/x", "ISPConfig"),
         ("opt/mailcow-dockerized/mailcow.conf", "Mailcow"),
         ("etc/mailinabox.conf", "Mail-in-a-Box"),
+        ("etc/keyhelp/config/config.json", "KeyHelp"),
+        ("usr/local/vesta/conf/vesta.conf", "VestaCP"),
+        ("usr/local/hestia/conf/hestia.conf", "HestiaCP"),
+        ("etc/hestiacp/hestia.conf", "HestiaCP"),
+        ("etc/NIXOS", "NixOS"),
     ],
 )
 def test_panels(tmp_path: Path, path: str, panel: str) -> None:
@@ -40,6 +45,37 @@ def test_panels(tmp_path: Path, path: str, panel: str) -> None:
     sentence = host_manager.objection(tmp_path)
     assert sentence is not None
     assert sentence.startswith(f"{panel} manages the mail of this host")
+
+
+def test_what_to_do_in_plesk_and_in_nixos(tmp_path: Path) -> None:
+    put(tmp_path, "usr/local/psa/version")
+    assert "from 18.0.64 on it has a setting for that" in str(host_manager.objection(tmp_path))
+    put(tmp_path / "nix", "etc/NIXOS")
+    assert "services.postfix" in str(host_manager.objection(tmp_path / "nix"))
+
+
+@pytest.mark.parametrize(
+    ("content", "written"),
+    [
+        ('## Type: yesno\nMAIL_CREATE_CONFIG="yes"\n', True),
+        ("MAIL_CREATE_CONFIG=yes", True),
+        ("MAIL_CREATE_CONFIG='Yes'  # as always\n", True),
+        ('MAIL_CREATE_CONFIG="no"\nMAIL_CREATE_CONFIG="yes"\n', True),
+        ('MAIL_CREATE_CONFIG="yes"\nMAIL_CREATE_CONFIG="no"\n', False),
+        ('# MAIL_CREATE_CONFIG="yes"\n', False),
+        ('MAIL_CREATE_CONFIG=""\n', False),
+        ("\xff\n", False),
+        (None, False),
+    ],
+)
+def test_suse_writes_main_cf_itself(tmp_path: Path, content: str | None, written: bool) -> None:
+    """SLES and openSUSE set it so when Postfix is installed."""
+    file = put(tmp_path, host_manager.SUSE_SETTING)
+    file.unlink() if content is None else file.write_bytes(content.encode("latin-1"))
+    sentence = host_manager.objection(tmp_path)
+    assert (sentence is not None) == written
+    if sentence:
+        assert 'MAIL_CREATE_CONFIG is "yes" in /etc/sysconfig/mail; set it to "no" there, then run again.' in sentence
 
 
 @pytest.mark.parametrize(

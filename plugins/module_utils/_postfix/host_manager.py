@@ -9,22 +9,39 @@ import re
 from pathlib import Path
 from typing import Optional
 
-# Programs that generate the configuration of the host's mail, by a path that only they make.
+# Programs that generate the configuration of the host's mail, by paths that only they make.
 PANELS = {
-    "Plesk": "usr/local/psa/version",
-    "cPanel": "usr/local/cpanel/version",
-    "ISPConfig": "usr/local/ispconfig",
-    "Mailcow": "opt/mailcow-dockerized/mailcow.conf",
-    "Mail-in-a-Box": "etc/mailinabox.conf",
-    "DirectAdmin": "usr/local/directadmin",
-    "HestiaCP": "usr/local/hestia",
-    "CyberPanel": "usr/local/CyberCP",
-    "iRedMail": "etc/iredmail-release",
-    "Zimbra": "opt/zimbra",
-    "YunoHost": "etc/yunohost/installed",
-    "Proxmox Mail Gateway": "etc/pmg",
-    "Univention Corporate Server": "etc/univention/base.conf",
+    "Plesk": ("usr/local/psa/version",),
+    "cPanel": ("usr/local/cpanel/version",),
+    "ISPConfig": ("usr/local/ispconfig",),
+    "Mailcow": ("opt/mailcow-dockerized/mailcow.conf",),
+    "Mail-in-a-Box": ("etc/mailinabox.conf",),
+    "DirectAdmin": ("usr/local/directadmin",),
+    "HestiaCP": ("usr/local/hestia", "etc/hestiacp"),
+    "VestaCP": ("usr/local/vesta",),
+    "KeyHelp": ("etc/keyhelp",),
+    "LiveConfig": ("etc/liveconfig",),
+    "i-MSCP": ("etc/imscp",),
+    "ApisCP": ("usr/local/apnscp",),
+    "CyberPanel": ("usr/local/CyberCP",),
+    "iRedMail": ("etc/iredmail-release",),
+    "Zimbra": ("opt/zimbra",),
+    "Zentyal": ("etc/zentyal",),
+    "NethServer": ("etc/e-smith",),
+    "YunoHost": ("etc/yunohost/installed",),
+    "Proxmox Mail Gateway": ("etc/pmg",),
+    "Univention Corporate Server": ("etc/univention/base.conf",),
+    "NixOS": ("etc/NIXOS",),
 }
+# What to do in those where it is not plain.
+_ADVICE = {
+    # docs.plesk.com, "Configuring a Smarthost or Relayhost"
+    "Plesk": "set the smarthost there: from 18.0.64 on it has a setting for that, in Tools & Settings under Mail",
+    "HestiaCP": "set the smarthost there, as its SMTP relay",
+    "NixOS": "set services.postfix in the configuration of the system, and rebuild it",
+}
+# Where SUSE says whether config.postfix writes main.cf anew, which it then does before each start of Postfix.
+SUSE_SETTING = "etc/sysconfig/mail"
 # Other programs that install themselves as /usr/sbin/sendmail, by the path to which it leads.
 MAIL_SERVERS = {
     "Exim": r"[./]exim4?$",
@@ -41,7 +58,17 @@ MAIL_SERVERS = {
 
 def find_panel(root: Path = Path("/")) -> Optional[str]:
     """The panel that runs this host's mail, None if there is none."""
-    return next((name for name, mark in PANELS.items() if (root / mark).exists()), None)
+    return next((name for name, marks in PANELS.items() if any((root / mark).exists() for mark in marks)), None)
+
+
+def is_written_by_suse(root: Path = Path("/")) -> bool:
+    """Whether MAIL_CREATE_CONFIG lets SUSE's config.postfix write main.cf; the last line counts, as in a shell."""
+    try:
+        text = (root / SUSE_SETTING).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    found = re.findall(r"^[ \t]*MAIL_CREATE_CONFIG=[\"']?([A-Za-z]*)", text, re.MULTILINE)
+    return bool(found) and found[-1].lower() == "yes"
 
 
 def find_other_mail_server(root: Path = Path("/")) -> Optional[str]:
@@ -70,7 +97,13 @@ def objection(root: Path = Path("/")) -> Optional[str]:
     """One sentence why this host is left alone, None if there is no reason."""
     panel = find_panel(root)
     if panel:
-        return f"{panel} manages the mail of this host and would overwrite what is set here; set the smarthost there."
+        advice = _ADVICE.get(panel, "set the smarthost there")
+        return f"{panel} manages the mail of this host and would overwrite what is set here; {advice}."
+    if is_written_by_suse(root):
+        return (
+            "SUSE's config.postfix writes main.cf anew before each start of Postfix and would overwrite what is set "
+            f'here, as MAIL_CREATE_CONFIG is "yes" in /{SUSE_SETTING}; set it to "no" there, then run again.'
+        )
     other = find_other_mail_server(root)
     if other:
         return f"{other} handles the mail of this host, not Postfix; it was left alone."

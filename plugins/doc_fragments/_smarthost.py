@@ -15,12 +15,13 @@ options:
     description:
       - Name of the host that takes the mail, as it stands in the host's certificate.
       - The vendor gives every customer a name such as V(4489.smtp.antispamcloud.com).
-      - An IPv4 or IPv6 address is possible, written without brackets.
+      - An IPv4 or IPv6 address is possible, written without brackets. A name outside ASCII may be written either way.
     type: str
     default: 4489.smtp.antispamcloud.com
   smarthost_port:
     description:
       - Port for mail submission with STARTTLS.
+      - Port V(465), which is for TLS from the first byte, is refused where TLS begins with STARTTLS.
     type: int
     default: 587
 """

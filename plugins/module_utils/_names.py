@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Domains, networks and addresses as they are written, and the error for one that cannot be. Pure, no I/O."""
+"""Domains, hosts, networks and addresses as they are written, and the error for one that cannot be. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ except ImportError:
 ENVELOPE_SENDER = re.compile(r"[!-;=?-~]+@[!-;=?A-~]+\Z")
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
+# Python's own codec makes another domain of these than registries do: strasse of straße.
+_AMBIGUOUS = frozenset("ßς\u200c\u200d")
+#: TLS before the first word, as RFC 8314 prefers it.
+IMPLICIT_TLS_PORT = 465
 
 
 class InputError(ValueError):
@@ -46,6 +50,61 @@ def _normalise_domain(text: str) -> str:
     if len(labels) < 2 or len(domain) > 253 or not all(_LABEL.match(label) for label in labels):
         raise InputError(f"{text!r} is not a domain name; give it as in example.com")
     return domain
+
+
+def is_ambiguous(name: str) -> bool:
+    """Whether the ASCII form of a domain depends on who is asked."""
+    return bool(_AMBIGUOUS & set(name))
+
+
+def ascii_name(name: str) -> str:
+    """A domain in its ASCII form, by the standard library alone; empty where it has none."""
+    try:
+        return name.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return ""
+
+
+def is_host_name(text: str) -> bool:
+    """Whether the text, in ASCII, can be the name of a host."""
+    return 0 < len(text) <= 253 and all(_LABEL.match(label.lower()) for label in text.split("."))
+
+
+def host_name(text: str, option: str = "smarthost") -> str:
+    """The host that an option names, as every program takes it: a name in small ASCII letters, or an address.
+
+    It needs the standard library only, as mail servers have no `idna`. Raises InputError.
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        address = None
+    if address is not None and "%" not in text:
+        return str(address)
+    if is_ambiguous(text):
+        raise InputError(f"{option}: write {text!r} in its xn-- form")
+    name = ascii_name(text)
+    # No top-level domain is a number: that is an address with a mistake in it.
+    if not is_host_name(name) or name.rpartition(".")[2].isdigit():
+        raise InputError(f"{option}: {text!r} is neither a host name nor an IP address (without brackets and port)")
+    return name
+
+
+def port_number(number: int, option: str = "smarthost_port") -> int:
+    """The port that an option names. Raises InputError."""
+    if not 1 <= number <= 65535:
+        raise InputError(f"{option}: {number} is not a port; it must be from 1 to 65535")
+    return number
+
+
+def starttls_port(number: int, option: str = "smarthost_port") -> int:
+    """The port that an option names for what begins TLS with STARTTLS. Raises InputError."""
+    if number == IMPLICIT_TLS_PORT:
+        raise InputError(
+            f"{option}: {number} is for TLS from the first byte, and here TLS begins with STARTTLS, so nothing could "
+            "be sent; give the smarthost's port for STARTTLS, usually 587"
+        )
+    return port_number(number, option)
 
 
 def unicode_domain(domain: str) -> str:

@@ -90,6 +90,7 @@ from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._names import host_name
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.mail_log import log_file
 from ..module_utils._postfix.module import find_instance
@@ -109,10 +110,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
+        module.params["server"] = host_name(module.params["server"], "server")
+        if module.params["seconds"] < 0:
+            raise ValueError(f"seconds: {module.params['seconds']} is negative; give how far back to look")
         if module.get_bin_path("postconf") is None:
             raise PostfixError("Postfix is not installed on this host, so it has no mail log.")
-        if module.params["seconds"] < 0 or not module.params["server"]:
-            raise ValueError("seconds must not be negative, nor server empty.")
         result = count(find_instance(module), module.params)
     except (PostfixError, ValueError) as error:
         module.fail_json(msg=str(error))

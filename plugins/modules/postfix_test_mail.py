@@ -101,10 +101,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._names import host_name
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.mail_log import Delivery, MailLog
 from ..module_utils._postfix.module import find_instance
-from ..module_utils._postfix.settings import ascii_name
 
 MESSAGE = """\
 From: {sender}
@@ -136,8 +136,8 @@ def main() -> None:
         for name in ("sender", "recipient"):
             if module.params[name] is not None and not ADDRESS.match(module.params[name]):
                 raise ValueError(f"{name}: '{module.params[name]}' is not an address such as name@example.com.")
-        if module.params["smarthost"] and not ascii_name(module.params["smarthost"]):
-            raise ValueError(f"smarthost: '{module.params['smarthost']}' is not the name of a server.")
+        if module.params["smarthost"] is not None:
+            module.params["smarthost"] = host_name(module.params["smarthost"])
         result = {"status": "not_sent"} if module.check_mode else send(module)
     except (PostfixError, ValueError) as error:
         module.fail_json(msg=str(error))
@@ -193,10 +193,9 @@ def judged(instance: Instance, queue_id: str, attempt: Delivery, smarthost: str 
         # What was bounced has left the queue.
         done = f"; {take_back(instance, queue_id)}" if attempt.status == "deferred" else ""
         raise PostfixError(f"the test mail was {attempt.status}, because: {attempt.reply}{done}")
-    name = ascii_name(smarthost or "")
-    if name and attempt.relay.partition("[")[0].lower() != name:
+    if smarthost and attempt.relay.partition("[")[0].lower() != smarthost:
         raise PostfixError(
-            f"the test mail was accepted by {attempt.relay}, not by the smarthost {name}; name a recipient and "
+            f"the test mail was accepted by {attempt.relay}, not by the smarthost {smarthost}; name a recipient and "
             "a sender whose mail goes through it."
         )
     return attempt._asdict()

@@ -107,8 +107,8 @@ def test_the_environment_stands_in(emulator: Emulator, monkeypatch: pytest.Monke
         ({"connections": 0}, "connections is 0; it must be from 1 to 10"),
         ({"connections": 11}, "connections is 11; it must be from 1 to 10"),
         ({"timeout": 0}, "timeout is 0; it must be 1 or more"),
-        ({"smarthost": "smtp.example.com:587"}, "smarthost must be the name or the address of a host"),
-        ({"smarthost_port": 70000}, "smarthost_port is 70000"),
+        ({"smarthost": "smtp.example.com:587"}, "smarthost: 'smtp.example.com:587' is neither a host name"),
+        ({"smarthost_port": 70000}, "smarthost_port: 70000 is not a port"),
         ({"smarthost_ca_path": "/nowhere/ca.pem"}, "smarthost_ca_path names /nowhere/ca.pem"),
     ],
 )

@@ -186,7 +186,7 @@ def test_a_pipe_in_the_place_of_a_file(profile: Path) -> None:
         ({"authentication_method": "none"}, "there is no use for password"),
         ({"password": ""}, "password is empty"),
         ({"password": "two\nlines"}, "control character"),
-        ({"smarthost": "a b"}, "smarthost: 'a b' is not the name"),
+        ({"smarthost": "a b"}, "smarthost: 'a b' is neither a host name"),
         ({"smarthost_port": 0}, "smarthost_port: 0 is not a port"),
         ({"login": "jürgen@example.com"}, "login: Thunderbird reads only ASCII"),
         ({"entry": "smtp1"}, "entry: 'smtp1' cannot be used"),

@@ -160,13 +160,13 @@ def test_a_proxy_may_have_a_password() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"smarthost": ""}, "smarthost must be the name"),
-        ({"smarthost": "smtp.example.com:587"}, "smarthost must be the name"),
-        ({"smarthost": "[::1]"}, "smarthost must be the name"),
-        ({"smarthost": "smtp.example.com/x"}, "smarthost must be the name"),
-        ({"smarthost": "smtp.example.com\n"}, "smarthost must be the name"),
-        ({"smarthost_port": 0}, "smarthost_port is 0; it must be from 1 to 65535"),
-        ({"smarthost_port": 65536}, "smarthost_port is 65536"),
+        ({"smarthost": ""}, "^smarthost: .* is neither a host name"),
+        ({"smarthost": "smtp.example.com:587"}, "^smarthost: .* is neither a host name"),
+        ({"smarthost": "[::1]"}, "^smarthost: .* is neither a host name"),
+        ({"smarthost": "smtp.example.com/x"}, "^smarthost: .* is neither a host name"),
+        ({"smarthost": "smtp.example.com\n"}, "^smarthost: .* is neither a host name"),
+        ({"smarthost_port": 0}, "smarthost_port: 0 is not a port; it must be from 1 to 65535"),
+        ({"smarthost_port": 65536}, "smarthost_port: 65536 is not a port"),
         ({"smarthost_ca_path": "/nowhere"}, "smarthost_ca_path names /nowhere, which is not a file"),
     ],
 )

@@ -9,7 +9,7 @@ import ipaddress
 import re
 from typing import NamedTuple, Optional
 
-from .settings import ascii_name
+from .._names import ascii_name
 
 #: Map types whose entries stand as text in the file that they name.
 _TEXT_MAPS = {"hash", "btree", "lmdb", "cdb", "dbm", "texthash"}

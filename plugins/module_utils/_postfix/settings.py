@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
+
+from .._names import InputError, ascii_name, host_name, is_ambiguous, is_host_name, starttls_port
+
+Given = TypeVar("Given")
 
 NULL_SENDER = "<>"
-_HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)\Z")
 # What may stand in a map key or in main.cf: nothing that Postfix splits, expands or takes for a comment.
 _LOCAL_PART = re.compile(r"(?!#)[^\s\x00-\x1f\x7f\"(),:;<>@\[\\\]\ud800-\udfff]+\Z")
-# Python's own codec makes another domain of these than registries do: strasse of straße.
-_AMBIGUOUS = frozenset("ßς\u200c\u200d")
 _PLAIN_PATH = re.compile(r"/[^\s,${}\x00-\x1f\x7f]*\Z")
 
 
@@ -70,7 +71,8 @@ class RelaySettings:
 def settings_from(options: Mapping[str, Any]) -> RelaySettings:
     """Build the settings from the module's options; raise ValueError with every problem, one sentence each."""
     problems: list[str] = []
-    host = _host(options["smarthost"], problems)
+    host = _checked(host_name, options["smarthost"], problems)
+    port = _checked(starttls_port, options["smarthost_port"], problems)
     default_login = None
     if options["default_login"] is None:
         if options["default_password"] is not None:
@@ -95,8 +97,8 @@ def settings_from(options: Mapping[str, Any]) -> RelaySettings:
     if options["reveal_mail_without_tls"]:
         level = "may"
     settings = RelaySettings(
-        host=host,
-        port=options["smarthost_port"],
+        host=host or "",
+        port=port or 0,
         ca_path=options["smarthost_ca_path"],
         certificate_names=tuple(options["smarthost_certificate_names"]),
         tls_level=level,
@@ -166,14 +168,12 @@ def _contradictions(settings: RelaySettings) -> list[str]:
 def _out_of_range(settings: RelaySettings) -> list[str]:
     """Numbers, names and paths that Postfix would not survive: `postfix check` finds none of them."""
     problems = []
-    if not 1 <= settings.port <= 65535:
-        problems.append(f"smarthost_port: {settings.port} is not a port; it must be between 1 and 65535.")
     if not 1 <= settings.concurrency <= 10:
         problems.append(f"concurrency: {settings.concurrency} is not possible; the smarthost allows 1 to 10.")
     if settings.rate_delay is not None and not 0 <= settings.rate_delay <= 3600:
         problems.append(f"rate_delay: {settings.rate_delay} is not possible; it must be 0 to 3600 seconds.")
     for name in settings.certificate_names:
-        if not _is_host_name(name[1:] if name.startswith(".") else name):
+        if not is_host_name(name[1:] if name.startswith(".") else name):
             problems.append(f"smarthost_certificate_names: '{name}' is not a host name.")
     if settings.ca_path is not None and not _PLAIN_PATH.match(settings.ca_path):
         problems.append(
@@ -189,6 +189,15 @@ def check_config_directory(path: str) -> None:
         raise ValueError(
             f"config_directory: '{path}' must be an absolute path without blanks, commas, colons, '$' or braces."
         )
+
+
+def _checked(check: Callable[[Given], Given], given: Given, problems: list[str]) -> Optional[Given]:
+    """What the check makes of an option; None where it has a problem."""
+    try:
+        return check(given)
+    except InputError as problem:
+        problems.append(f"{problem}.")
+        return None
 
 
 def _login(name: str, password: Optional[str], senders: tuple[str, ...], place: str, problems: list[str]) -> Login:
@@ -224,41 +233,16 @@ def _senders(given: Iterable[str], place: str, problems: list[str]) -> tuple[str
             keys.append(text)
             continue
         local, _separator, domain = text.rpartition("@")
-        if _AMBIGUOUS & set(domain):
+        if is_ambiguous(domain):
             problems.append(f"{place}: write the domain of '{text}' in its xn-- form.")
             continue
         ascii_domain = ascii_name(domain)
-        if not _is_host_name(ascii_domain) or (local and not _LOCAL_PART.match(local)):
+        if not is_host_name(ascii_domain) or (local and not _LOCAL_PART.match(local)):
             problems.append(f"{place}: '{text}' is neither an address nor a domain.")
             continue
         # Mail may name a domain in either spelling.
         keys += [f"{local}@{name}".lower() for name in dict.fromkeys((ascii_domain, domain.lower()))]
     return tuple(keys)
-
-
-def _host(text: str, problems: list[str]) -> str:
-    """Return the smarthost's name in the form for main.cf."""
-    if _address(text) is not None:
-        return text
-    if _AMBIGUOUS & set(text):
-        problems.append(f"smarthost: write '{text}' in its xn-- form.")
-        return ""
-    name = ascii_name(text)
-    if not _is_host_name(name):
-        problems.append(f"smarthost: '{text}' is neither a host name nor an IP address (without brackets and port).")
-    return name
-
-
-def ascii_name(name: str) -> str:
-    """A domain in its ASCII form; empty where it has none."""
-    try:
-        return name.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        return ""
-
-
-def _is_host_name(text: str) -> bool:
-    return 0 < len(text) <= 253 and all(_HOST_LABEL.match(label) for label in text.split("."))
 
 
 def _address(text: str) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._environment import from_environment
-from .._names import InputError
+from .._names import InputError, host_name, starttls_port
 from .login import Smarthost
 from .options import AUTHORITY_OPTIONS, PLACE_OPTIONS
 
@@ -23,11 +23,8 @@ SMARTHOST_OPTIONS: dict[str, Any] = {
 
 def smarthost_from(params: Mapping[str, Any]) -> Smarthost:
     """The smarthost that the options of SMARTHOST_OPTIONS describe. Raises InputError with one sentence."""
-    host, port, authorities = params["smarthost"], params["smarthost_port"], params["smarthost_ca_path"]
-    if not host or not host.isprintable() or any(character in host for character in " /[]@") or host.count(":") == 1:
-        raise InputError("smarthost must be the name or the address of a host, without port and brackets; correct it")
-    if not 1 <= port <= 65535:
-        raise InputError(f"smarthost_port is {port}; it must be from 1 to 65535")
+    host, port = host_name(params["smarthost"]), starttls_port(params["smarthost_port"])
+    authorities = params["smarthost_ca_path"]
     if authorities and not Path(authorities).is_file():
         raise InputError(f"smarthost_ca_path names {authorities}, which is not a file; correct the path")
     return Smarthost(host, port, authorities)

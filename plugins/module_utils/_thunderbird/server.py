@@ -10,10 +10,10 @@ remembered in preferences below `smarthost.spamexperts.<entry>.`, so that it can
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Any, NamedTuple
 
+from .._names import InputError, host_name, port_number, starttls_port
 from .errors import ThunderbirdError
 from .preferences import Preferences
 
@@ -52,26 +52,18 @@ class SavedLogin(NamedTuple):
 
 def validate(server: OutgoingServer) -> OutgoingServer:
     """The server in the spelling that Thunderbird looks for; ThunderbirdError where it could not use it."""
-    host = server.host.strip("[]").lower()
-    if not re.fullmatch(r"[a-z0-9._-]+", host) and not _is_ipv6(host):
-        raise ThunderbirdError(
-            f"smarthost: {server.host!r} is not the name or address of a host; write it in ASCII, without a port"
-        )
-    if not 0 < server.port < 65536:
-        raise ThunderbirdError(f"smarthost_port: {server.port} is not a port between 1 and 65535")
+    try:
+        host = host_name(server.host)
+        check = port_number if server.encryption == "tls" else starttls_port
+        check(server.port)
+    except InputError as problem:
+        raise ThunderbirdError(str(problem)) from None
     if has_control_character(server.description + server.login):
         raise ThunderbirdError("login and description may not hold control characters")
     if not server.login.isascii():
         raise ThunderbirdError(f"login: Thunderbird reads only ASCII here, and {server.login!r} is not")
     login = server.login if server.authentication_method == "password" else ""
     return server._replace(host=host, login=login)
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        return ipaddress.ip_address(text).version == 6
-    except ValueError:
-        return False
 
 
 def _spelled(address: str) -> str:

@@ -27,9 +27,26 @@ options:
       - With O(config_directory) nobody objects, because an instance of its own belongs to nobody else.
     type: bool
     default: false
+  logins:
+    description:
+      - Logins that this host is going to have, to learn which of them are new here, before anything is changed. They are
+        compared on the host; nothing is returned but their names.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      login:
+        description: The login.
+        type: str
+        required: true
+      password:
+        description: The password.
+        type: str
+        required: true
 requirements:
   - Python 3.9 or newer
 extends_documentation_fragment:
+  - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._attributes.INFO
 author:
   - smarthost.spamexperts maintainers (@smarthost)
@@ -45,6 +62,12 @@ EXAMPLES = r"""
 - name: Stop on hosts that belong to a panel
   smarthost.spamexperts.postfix_relay_info:
     fail_on_objection: true
+
+- name: Is this login new here?
+  smarthost.spamexperts.postfix_relay_info:
+    logins:
+      - login: web1@example.com
+        password: "{{ vault_web1_password }}"
 """
 
 RETURN = r"""
@@ -71,6 +94,13 @@ unsettled:
   returned: always
   type: bool
   sample: false
+new_logins:
+  description:
+    - Which of O(logins) are new here, that is, this host does not send to O(smarthost) with that login and password yet.
+  returned: always
+  type: list
+  elements: str
+  sample: [web1@example.com]
 version:
   description: Version of Postfix.
   returned: when Postfix is installed
@@ -141,16 +171,19 @@ waiting:
   sample: 0
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._module import SecretSafeModule
+from ..module_utils._names import host_name, starttls_port
 from ..module_utils._postfix import files, host_manager, maps, originals, password_maps
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.module import find_instance, names_main_instance
-from ..module_utils._postfix.parameters import PASSWORDS_FILE
+from ..module_utils._postfix.parameters import PASSWORDS_FILE, ROUTES, SENDERS_FILE
+from ..module_utils._postfix.settings import next_hop
 from ..module_utils._postfix.surroundings import find_ca_file, has_sasl_plugin
+from ..module_utils._smarthost.options import PLACE_OPTIONS
 
 #: Where the role notes that a Postfix which it installs is to be settled.
 UNSETTLED = "/var/lib/smarthost-postfix-unsettled"
@@ -159,8 +192,11 @@ _PASSWORD_MAPS = "smtp_sasl_password_maps"
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    login = {"login": {"type": "str", "required": True}, "password": {"type": "str", "required": True, "no_log": True}}
+    module = SecretSafeModule(
         argument_spec={
+            **PLACE_OPTIONS,
+            "logins": {"type": "list", "elements": "dict", "default": [], "options": login},
             "config_directory": {"type": "path"},
             "fail_on_objection": {"type": "bool", "default": False},
         },
@@ -193,10 +229,26 @@ def look(module: Any) -> dict[str, Any]:
         "installed": installed,
         "lacking": lacking,
         "unsettled": Path(UNSETTLED).exists(),
+        "new_logins": [entry["login"] for entry in module.params["logins"]],
     }
     if installed:
-        result.update(look_at_instance(find_instance(module)))
+        instance = find_instance(module)
+        result.update(look_at_instance(instance), new_logins=new_logins(instance, module.params))
     return result
+
+
+def new_logins(instance: Instance, params: Mapping[str, Any]) -> list[str]:
+    """The names of the logins with which this host does not send to the smarthost yet."""
+    there = next_hop(host_name(params["smarthost"]), starttls_port(params["smarthost_port"]))
+    remembered = originals.load(instance)
+    ways = [remembered.parameters[name].ours for name in ROUTES if name in remembered.parameters]
+    if SENDERS_FILE in remembered.files:
+        ways += maps.parse(files.read(instance.path(SENDERS_FILE))).values()
+    known: set[str] = set()
+    if PASSWORDS_FILE in remembered.files and any(way.endswith(there) for way in ways):
+        known.update(maps.parse(files.read(instance.path(PASSWORDS_FILE))).values())
+    logins = params["logins"]
+    return [entry["login"] for entry in logins if f"{entry['login']}:{entry['password']}" not in known]
 
 
 def look_at_instance(instance: Instance) -> dict[str, Any]:

@@ -57,15 +57,18 @@ class RelaySettings:
 
     @property
     def next_hop(self) -> str:
-        """The smarthost as Postfix writes it; brackets mean that no MX record is asked. Also the key of its login."""
-        address = _address(self.host)
-        shown = f"ipv6:{address}" if address is not None and address.version == 6 else self.host
-        return f"[{shown}]:{self.port}"
+        """The smarthost as Postfix writes it; also the key of its login."""
+        return next_hop(self.host, self.port)
 
     @property
     def named_senders(self) -> tuple[str, ...]:
         """Every sender that is named anywhere, in the order of naming."""
         return tuple(key for login in self.logins for key in login.senders) + self.senders
+
+
+def next_hop(host: str, port: int) -> str:
+    """A server, as `host_name` gives it, in Postfix's words; brackets mean that no MX record is asked."""
+    return f"[{'ipv6:' if ':' in host else ''}{host}]:{port}"
 
 
 def settings_from(options: Mapping[str, Any]) -> RelaySettings:

@@ -81,6 +81,11 @@ waiting:
   returned: always
   type: int
   sample: 1
+removed:
+  description: Those of RV(deferred) that somebody has taken out of the queue while they waited.
+  returned: always
+  type: int
+  sample: 0
 """
 
 import time

@@ -121,6 +121,8 @@ options:
       - How many connections to the smarthost are open at once, 1 to 10.
       - The vendor refuses the eleventh connection from one address, and Postfix does not wait for the end of a
         connection before it opens the next, so more than 5 is too many in practice.
+      - Where this Postfix relays for other domains (C(relay_domains)) and there is no transport of its own, both ways
+        to the smarthost share the number.
     type: int
     default: 5
   rate_delay:
@@ -148,7 +150,8 @@ options:
     description:
       - Whether Postfix tries all waiting mail again at the end. A mail that was refused because of its login would
         otherwise wait up to 66 minutes.
-      - V(always) does so even if nothing was changed here, for example after the password was changed at the vendor.
+      - V(always) does so even if nothing was changed here, for example after the password was changed at the vendor. It
+        reloads Postfix before, so that a client that could not open a table for a while opens it again.
     type: str
     choices: [changed, always, never]
     default: changed
@@ -364,6 +367,8 @@ def run(module: SecretSafeModule) -> dict[str, Any]:
             outcome = stage(instance, plan, write=not module.check_mode)
         else:
             outcome = carry_out(instance, plan, options["flush"], write=not module.check_mode)
+    if settings is None and not module.check_mode:
+        plan.warnings += not_the_same_bytes(instance, plan)
     for warning in plan.warnings:
         module.warn(warning)
     result.update(config_directory=instance.config_directory, **outcome)
@@ -373,6 +378,16 @@ def run(module: SecretSafeModule) -> dict[str, Any]:
         names = result["changes"]
         result["diff"] = {side: {n: getattr(plan, side)[n] for n in names} for side in ("before", "after")}
     return result
+
+
+def not_the_same_bytes(instance: Instance, plan: Plan) -> list[str]:
+    """Say where a file, of which everything of ours is gone, is not what it was before the first run, byte for byte."""
+    return [
+        f"{name} says again what it said, but is not the same byte for byte: what was set twice there, or with other "
+        "blanks or line ends, is written in postconf's way, and what was edited since stays."
+        for name, digest in plan.remembered_before.digests.items()
+        if files.digest(instance.path(name)) != digest
+    ]
 
 
 def make_plan(instance: Instance, settings: RelaySettings | None) -> Plan:
@@ -411,6 +426,10 @@ def carry_out(instance: Instance, plan: Plan, flush: str, *, write: bool) -> dic
     """Apply the plan if it changes anything, and let Postfix try waiting mail again if wanted."""
     outcome = apply(instance, plan) if write and plan.changed else Outcome(instance.is_running())
     flushed = write and outcome.running and (flush == "always" or (flush == "changed" and plan.changed))
+    if flushed and flush == "always" and not outcome.reloaded:
+        # A client that met a table while it could not be opened does not try again by itself.
+        instance.reload()
+        outcome.reloaded = True
     if flushed:
         instance.flush()
     return {

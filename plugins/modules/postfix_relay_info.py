@@ -29,8 +29,8 @@ options:
     default: false
   logins:
     description:
-      - Logins that this host is going to have, to learn which of them are new here, before anything is changed. They are
-        compared on the host; nothing is returned but their names.
+      - Logins that this host is going to have, to learn which of them are new here before anything is changed. They are
+        compared on the host, and nothing is returned but their names.
     type: list
     elements: dict
     default: []
@@ -96,7 +96,7 @@ unsettled:
   sample: false
 new_logins:
   description:
-    - Which of O(logins) are new here, that is, this host does not send to O(smarthost) with that login and password yet.
+    - Which of O(logins) are new here. The host does not send to O(smarthost) with such a login and password yet.
   returned: always
   type: list
   elements: str
@@ -137,6 +137,37 @@ unfinished:
   returned: when Postfix is installed
   type: bool
   sample: false
+next_hop:
+  description: Where M(smarthost.spamexperts.postfix_relay) lets this host send, as Postfix writes it. Empty if nowhere.
+  returned: when Postfix is installed
+  type: str
+  sample: "[4489.smtp.antispamcloud.com]:587"
+tls_level:
+  description: The TLS level of the SMTP client on that way, C(smtp_tls_security_level). Empty without RV(next_hop).
+  returned: when Postfix is installed
+  type: str
+  sample: secure
+authentication:
+  description: How the smarthost knows this host, V(login) or V(ip). Empty without RV(next_hop).
+  returned: when Postfix is installed
+  type: str
+  sample: login
+password_only_for_verified_servers:
+  description:
+    - Whether a password is given only to a server whose certificate was matched, whatever level a table or a header of
+      a mail has led to (C(smtp_sasl_tls_security_options) and C(smtp_sasl_tls_verified_security_options)).
+    - Null without RV(next_hop).
+  returned: when Postfix is installed
+  type: bool
+  sample: true
+tls_required_header_ignored:
+  description:
+    - Whether the header C(TLS-Required) of a mail cannot lower the TLS level, because C(tls_required_enable) is V(no)
+      or this Postfix does not know it.
+    - Null without RV(next_hop).
+  returned: when Postfix is installed
+  type: bool
+  sample: true
 logins:
   description: The logins that it has set up, by what they are looked up with. Never a password.
   returned: when Postfix is installed
@@ -171,6 +202,7 @@ waiting:
   sample: 0
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
@@ -180,7 +212,8 @@ from ..module_utils._names import host_name, starttls_port
 from ..module_utils._postfix import files, host_manager, maps, originals, password_maps
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.module import find_instance, names_main_instance
-from ..module_utils._postfix.parameters import PASSWORDS_FILE, ROUTES, SENDERS_FILE
+from ..module_utils._postfix.originals import Originals
+from ..module_utils._postfix.parameters import PASSWORDS_FILE, ROUTES, SENDERS_FILE, TRANSPORT_SERVICE, normal
 from ..module_utils._postfix.settings import next_hop
 from ..module_utils._postfix.surroundings import find_ca_file, has_sasl_plugin
 from ..module_utils._smarthost.options import PLACE_OPTIONS
@@ -188,6 +221,14 @@ from ..module_utils._smarthost.options import PLACE_OPTIONS
 #: Where the role notes that a Postfix which it installs is to be settled.
 UNSETTLED = "/var/lib/smarthost-postfix-unsettled"
 _PASSWORD_MAPS = "smtp_sasl_password_maps"
+_CLIENT_RULES = (
+    "smtp_sasl_tls_security_options",
+    "smtp_sasl_tls_verified_security_options",
+    "smtp_tls_security_level",
+    "smtp_sasl_auth_enable",
+    "tls_required_enable",
+)
+_LOCKS = ("password_only_for_verified_servers", "tls_required_header_ignored")
 
 
 def main() -> None:
@@ -241,11 +282,8 @@ def new_logins(instance: Instance, params: Mapping[str, Any]) -> list[str]:
     """The names of the logins with which this host does not send to the smarthost yet."""
     there = next_hop(host_name(params["smarthost"]), starttls_port(params["smarthost_port"]))
     remembered = originals.load(instance)
-    ways = [remembered.parameters[name].ours for name in ROUTES if name in remembered.parameters]
-    if SENDERS_FILE in remembered.files:
-        ways += maps.parse(files.read(instance.path(SENDERS_FILE))).values()
     known: set[str] = set()
-    if PASSWORDS_FILE in remembered.files and any(way.endswith(there) for way in ways):
+    if PASSWORDS_FILE in remembered.files and any(way.endswith(there) for way in ways(instance, remembered)):
         known.update(maps.parse(files.read(instance.path(PASSWORDS_FILE))).values())
     logins = params["logins"]
     return [entry["login"] for entry in logins if f"{entry['login']}:{entry['password']}" not in known]
@@ -263,12 +301,41 @@ def look_at_instance(instance: Instance) -> dict[str, Any]:
         "running": running,
         "default_map_type": instance.default_map_type(),
         "map_types": sorted(set(instance.map_types()) & set(maps.INDEX_SUFFIXES)),
+        **way_to_the_smarthost(instance, remembered),
         "managed": not remembered.is_empty,
         "unfinished": remembered.unfinished,
         "logins": [{"key": key, "login": value.partition(":")[0]} for key, value in sorted(entries.items())],
         "other_logins": other_logins(settings[_PASSWORD_MAPS], instance.path(PASSWORDS_FILE)),
         "waiting": waiting(instance) if running else None,
     }
+
+
+def way_to_the_smarthost(instance: Instance, remembered: Originals) -> dict[str, Any]:
+    """Where mail goes by what was set up, and what its SMTP client may do there: what main.cf and master.cf say now."""
+    known = instance.effective([*_CLIENT_RULES, *ROUTES])
+    if TRANSPORT_SERVICE in remembered.services:
+        overrides = instance.overrides(TRANSPORT_SERVICE)
+        own = {name: value for name, value in overrides.items() if name in _CLIENT_RULES}
+        known.update({name: instance.expand(value) if "$" in value else value for name, value in own.items()})
+    hops = re.findall(r"\[[^\]]+\]:\d+", " ".join(ways(instance, remembered)))
+    if not hops:
+        return {"next_hop": "", "tls_level": "", "authentication": "", **dict.fromkeys(_LOCKS)}
+    elsewhere, verified = (normal(known[name]).split() for name in _CLIENT_RULES[:2])
+    return {
+        "next_hop": hops[0],
+        "tls_level": known["smtp_tls_security_level"],
+        "authentication": "login" if known["smtp_sasl_auth_enable"] == "yes" else "ip",
+        _LOCKS[0]: "noplaintext" in elsewhere and "noplaintext" not in verified,
+        _LOCKS[1]: known.get("tls_required_enable", "no") == "no",
+    }
+
+
+def ways(instance: Instance, remembered: Originals) -> list[str]:
+    """The values of ours, in main.cf and in our map of senders, that lead to the smarthost."""
+    found = [remembered.parameters[name].ours for name in ROUTES if name in remembered.parameters]
+    if SENDERS_FILE in remembered.files:
+        found += maps.parse(files.read(instance.path(SENDERS_FILE))).values()
+    return found
 
 
 def other_logins(setting: str, own: str) -> list[str]:

@@ -340,3 +340,58 @@ def test_deliveries_that_cannot_be_counted(postfix: ScratchPostfix, monkeypatch:
 
 def denied(*_arguments: Any, **_options: Any) -> Any:
     raise PermissionError(13, "denied")
+
+
+def test_logins_that_are_new_here(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Instance, "check", lambda _: None)
+
+    def new(**options: Any) -> list[str]:
+        own = {"login": "web@example.com", "password": PASSWORD}
+        given = {"smarthost": "smarthost.example", "logins": [own, {**own, "login": "b@example.org"}], **options}
+        run = run_module("postfix_relay_info", {"config_directory": str(postfix.config_directory), **given})
+        assert not run.failed, run.message
+        assert PASSWORD not in run.raw
+        found: list[str] = run.result["new_logins"]
+        return found
+
+    both = ["web@example.com", "b@example.org"]
+    assert new() == both
+    one: dict[str, Any] = {"default_login": "web@example.com", "default_password": PASSWORD}
+    for options in ({}, {"dedicated_transport": True}, {"only_named_senders": True, "senders": ["@example.com"]}):
+        assert not relay(postfix, smarthost="smarthost.example", **one, **options).failed
+        assert new() == ["b@example.org"]
+    assert new(smarthost="other.example") == new(smarthost_port=2525) == both
+    assert new(logins=[{"login": "web@example.com", "password": PASSWORD + "2"}]) == ["web@example.com"]
+    assert new(logins=[]) == []
+    assert relay(postfix, state="absent").changed
+    assert new() == both
+
+
+def test_how_the_smarthost_is_reached(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Instance, "check", lambda _: None)
+    locks = ("password_only_for_verified_servers", "tls_required_header_ignored")
+
+    def way() -> tuple[Any, ...]:
+        result = run_module("postfix_relay_info", {"config_directory": str(postfix.config_directory)}).result
+        return tuple(result[name] for name in ("next_hop", "tls_level", "authentication", *locks))
+
+    assert way() == ("", "", "", None, None)
+    one: dict[str, Any] = {"default_login": "web@example.com", "default_password": PASSWORD}
+    for options in ({}, {"dedicated_transport": True}, {"only_named_senders": True, "senders": ["@example.com"]}):
+        assert not relay(postfix, smarthost="smarthost.example", **one, **options).failed
+        assert way()[:3] == ("[smarthost.example]:587", "secure", "login")
+    assert not relay(postfix, smarthost="::1", smarthost_certificate_names=["a.example"], authentication="ip").failed
+    assert way()[:3] == ("[ipv6:::1]:587", "secure", "ip")
+    # What is said of the locks is what main.cf says, whoever has written it; our own transport has its own.
+    postfix.set(smtp_sasl_tls_security_options="noplaintext", smtp_sasl_tls_verified_security_options="noanonymous")
+    assert way()[3:] == (True, True), "this Postfix does not know the header"
+    postfix.set(smtp_sasl_tls_security_options="noanonymous")
+    assert way()[3:] == (False, True)
+    postfix.set(smtp_sasl_tls_security_options="noplaintext", smtp_sasl_tls_verified_security_options="noplaintext")
+    assert way()[3:] == (False, True)
+    assert not relay(postfix, smarthost="smarthost.example", **one, dedicated_transport=True).failed
+    for name, value in (("smtp_sasl_tls_security_options", "noplaintext"), ("smtp_tls_security_level", "$soft_level")):
+        postfix.run("postconf", "-P", f"smarthost/unix/{name}={value}")
+    postfix.set(soft_level="verify")
+    postfix.run("postconf", "-P", "smarthost/unix/smtp_sasl_tls_verified_security_options=noanonymous")
+    assert way() == ("[smarthost.example]:587", "verify", "login", True, True)

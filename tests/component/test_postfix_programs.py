@@ -61,6 +61,22 @@ def clients(postfix: ScratchPostfix) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
 
 
+def test_what_postfix_does_not_accept_is_said_with_its_reason(postfix: ScratchPostfix, vendor: Emulator) -> None:
+    """`postfix check` tells its log alone."""
+    place = postfix.home / "data"
+    place.rename(postfix.home / "data-away")
+    place.write_text("no folder", encoding="utf-8")
+    try:
+        for _time in range(2):
+            message = relay(postfix, **vendor.smarthost_options, **LOGIN).message
+            assert "'postfix check' failed in" in message
+            assert "(fatal: unable to create missing queue directories)" in message
+    finally:
+        place.unlink()
+        (postfix.home / "data-away").rename(place)
+    assert relay(postfix, **vendor.smarthost_options, **LOGIN).changed
+
+
 def programs(command: Sequence[str], stdin: str) -> Answer:
     """Run a program of this machine."""
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)

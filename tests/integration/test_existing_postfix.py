@@ -83,6 +83,7 @@ ROWS = [
         "16 duplicates and other spellings",
         "relayhost = {OTHER}\nrelayhost={SINK}\nsmtp_tls_security_level\t=\tencrypt\nsmtp_tls_security_level=may\n"
         "smtpd_banner = $myhostname\n# a comment inside\n\tESMTP\n",
+        warned=("main.cf says again what it said, but is not the same byte for byte",),
         exact=False,
     ),
     Row("19 a content filter", **SCANNER, refused=("scan/unix", "dedicated_transport=true"), ways=(Way(SINK),)),
@@ -188,3 +189,24 @@ def test_23_a_file_that_nobody_can_change(vendor: Emulator, warnings: list[str])
         assert "main.cf and master.cf are as they were before." in run.message
         assert (existing.files(), existing.meaning()) == (before, meaning)
         existing.goes_as("after")
+
+
+def test_18_forty_mails_at_once_for_a_domain_that_is_relayed(vendor: Emulator, warnings: list[str]) -> None:
+    """They take the transport `relay`, which had a limit of its own; the vendor refuses the eleventh connection."""
+    row = Row("18", RELAYHOST + "relay_domains = r.example\nin_flow_delay = 0\n")
+    with servers(vendor) as them, Existing(row, them) as existing:
+        existing.exercise(warnings)
+        assert existing.configure().changed
+        vendor.faults({"match": "smtp:data", "kind": "latency", "seconds": 0.3, "times": None})
+        existing.postfix.run("postconf", "-e", "defer_transports = smtp relay")
+        existing.postfix.reload()
+        for number in range(40):
+            domain = "r.example" if number % 4 else "elsewhere.example"
+            existing.postfix.inject("alice@example.com", f"someone@{domain}", f"mail {number}")
+        existing.postfix.log_file.write_text("", encoding="utf-8")
+        existing.postfix.run("postconf", "-X", "defer_transports")
+        existing.postfix.reload()
+        existing.postfix.flush()
+        existing.postfix.wait_until_empty(60)
+        assert existing.postfix.statuses() == ["sent"] * 40
+        assert "421" not in existing.postfix.log()

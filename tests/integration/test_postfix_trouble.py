@@ -90,6 +90,18 @@ def test_damaged_map(postfix: ScratchPostfix, vendor: Emulator, damage: str) -> 
     assert_arrives_once(postfix, vendor)
 
 
+def test_an_index_that_was_away_and_is_back(postfix: ScratchPostfix, vendor: Emulator) -> None:
+    """A client that could not open it does not try again; nothing differs, and yet mail would wait."""
+    index = postfix.config_directory / "smarthost_passwords.db"
+    index.rename(postfix.home / "away")
+    postfix.reload()
+    send(postfix)
+    (postfix.home / "away").rename(index)
+    run = relay(postfix, **vendor.smarthost_options, **LOGIN, flush="always")
+    assert (run.changed, run.result["reloaded"], run.result["flushed"]) == (False, True, True)
+    assert_arrives_once(postfix, vendor)
+
+
 def test_missing_login_with_another_code(postfix: ScratchPostfix, vendor: Emulator) -> None:
     """The vendor's text for a missing login is known, its code is not."""
     vendor.faults(

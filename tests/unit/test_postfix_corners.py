@@ -69,9 +69,27 @@ def test_originals_of_another_version(tmp_path: Path, content: str) -> None:
         originals.load(Instance(lambda *_: Answer(0, "", ""), str(tmp_path)))
 
 
+@pytest.mark.parametrize(
+    ("concurrency", "smtp", "relay"), [(5, "3", "2"), (2, "1", "1"), (1, "1", "1"), (10, "5", "5")]
+)
+def test_two_ways_share_the_connections(concurrency: int, smtp: str, relay: str) -> None:
+    settings = RelaySettings("a.example", 587, concurrency=concurrency)
+    assert parameters.manners(settings, relays_for_others=True) == {
+        "smtp_destination_concurrency_limit": smtp,
+        "relay_destination_concurrency_limit": relay,
+    }
+    own = RelaySettings("a.example", 587, concurrency=concurrency, dedicated_transport=True)
+    assert parameters.manners(own, relays_for_others=True) == {
+        "smarthost_destination_concurrency_limit": str(concurrency)
+    }
+
+
 def test_rules_of_delay_and_reuse() -> None:
     settings = RelaySettings("a.example", 587, rate_delay=2, connection_reuse=False)
-    assert parameters.manners(settings)["smtp_destination_rate_delay"] == "2s"
+    assert parameters.manners(settings, relays_for_others=False) == {
+        "smtp_destination_concurrency_limit": "5",
+        "smtp_destination_rate_delay": "2s",
+    }
     assert parameters.client_rules(settings, "/ca", "", "")["smtp_tls_connection_reuse"] == "no"
     assert parameters.is_right("smtp_destination_rate_delay", "2s", "2")
     assert parameters.is_right("smtp_destination_rate_delay", "2s", "2s")

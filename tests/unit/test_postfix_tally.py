@@ -25,6 +25,13 @@ def attempt(mail: str, status: str, reply: str = "250 OK", relay: str = RELAY, t
     return f"Jan  1 10:00:00 h postfix/smtp[7]: {mail}: to=<{to}>, relay={relay}, {result}"
 
 
+HEAD = "Jan  1 10:00:00 h postfix/"
+
+
+def gone(mail: str, program: str = "postsuper") -> str:
+    return f"{HEAD}{program}[7]: {mail}: removed"
+
+
 @pytest.mark.parametrize(
     ("lines", "numbers"),
     [
@@ -55,6 +62,35 @@ def attempt(mail: str, status: str, reply: str = "250 OK", relay: str = RELAY, t
             ],
             Tally(0, 1, 0, 0, 1),
         ),
+        # Somebody has taken it out of the queue.
+        ([attempt("A", "deferred", REFUSED), gone("A")], Tally(0, 1, 0, 0, 0, 1)),
+        ([attempt("A", "deferred", REFUSED), "A: removed"], Tally(0, 1, 0, 0, 0, 1)),
+        # It was done, and its queue id is another mail's now.
+        ([attempt("A", "sent"), gone("A", "qmgr"), attempt("A", "deferred", REFUSED)], Tally(1, 1, 0, 0, 1)),
+        (
+            [attempt("A", "deferred", REFUSED), attempt("A", "sent"), gone("A", "qmgr"), attempt("A", "sent")],
+            Tally(2, 1, 1, 0, 0),
+        ),
+        # It was too old.
+        (
+            [attempt("A", "deferred", REFUSED), f"{HEAD}qmgr[7]: A: from=<b@x>, status=expired, returned to sender"],
+            Tally(0, 1, 0, 1, 0),
+        ),
+        (
+            [
+                attempt("A", "deferred", REFUSED),
+                f"{HEAD}qmgr[7]: A: from=<b@x>, status=force-expired, returned to sender",
+                gone("A", "qmgr"),
+            ],
+            Tally(0, 1, 0, 1, 0),
+        ),
+        # It has another queue id now, under which it waits or leaves.
+        (
+            [attempt("A", "deferred", REFUSED), f"{HEAD}postsuper[7]: A: requeued", attempt("B", "sent")],
+            Tally(1, 0, 0, 0, 0),
+        ),
+        # A mail of somebody else.
+        ([gone("A"), gone("B", "qmgr"), f"{HEAD}postsuper[7]: Deleted: 1 message"], Tally(0, 0, 0, 0, 0)),
         # The journal has no time and no program.
         ([attempt("A", "sent").partition("]: ")[2], "status=sent (x)"], Tally(1, 0, 0, 0, 0)),
     ],

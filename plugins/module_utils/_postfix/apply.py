@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from . import chroot, daemons, delivery_filter, files, maps, originals
+from . import chroot, daemons, delivery_filter, files, mail_log, maps, originals
 from .commands import Instance, PostfixError
 from .originals import Originals, Remembered
 from .plan import Plan
@@ -27,7 +27,7 @@ class Outcome:
 
 def apply(instance: Instance, plan: Plan) -> Outcome:
     """Carry out the plan; raise PostfixError, with main.cf and master.cf as before, when Postfix refuses it."""
-    instance.check()
+    mail_log.check(instance)
     outcome = Outcome(instance.is_running())
     originals.save(instance, _while_under_way(plan))
     if plan.chroot_files:
@@ -97,6 +97,7 @@ def _while_under_way(plan: Plan) -> Originals:
         services={**old.services, **new.services},
         files=sorted({*old.files, *new.files}),
         unended=plan.unended,
+        digests={**new.digests, **old.digests},
         unfinished=True,
     )
 
@@ -125,7 +126,7 @@ def _changing(instance: Instance, name: str) -> Iterator[None]:
 
 def _take_over(instance: Instance, outcome: Outcome, *, more_follows: bool) -> None:
     """Let Postfix look at what was written, and the running daemons use it, before the next step begins."""
-    instance.check()
+    mail_log.check(instance)
     if outcome.running:
         if more_follows:
             daemons.reload_and_wait(instance)

@@ -175,9 +175,9 @@ class Instance:
         if answer.code:
             raise PostfixError(f"Postfix did not take the mail: {(answer.err or answer.out).strip()}")
 
-    def journal(self, since: int) -> str:
+    def journal(self, since: int, *options: str) -> str:
         """What systemd's journal holds from this second of the epoch on; empty where there is no journal."""
-        answer = self._run(["journalctl", "--no-pager", "--quiet", "--output=cat", f"--since=@{since}"], "")
+        answer = self._run(["journalctl", "--no-pager", "--quiet", "--output=cat", f"--since=@{since}", *options], "")
         return answer.out if answer.code == 0 else ""
 
     def flush(self) -> None:

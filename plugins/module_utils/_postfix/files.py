@@ -53,6 +53,11 @@ def read(path: str) -> bytes | None:
         return None
 
 
+def digest(path: str) -> str:
+    """A digest of the content, from which no password can be read."""
+    return hashlib.sha256(read(path) or b"").hexdigest()
+
+
 def unended(path: str) -> Optional[str]:
     """A digest of the last line where no newline ends it, None where one does."""
     content = read(path) or b""

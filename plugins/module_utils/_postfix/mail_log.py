@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from .commands import Instance
+from .commands import Instance, PostfixError
 
 LOG_FILES = ("/var/log/mail.log", "/var/log/maillog", "/var/log/mail.info", "/var/log/mail")
 
@@ -58,6 +59,16 @@ class MailLog:
         )
         return [Delivery(found["status"], found["relay"], found["reply"]) for found in attempts]
 
+    def complaint(self) -> str:
+        """What `postfix check` has written last, a fatal error rather than a warning; empty where there is nothing."""
+        if self._file is None:
+            program = f"{self._instance.effective(['syslog_name'])['syslog_name']}/postfix-script"
+            text = self._instance.journal(int(self._begin) - 1, f"--identifier={program}")
+        else:
+            text = self._text()
+        found = re.findall(r"(?:^|/postfix-script\[\d+\]: )((?:fatal|error|warning): .*)", text, re.MULTILINE)
+        return next((line for line in reversed(found) if not line.startswith("warning")), found[-1] if found else "")
+
     def _text(self) -> str:
         if self._file is None:
             return self._instance.journal(int(self._begin) - 1)
@@ -67,3 +78,19 @@ class MailLog:
         with self._file.open("rb") as stream:
             stream.seek(self._offset)
             return stream.read().decode("utf-8", "replace")
+
+
+def check(instance: Instance) -> None:
+    """Let Postfix look at its own configuration. Without a terminal it tells its log alone what is wrong."""
+    try:
+        log = MailLog(instance)
+    except OSError:
+        return instance.check()
+    try:
+        instance.check()
+    except PostfixError as error:
+        with contextlib.suppress(OSError):
+            # What was said on the way there, such as of a command that failed, stays in the sentence.
+            reason = log.complaint()
+            raise PostfixError(f"{error} ({reason})" if reason else str(error)) from None
+        raise

@@ -46,7 +46,8 @@ class Originals:
     """Everything that we changed on this instance. No password is ever among it.
 
     `files` are names in the configuration directory that are ours. `unended` are main.cf and master.cf where their last
-    line had no newline, each with a digest of that line. `unfinished` is true from before a run's first
+    line had no newline, each with a digest of that line; `digests` those of the whole files, as they were before we
+    changed them for the first time. `unfinished` is true from before a run's first
     change until Postfix has taken over its last one: after a kill the next run reloads although nothing differs.
     """
 
@@ -54,6 +55,7 @@ class Originals:
     services: dict[str, Service] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     unended: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
     unfinished: bool = False
 
     @property
@@ -77,6 +79,7 @@ def load(instance: Instance) -> Originals:
             services={name: Service(**entry) for name, entry in data["services"].items()},
             files=list(data["files"]),
             unended=dict(data.get("unended", {})),
+            digests=dict(data.get("digests", {})),
             unfinished=data["unfinished"],
         )
     except (ValueError, KeyError, TypeError, AttributeError):

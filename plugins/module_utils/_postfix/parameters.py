@@ -61,12 +61,21 @@ def client_rules(settings: RelaySettings, ca_path: str, passwords: str, status_f
     return rules
 
 
-def manners(settings: RelaySettings) -> dict[str, str]:
-    """How much at once: parameters that the queue manager reads by the name of the transport."""
-    name = TRANSPORT if settings.dedicated_transport else "smtp"
-    values = {f"{name}_destination_concurrency_limit": str(settings.concurrency)}
+def manners(settings: RelaySettings, *, relays_for_others: bool) -> dict[str, str]:
+    """How much at once: parameters that the queue manager reads by the name of the transport.
+
+    `relays_for_others`: mail for relay_domains takes the transport `relay`, which then shares what is allowed.
+    """
+    if settings.dedicated_transport:
+        limits = {TRANSPORT: settings.concurrency}
+    elif relays_for_others:
+        share = max(1, settings.concurrency // 2)
+        limits = {"smtp": max(1, settings.concurrency - share), "relay": share}
+    else:
+        limits = {"smtp": settings.concurrency}
+    values = {f"{name}_destination_concurrency_limit": str(limit) for name, limit in limits.items()}
     if settings.rate_delay is not None:
-        values[f"{name}_destination_rate_delay"] = f"{settings.rate_delay}s"
+        values.update({f"{name}_destination_rate_delay": f"{settings.rate_delay}s" for name in limits})
     return values
 
 

@@ -28,7 +28,8 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
     senders = tables.get(parameters.SENDERS_FILE)
     others = compare.administrators(instance, remembered, explicit, "sender_dependent_default_transport_maps")
     routes = parameters.routes(settings, senders.name if senders else "", others)
-    wanted = {**parameters.manners(settings), **routes}
+    limits = parameters.manners(settings, relays_for_others=bool(explicit.get("relay_domains")))
+    wanted = {**limits, **routes}
     if not settings.dedicated_transport:
         plan.warnings += surroundings.check_shared(instance, settings, remembered, rules, explicit)
         wanted.update(rules)
@@ -40,6 +41,7 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
     for name in plan.chroot_files:
         plan.before[f"chroot: {name}"], plan.after[f"chroot: {name}"] = compare.NOT_SET, f"copy of /{name}"
     plan.unended = plan.originals.unended = _unended(instance, plan)
+    plan.originals.digests = _digests(instance, plan)
     _refuse_links(instance, plan)
     return plan
 
@@ -68,6 +70,15 @@ def _refuse_links(instance: Instance, plan: Plan) -> None:
         paths.append(instance.path(originals.FILE))
     for path in paths:
         files.refuse_link(path)
+
+
+def _digests(instance: Instance, plan: Plan) -> dict[str, str]:
+    """Digests of the files as they were before us, as far as that is known."""
+    old = plan.remembered_before
+    new = {name: files.digest(instance.path(name)) for name in plan.changed_configuration}
+    # What an older version of this collection has changed already is known to nobody.
+    untouched = {"main.cf": not old.parameters, "master.cf": not old.services}
+    return {**{name: value for name, value in new.items() if untouched[name]}, **old.digests}
 
 
 def _unended(instance: Instance, plan: Plan) -> dict[str, str]:

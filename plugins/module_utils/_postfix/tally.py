@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -15,37 +17,76 @@ _BLOCK = 1 << 20
 #: `2026-01-31T09:08:07.123456+01:00`, or `Jan 31 09:08:07` in the host's own time.
 _STAMP = re.compile(rb"(?P<full>\d{4}-\d\d-\d\dT\S+)|(?P<short>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)")
 _ATTEMPT = re.compile(r"(?:^|\s)(?P<mail>\w+): to=<(?P<to>.*?)>, (?P<rest>.*?)\bstatus=(?P<status>\w+) (?P<reply>.*)$")
+#: The queue manager says `removed` of a mail that is done, postsuper of one that somebody has taken out. The journal
+#: has no program, but a mail of which something waits is not done.
+_GONE = re.compile(
+    r"(?:^|\s)(?P<mail>\w+): (?:from=<.*>, status=(?P<expired>[\w-]*expired)\b|(?P<how>removed|requeued)$)"
+)
 
 
 class Tally(NamedTuple):
-    """Numbers of mails. Of those deferred, each is delivered, returned or waiting."""
+    """Numbers of mails. Of those deferred, each is delivered, returned, waiting or was removed by somebody."""
 
     sent: int
     deferred: int
     delivered: int
     returned: int
     waiting: int
+    removed: int = 0
+
+
+@dataclass
+class _Mail:
+    """One mail in the log: what happened last to each recipient, and how it left the queue."""
+
+    recipients: dict[str, str] = field(default_factory=dict)
+    was_deferred: bool = False
+    expired: bool = False
+    gone: bool = False
+    requeued: bool = False
+
+    @property
+    def end(self) -> str:
+        """What became of it: a field of Tally."""
+        statuses = set(self.recipients.values())
+        if self.expired or ("deferred" not in statuses and statuses & {"bounced", "expired"}):
+            return "returned"
+        if "deferred" in statuses:
+            return "removed" if self.gone else "waiting"
+        return "delivered"
 
 
 def tally(text: str, server: str) -> Tally:
     """Count the attempts to deliver to this server, or that were not made because of it."""
-    last: dict[str, dict[str, str]] = {}  # mail -> recipient -> what happened last
-    deferred = set()
+    mails: list[_Mail] = []
+    there: dict[str, _Mail] = {}  # queue id -> the mail that has it
     for line in text.splitlines():
+        gone = _GONE.search(line)
+        if gone and gone["mail"] in there:
+            mail = there[gone["mail"]]
+            if gone["expired"]:
+                mail.expired = True
+            else:
+                # Its queue id may be given to another mail now; one that is requeued goes on under a new one.
+                del there[gone["mail"]]
+                mail.gone, mail.requeued = True, gone["how"] == "requeued"
         found = _ATTEMPT.search(line)
         if found is None:
             continue
         # While a server refuses, Postfix puts mail off without a connection; only the reason names the server.
-        if server.lower() not in (found["rest"] + found["reply"]).lower() and found["mail"] not in last:
+        if server.lower() not in (found["rest"] + found["reply"]).lower() and found["mail"] not in there:
             continue
-        last.setdefault(found["mail"], {})[found["to"]] = found["status"]
-        if found["status"] == "deferred":
-            deferred.add(found["mail"])
-    ends = {mail: set(statuses.values()) for mail, statuses in last.items()}
-    waiting = {mail for mail in deferred if "deferred" in ends[mail]}
-    returned = {mail for mail in deferred - waiting if ends[mail] & {"bounced", "expired"}}
-    sent = {mail for mail, statuses in ends.items() if statuses == {"sent"}}
-    return Tally(len(sent), len(deferred), len(deferred - waiting - returned), len(returned), len(waiting))
+        if found["mail"] not in there:
+            there[found["mail"]] = _Mail()
+            mails.append(there[found["mail"]])
+        mail = there[found["mail"]]
+        mail.recipients[found["to"]] = found["status"]
+        mail.was_deferred |= found["status"] == "deferred"
+    counted = [mail for mail in mails if not mail.requeued]
+    ends = Counter(mail.end for mail in counted if mail.was_deferred)
+    sent = sum(set(mail.recipients.values()) == {"sent"} for mail in counted)
+    deferred = sum(mail.was_deferred for mail in counted)
+    return Tally(sent, deferred, ends["delivered"], ends["returned"], ends["waiting"], ends["removed"])
 
 
 def recent(path: Path, since: datetime) -> str:

@@ -135,9 +135,12 @@ def test_true_and_false_may_be_text_as_in_an_ini_inventory(
 
 
 def test_a_login_that_does_not_work_is_named(tmp_path: Path, vendor: Emulator, postfix: ScratchPostfix) -> None:
+    files = snapshot(postfix.config_directory)
     run = play(tmp_path, vendor, postfix, outgoing_mail_password="Another-Horse-42")
     assert run.returncode != 0
     assert "535 Incorrect authentication data" in run.output
+    assert snapshot(postfix.config_directory) == files, "a working mail server is left as it is"
+    assert vendor.counters()["auths_refused"] == 1
     assert "Another-Horse-42" not in run.output
 
 

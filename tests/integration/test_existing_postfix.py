@@ -203,10 +203,11 @@ def test_18_forty_mails_at_once_for_a_domain_that_is_relayed(vendor: Emulator, w
         for number in range(40):
             domain = "r.example" if number % 4 else "elsewhere.example"
             existing.postfix.inject("alice@example.com", f"someone@{domain}", f"mail {number}")
+        existing.postfix.wait_until_quiet()
         existing.postfix.log_file.write_text("", encoding="utf-8")
         existing.postfix.run("postconf", "-X", "defer_transports")
         existing.postfix.reload()
         existing.postfix.flush()
         existing.postfix.wait_until_empty(60)
-        assert existing.postfix.statuses() == ["sent"] * 40
+        assert existing.postfix.statuses() == ["sent"] * 40, existing.postfix.log()
         assert "421" not in existing.postfix.log()

@@ -49,8 +49,8 @@ notes:
 options:
   refused_logins:
     description:
-      - How many logins the smarthost has refused to this host before, in the same run. An earlier task returns it under the
-        same name.
+      - How many logins the smarthost has refused to this host before, in the same run. An earlier task returns it under
+        the same name.
       - The vendor blocks an address whose logins fail often, so nobody logs in any more once three have been refused.
     type: int
     default: 0

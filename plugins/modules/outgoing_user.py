@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._smarthost.ca
   - smarthost.spamexperts._smarthost.ENVIRONMENT
+  - smarthost.spamexperts._smarthost.BUDGET
   - smarthost.spamexperts._outgoing_user
   - smarthost.spamexperts._outgoing_user.MANAGE
 attributes:
@@ -114,7 +115,9 @@ user:
       returned: for users and domain users that shall exist
       sample: alice@example.com
     password:
-      description: What became of the password, V(set), V(kept) or V(unknown).
+      description:
+        - What became of the password, V(set), V(kept) or V(unknown).
+        - It is V(set) only when a login has proven it, or with V(on_create), where nobody logs in.
       type: str
       returned: when a password is given, unless it failed
       sample: set
@@ -134,11 +137,16 @@ user:
       type: str
       returned: when there is one
       sample: it exists, and whether its password is the wanted one is not known
+refused_logins:
+  description: How many logins the smarthost has refused, with those of the option O(refused_logins).
+  returned: unless nothing could be planned
+  type: int
+  sample: 0
 """
 
 from ..module_utils._api.options import API_OPTIONS
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._smarthost.server import SMARTHOST_OPTIONS
+from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS
 from ..module_utils._users.manage import manage
 from ..module_utils._users.options import MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
 
@@ -149,6 +157,7 @@ def main() -> None:
         argument_spec={
             **API_OPTIONS,
             **SMARTHOST_OPTIONS,
+            **BUDGET_OPTIONS,
             **MANAGE_OPTIONS,
             **OUTGOING_USER_OPTIONS,
             "update_password": {**UPDATE_PASSWORD, "default": "on_mismatch"},

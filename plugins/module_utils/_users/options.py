@@ -22,6 +22,7 @@ OUTGOING_USER_OPTIONS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "password": {"type": "str", "no_log": True},
     "password_file": {"type": "path", "no_log": False},  # the name of a file
+    "former_password": {"type": "str", "no_log": True},
     "update_password": UPDATE_PASSWORD,
     "limits": {
         "type": "dict",
@@ -44,6 +45,7 @@ MANAGE_OPTIONS: dict[str, Any] = {
     "recreate_for_password": {"type": "bool", "default": False, "no_log": False},
     "allow_domain_user_removal": {"type": "bool", "default": False},
     "domain_login": {"type": "str", "choices": ["domain", "at_domain"], "default": "domain"},
+    "new_domains": {"type": "list", "elements": "str", "default": []},
     "concurrency": CONCURRENCY,
     "wait_timeout": {"type": "int", "default": 10},
 }

@@ -130,6 +130,11 @@ domain:
       type: str
       returned: when the domain exists
       sample: abuse@example.com
+added:
+  description: Whether the domain was added, or would be in check mode. Then it has no outgoing users yet.
+  returned: always
+  type: bool
+  sample: false
 removed_outgoing_users:
   description: The outgoing users that were removed with the domain, or would be in check mode.
   returned: always
@@ -165,7 +170,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    done: dict[str, Any] = {"changed": False, "removed_outgoing_users": []}
+    done: dict[str, Any] = {"changed": False, "added": False, "removed_outgoing_users": []}
     try:
         wanted = parse_wanted_domain(params)
         with api_session(module) as client:

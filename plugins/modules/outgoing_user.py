@@ -12,7 +12,10 @@ short_description: Manage one outgoing user and its limits
 version_added: 1.0.0
 description:
   - Brings one outgoing user to the wanted state.
-  - For several users use M(smarthost.spamexperts.outgoing_users), which is much faster than a loop.
+  - For several users use M(smarthost.spamexperts.outgoing_users), which is much faster than a loop, and shares the few
+    logins that may be refused.
+  - In a C(loop), ansible-core up to 2.21 prints each item, and with it a password in it, as C(item=...). The module
+    cannot hide that; C(loop_control.label) does.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:
@@ -68,6 +71,19 @@ EXAMPLES = r"""
       enabled: true
       per_hour: 500
       per_day: 2000
+
+- name: Never without a label where the items hold passwords; outgoing_users needs no loop at all
+  smarthost.spamexperts.outgoing_user:
+    domain: example.com
+    username: "{{ item.username }}"
+    password: "{{ item.password }}"
+  loop:
+    - username: alice
+      password: "{{ alice_password }}"
+    - username: info
+      password: "{{ info_password }}"
+  loop_control:
+    label: "{{ item.username }}"
 
 - name: Alice has left
   smarthost.spamexperts.outgoing_user:
@@ -136,7 +152,7 @@ user:
       description: Why the user failed or is not known.
       type: str
       returned: when there is one
-      sample: it exists, and whether its password is the wanted one is not known
+      sample: the server found no such user; how it wants IP users to be named is not documented
 refused_logins:
   description: How many logins the smarthost has refused, with those of the option O(refused_logins).
   returned: unless nothing could be planned

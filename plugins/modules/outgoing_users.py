@@ -192,6 +192,15 @@ EXAMPLES = r"""
         username: alice
         state: absent
 
+- name: The first sender of a domain that was added just now, without a login that must be refused
+  smarthost.spamexperts.outgoing_users:
+    users:
+      - domain: example.org
+        username: alice
+        password: "{{ alice_password }}"
+    new_domains:
+      - example.org
+
 - name: Remove whoever is not in this list, except the backup servers
   smarthost.spamexperts.outgoing_users:
     users:
@@ -297,15 +306,15 @@ totals:
 """
 
 from ..module_utils._api.options import API_OPTIONS
-from ..module_utils._module import SecretSafeModule
 from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS
 from ..module_utils._users.manage import manage
+from ..module_utils._users.module import UsersModule
 from ..module_utils._users.options import MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
 
 
 def main() -> None:
     """Run the module."""
-    module = SecretSafeModule(
+    module = UsersModule(
         argument_spec={
             **API_OPTIONS,
             **SMARTHOST_OPTIONS,

@@ -262,9 +262,9 @@ def test_three_of_many_are_named_and_stand_first(emulator: Emulator) -> None:
     assert [user["action"] for user in done.result["users"][:4]] == ["failed"] * 3 + ["created"]
     assert len(done.result["users"]) == 20
     for name in ("user0", "user1", "user2"):
-        assert f"{name}@example.com: " in done.message
-    assert done.message.startswith("3 of 120 outgoing users failed: ")
-    assert done.message.count("not strong enough") == 3
+        assert f"{name}@example.com" in done.message
+    assert done.message.startswith("3 of 120 outgoing users failed: user")
+    assert done.message.count("not strong enough") == 1, "what they have in common is said once"
     assert len(done.raw) < 8000
     everything = run(emulator, users, return_unchanged=True)
     assert len(everything.result["users"]) == 120
@@ -274,7 +274,7 @@ def test_of_very_many_ten_are_named(emulator: Emulator) -> None:
     done = run(emulator, refused_ones(emulator, 30, 25))
     assert done.message.startswith("25 of 30 outgoing users failed: ")
     assert done.message.endswith("; and 15 more.")
-    assert done.message.count("not strong enough") == 10
+    assert done.message.count("@example.com") == 10
 
 
 def test_who_failed_is_not_unknown_as_well(documented_emulator: Emulator) -> None:

@@ -62,7 +62,12 @@ class Outcome:
     def to_result(self) -> dict[str, Any]:
         """The result of the module."""
         shown = self.after.to_result() if self.after else absent_result(self.name)
-        return {"changed": self.changed, "domain": shown, "removed_outgoing_users": sorted(self.removed_users)}
+        return {
+            "changed": self.changed,
+            "domain": shown,
+            "added": self.before is None and self.after is not None,
+            "removed_outgoing_users": sorted(self.removed_users),
+        }
 
     def diff(self, wanted: Domain) -> dict[str, Any]:
         """Before and after; of a new domain only what is wanted, since the rest is up to the server."""

@@ -52,10 +52,11 @@ def failure(changes: Sequence[Change], *, stopped: bool) -> str:
     others = [change for change in changes if change.password == UNKNOWN and _is_untouched(change)]
     shown = [change for change in changes if change.other_password]
     if stopped and shown and others:
+        names = named([str(change.key) for change in others])
         texts.append(
             f"The smarthost refused the wanted password of {first_three(shown)}, and after that "
             f"{counted(len(others), 'other user')} could not be tried, as it blocks an address that fails often. Their "
-            f"old passwords may still be in force: {_names(others)}. Set update_password: always for them."
+            f"old passwords may still be in force: {names}. Set update_password: always for them."
         )
     return " ".join(texts)
 
@@ -72,14 +73,19 @@ def _with_name(change: Change) -> str:
 
 
 def _several(failed: Sequence[Change], changes: Sequence[Change]) -> str:
-    reasons = "; ".join(_with_name(change).rstrip(".") for change in failed[:_NAMED])
+    reasons: dict[str, list[str]] = {}  # what several have in common is said once
+    for change in failed[:_NAMED]:
+        name = str(change.key)
+        reasons.setdefault(change.reason.rstrip("."), []).extend([] if name in change.reason else [name])
+    said = "; ".join(f"{', '.join(names)}: {reason}" if names else reason for reason, names in reasons.items())
     more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-    return f"{len(failed)} of {counted(len(changes), 'outgoing user')} failed: {reasons}{more}."
+    return f"{len(failed)} of {counted(len(changes), 'outgoing user')} failed: {said}{more}."
 
 
-def _names(changes: Sequence[Change]) -> str:
-    names = ", ".join(str(change.key) for change in changes[:_NAMED])
-    return names if len(changes) <= _NAMED else f"{names} and {len(changes) - _NAMED} more"
+def named(names: Sequence[str]) -> str:
+    """Up to ten of these names, and how many more there are."""
+    shown = ", ".join(names[:_NAMED])
+    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
 
 
 def result(changes: Sequence[Change], *, failed: bool, everything: bool, with_diff: bool) -> dict[str, Any]:

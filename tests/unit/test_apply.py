@@ -300,6 +300,38 @@ def test_a_user_whose_new_password_is_refused_gets_its_former_one_again(world: O
     assert "the password is refused. It has its former password again" in change.reason
 
 
+def test_what_a_user_that_was_made_anew_has_lost_is_named() -> None:
+    """A lock that is not set again would let it send."""
+    state: State = {"locked": True, "limits.per_hour": 5}
+    table = {**LIST, **{name: SETTERS[name] for name in ("lock", "set_limits")}}
+    client = Client(lock=[BROKEN])
+    (change,), _warnings = run(
+        client, PRESENT, methods=table, state=state, proof=Proof.REFUSED, recreate_for_password=True
+    )
+    assert client.calls == ["remove", "add", "lock"]
+    assert change.action == "failed"
+    assert change.reason.startswith("alice@example.com was removed and added anew with its new password. What it had")
+    assert "(left: lock, set_limits)" in change.reason
+
+
+def test_a_wrong_api_login_in_the_middle_of_making_a_user_anew_stops_the_others() -> None:
+    refused = ApiError(ErrorKind.CREDENTIALS, "the login is wrong")
+    client = Client(add=[refused])
+    table = _methods.Methods(LIST, False, lambda: None)
+    keys = [Key("example.com", name) for name in ("a1", "a2")]
+    current = Current({key: OutgoingUser(key, "user") for key in keys}, frozenset({"example.com"}))
+    current.proofs = dict.fromkeys(keys, Proof.REFUSED)
+    wanted = [
+        parse_wanted({"domain": "example.com", "username": key.username, **PRESENT}, position, "on_mismatch")
+        for position, key in enumerate(keys)
+    ]
+    changes = plan.plan(current, wanted, table, plan.Rules(recreate_for_password=True))
+    sender: Any = client
+    apply.Applier(sender, table, Smarthost("mail"), print, Refusals()).apply(changes, 1, True)
+    assert [change.action for change in changes] == ["failed", "not_attempted"]
+    assert client.calls == ["remove", "add"]
+
+
 def test_a_user_that_turns_out_to_exist_is_made_anew() -> None:
     client = Client(add=[EXISTS, None], remove=[MISSING])
     (change,), _warnings = run(client, PRESENT, proof=Proof.REFUSED, recreate_for_password=True)

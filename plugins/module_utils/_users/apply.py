@@ -41,7 +41,11 @@ _QUOTED_DOMAIN = re.compile(r"['\"]([^\s'\"/@]+\.[^\s'\"/@]+)['\"]")
 
 
 class StepError(Exception):
-    """A user's calls cannot go on; the message is one sentence."""
+    """A user's calls cannot go on; the message is one sentence. kind: of the server's error behind it, if any."""
+
+    def __init__(self, sentence: str, kind: Optional[ErrorKind] = None) -> None:
+        super().__init__(sentence)
+        self.kind = kind
 
 
 class Applier:
@@ -91,14 +95,26 @@ class Applier:
             self._remove(change, steps.pop(0))
         elif change.action == UNKNOWN:
             change.action, change.unknown, change.reason = UPDATED, [], ""
-        refusal = ""
-        for step in steps:
+        refusal, anew = "", False
+        while steps:
+            step = steps[0]
             if step.operation in _ADDS:
-                refusal = self._add_anew(change, step)
+                refusal, anew = self._add_anew(change, step), True
             elif step.operation == REMOVE:
                 self._send(change, step, accept=ErrorKind.NOT_FOUND)
             else:
-                self._send(change, step)
+                try:
+                    self._send(change, step)
+                except (ApiError, StepError) as problem:
+                    if not anew:
+                        raise
+                    left = ", ".join(step.operation for step in steps)
+                    raise StepError(
+                        f"{refusal or f'{change.key.title} was removed and added anew with its new password.'} What it "
+                        f"had besides is not all set again (left: {left}): {problem} Give it in the task, and run again.",
+                        problem.kind,
+                    ) from None
+            steps.pop(0)
         if refusal:
             raise StepError(refusal)
 
@@ -188,13 +204,14 @@ class Applier:
             if self._add(change, step):
                 return ""
         except (ApiError, StepError) as problem:
-            lost = getattr(problem, "kind", None) is ErrorKind.LOST_REPLY
+            lost = problem.kind is ErrorKind.LOST_REPLY
             former = change.wanted.former_password if change.wanted and not lost else None
             if former is None:
                 raise StepError(
                     f"{name.title} was removed to be added anew with its new password, and adding it failed: {problem} "
                     f"It {'may be' if lost else 'is'} gone, and cannot send; run again, with another password if the "
-                    "server refuses this one."
+                    "server refuses this one.",
+                    problem.kind,
                 ) from None
             refusal = (
                 f"{name.title} was removed to be added anew with its new password, and adding it failed: {problem}"
@@ -205,7 +222,8 @@ class Applier:
                 gone = "may be" if error.kind is ErrorKind.LOST_REPLY else "is"
                 raise StepError(
                     f"{refusal} Adding it with its former password failed as well: {error} It {gone} gone, and cannot "
-                    "send; run again."
+                    "send; run again.",
+                    error.kind,
                 ) from None
             return f"{refusal} It has its former password again."
         raise StepError(f"{name.title} was removed to be added anew, but it still exists; run again.")

@@ -108,10 +108,11 @@ class Applier:
                 except (ApiError, StepError) as problem:
                     if not anew:
                         raise
+                    done = refusal or f"{change.key.title} was removed and added anew with its new password."
                     left = ", ".join(step.operation for step in steps)
                     raise StepError(
-                        f"{refusal or f'{change.key.title} was removed and added anew with its new password.'} What it "
-                        f"had besides is not all set again (left: {left}): {problem} Give it in the task, and run again.",
+                        f"{done} What it had besides is not all set again (left: {left}): {problem} Give it in the "
+                        "task, and run again.",
                         problem.kind,
                     ) from None
             steps.pop(0)
@@ -163,7 +164,7 @@ class Applier:
 
     def _add(self, change: Change, step: Step) -> bool:
         """Create the user; False where it exists already. A lost reply is settled by a look, then by one repetition."""
-        known = not change.written
+        known = not change.removed
         try:
             self._call(change, step)
         except ApiError as error:
@@ -256,7 +257,8 @@ class Applier:
 
     def _send(self, change: Change, step: Step, accept: Optional[ErrorKind] = None) -> bool:
         """Send a call; False where the server answered with the error that is accepted."""
-        known = not change.written
+        known = not change.removed
+        change.removed = change.removed or step.operation == REMOVE
         try:
             self._call(change, step)
         except ApiError as error:
@@ -279,8 +281,8 @@ class Applier:
     def _looks_done(self, change: Change, step: Step, known: bool) -> bool:
         """After a lost reply: look whether the call has done its work. Raises StepError where nobody can look.
 
-        known: whether the list shows the user as it was before this call. After an earlier call it may still show what
-        was there before that one, so that it proves nothing, and the call is repeated.
+        known: whether no earlier call has removed the user. Otherwise a list that lags shows what was there before, so
+        that it proves nothing, and the call is repeated.
         """
         if step.operation in (ADD, SET_PASSWORD) and change.secret is not None:
             works = self._login_works(change)

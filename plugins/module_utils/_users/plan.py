@@ -59,6 +59,7 @@ class Change:
     wanted: Optional[Wanted] = field(default=None, repr=False)
     refused: bool = False  # whether the smarthost has refused the wanted password, or nobody can know it yet
     other_password: bool = False  # whether that has shown that the user has another password
+    removed: bool = False  # whether a call has been sent that removes it, to be added anew or for good
     added: bool = False  # whether the server says that it has been added
     works: Optional[bool] = None  # whether the login works since a call was sent, where somebody has looked
     written: bool = False  # whether a call has been carried out, so that a failure leaves a part of the work behind

@@ -164,7 +164,7 @@ from ..module_utils._api.options import API_OPTIONS
 from ..module_utils._module import SecretSafeModule
 from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS
 from ..module_utils._users.manage import manage
-from ..module_utils._users.options import MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
+from ..module_utils._users.options import FORMER_OPTIONS, MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
 
 
 def main() -> None:
@@ -176,6 +176,7 @@ def main() -> None:
             **BUDGET_OPTIONS,
             **MANAGE_OPTIONS,
             **OUTGOING_USER_OPTIONS,
+            **FORMER_OPTIONS,
             "update_password": {**UPDATE_PASSWORD, "default": "on_mismatch"},
         },
         supports_check_mode=True,

@@ -309,7 +309,7 @@ from ..module_utils._api.options import API_OPTIONS
 from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS
 from ..module_utils._users.manage import manage
 from ..module_utils._users.module import UsersModule
-from ..module_utils._users.options import MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
+from ..module_utils._users.options import FORMER_OPTIONS, MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
 
 
 def main() -> None:
@@ -324,7 +324,7 @@ def main() -> None:
                 "type": "list",
                 "elements": "dict",
                 "required": True,
-                "options": {**OUTGOING_USER_OPTIONS, "ignore": {"type": "bool", "default": False}},
+                "options": {**OUTGOING_USER_OPTIONS, **FORMER_OPTIONS, "ignore": {"type": "bool", "default": False}},
             },
             "update_password": {**UPDATE_PASSWORD, "default": "on_mismatch"},
             "continue_on_error": {"type": "bool", "default": True},

@@ -22,7 +22,6 @@ OUTGOING_USER_OPTIONS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "password": {"type": "str", "no_log": True},
     "password_file": {"type": "path", "no_log": False},  # the name of a file
-    "former_password": {"type": "str", "no_log": True},
     "update_password": UPDATE_PASSWORD,
     "limits": {
         "type": "dict",
@@ -39,6 +38,9 @@ OUTGOING_USER_OPTIONS: dict[str, Any] = {
     "settings": {"type": "dict"},
     "acknowledge_ip_risk": {"type": "bool", "default": False},
 }
+
+#: Fragment `_outgoing_user`, for the modules only: a description says what is wanted, not what was.
+FORMER_OPTIONS: dict[str, Any] = {"former_password": {"type": "str", "no_log": True}}
 
 #: Fragment `_outgoing_user`, section MANAGE.
 MANAGE_OPTIONS: dict[str, Any] = {

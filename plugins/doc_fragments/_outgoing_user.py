@@ -50,12 +50,17 @@ options:
       - A file on the controller that holds the password. Where there is none, a password of 32 characters is generated
         and written there, with mode 0600, before the API gets it. Choose this or O(password).
     type: path
+  former_password:
+    description:
+      - The password that the user has until now, where it is known.
+      - With O(recreate_for_password=true) the user gets it back when the server refuses to add it with the new one.
+    type: str
   update_password:
     description:
       - When the password of a user that exists is set.
       - V(on_mismatch) logs in to the smarthost with the wanted password, and sets it only when the login is refused.
-        When the smarthost cannot be asked, the password is set where the server offers a call for it; otherwise the
-        user is reported with RV(ignore:password=unknown).
+        When the smarthost cannot be asked, the password is set where the server offers a call for it, and reported with
+        RV(ignore:password=unknown), as it is where there is no such call.
       - V(on_create) never touches the password of a user that exists.
       - V(always) always sets it, and always reports a change.
     type: str
@@ -137,6 +142,8 @@ options:
       - Where the server offers no call to set a password, remove the user and add it again with the new one.
       - The lock, the limits and the settings of the user are lost where they are not given in the task, and not
         listed by the server. Between the two calls its mail is refused.
+      - When the server refuses to add it with the new password, the task fails and says that the user is gone, or that
+        it has its C(former_password) again.
     type: bool
     default: false
   allow_domain_user_removal:
@@ -155,7 +162,8 @@ options:
   new_domains:
     description:
       - Domains that this run has added, or would add in check mode, as RV(smarthost.spamexperts.domain#module:added)
-        tells.
+        tells, so that they have no users yet. Nobody logs in for them before they are added, as such a login is always
+        refused.
       - Any other domain has to be one of the account, where the server lists them; an unknown one is an error, with the
         nearest name that the account has.
     type: list
@@ -168,7 +176,9 @@ options:
   wait_timeout:
     description:
       - How many seconds to wait at most until the server's list shows what was written, since the vendor's caches lag.
-      - V(0) does not wait. Where the server does not list its users there is nothing to wait for.
+      - A login with a password that was set just now is tried again for as long, when it is refused.
+      - What the list does not show then is reported as unknown.
+      - V(0) does not wait, and does not look. Where the server does not list its users there is nothing to wait for.
     type: int
     default: 10
 """

@@ -44,3 +44,15 @@ notes:
     E(SPAMEXPERTS_SMARTHOST), E(SPAMEXPERTS_SMARTHOST_PORT) or E(SPAMEXPERTS_SMARTHOST_CA_PATH) is used,
     if it is set where the module runs. On another host than the controller this is the environment of that host.
 """
+
+    # For what tries logins: the vendor blocks an address whose logins fail often.
+    BUDGET = r"""
+options:
+  refused_logins:
+    description:
+      - How many logins the smarthost has refused to this host before, in the same run. An earlier task returns it under
+        the same name.
+      - The vendor blocks an address whose logins fail often, so nobody logs in any more once three have been refused.
+    type: int
+    default: 0
+"""

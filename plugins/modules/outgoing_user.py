@@ -12,7 +12,10 @@ short_description: Manage one outgoing user and its limits
 version_added: 1.0.0
 description:
   - Brings one outgoing user to the wanted state.
-  - For several users use M(smarthost.spamexperts.outgoing_users), which is much faster than a loop.
+  - For several users use M(smarthost.spamexperts.outgoing_users), which is much faster than a loop, and shares the few
+    logins that may be refused.
+  - In a C(loop), ansible-core up to 2.21 prints each item, and with it a password in it, as C(item=...). The module
+    cannot hide that; C(loop_control.label) does.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:
@@ -22,6 +25,7 @@ extends_documentation_fragment:
   - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._smarthost.ca
   - smarthost.spamexperts._smarthost.ENVIRONMENT
+  - smarthost.spamexperts._smarthost.BUDGET
   - smarthost.spamexperts._outgoing_user
   - smarthost.spamexperts._outgoing_user.MANAGE
 attributes:
@@ -77,6 +81,19 @@ EXAMPLES = r"""
       per_hour: 500
       per_day: 2000
 
+- name: Never without a label where the items hold passwords; outgoing_users needs no loop at all
+  smarthost.spamexperts.outgoing_user:
+    domain: example.com
+    username: "{{ item.username }}"
+    password: "{{ item.password }}"
+  loop:
+    - username: alice
+      password: "{{ alice_password }}"
+    - username: info
+      password: "{{ info_password }}"
+  loop_control:
+    label: "{{ item.username }}"
+
 - name: Alice has left
   smarthost.spamexperts.outgoing_user:
     domain: example.com
@@ -123,7 +140,9 @@ user:
       returned: for users and domain users that shall exist
       sample: alice@example.com
     password:
-      description: What became of the password, V(set), V(kept) or V(unknown).
+      description:
+        - What became of the password, V(set), V(kept) or V(unknown).
+        - It is V(set) only when a login has proven it, or with V(on_create), where nobody logs in.
       type: str
       returned: when a password is given, unless it failed
       sample: set
@@ -142,14 +161,19 @@ user:
       description: Why the user failed or is not known.
       type: str
       returned: when there is one
-      sample: it exists, and whether its password is the wanted one is not known
+      sample: the server found no such user; how it wants IP users to be named is not documented
+refused_logins:
+  description: How many logins the smarthost has refused, with those of the option O(refused_logins).
+  returned: unless nothing could be planned
+  type: int
+  sample: 0
 """
 
 from ..module_utils._api.options import API_OPTIONS
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._smarthost.server import SMARTHOST_OPTIONS
+from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS
 from ..module_utils._users.manage import manage
-from ..module_utils._users.options import MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
+from ..module_utils._users.options import FORMER_OPTIONS, MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
 
 
 def main() -> None:
@@ -158,8 +182,10 @@ def main() -> None:
         argument_spec={
             **API_OPTIONS,
             **SMARTHOST_OPTIONS,
+            **BUDGET_OPTIONS,
             **MANAGE_OPTIONS,
             **OUTGOING_USER_OPTIONS,
+            **FORMER_OPTIONS,
             "update_password": {**UPDATE_PASSWORD, "default": "on_mismatch"},
         },
         supports_check_mode=True,

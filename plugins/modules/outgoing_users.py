@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._smarthost.ca
   - smarthost.spamexperts._smarthost.ENVIRONMENT
+  - smarthost.spamexperts._smarthost.BUDGET
   - smarthost.spamexperts._outgoing_user.MANAGE
 attributes:
   idempotent:
@@ -61,6 +62,9 @@ options:
       password_file:
         description: A file on the controller that holds the password, or gets a generated one.
         type: path
+      former_password:
+        description: The password until now; see M(smarthost.spamexperts.outgoing_user).
+        type: str
       update_password:
         description: When the password is set; O(update_password) by default.
         type: str
@@ -196,6 +200,15 @@ EXAMPLES = r"""
         username: alice
         state: absent
 
+- name: The first sender of a domain that was added just now, without a login that must be refused
+  smarthost.spamexperts.outgoing_users:
+    users:
+      - domain: example.org
+        username: alice
+        password: "{{ alice_password }}"
+    new_domains:
+      - example.org
+
 - name: Remove whoever is not in this list, except the backup servers
   smarthost.spamexperts.outgoing_users:
     users:
@@ -217,6 +230,8 @@ users:
   description:
     - The users that changed, failed or are not known, in the order of their domain and username; all users with
       O(return_unchanged=true).
+    - Those that failed stand first when the task fails, and then there are at most twenty, unless
+      O(return_unchanged=true). RV(totals) counts all of them.
   returned: unless nothing could be planned
   type: list
   elements: dict
@@ -256,7 +271,9 @@ users:
       returned: for users and domain users that shall exist
       sample: alice@example.com
     password:
-      description: What became of the password, V(set), V(kept) or V(unknown). Never the password.
+      description:
+        - What became of the password, V(set), V(kept) or V(unknown). Never the password.
+        - It is V(set) only when a login has proven it, or with V(on_create), where nobody logs in.
       type: str
       returned: when a password is given, unless it failed or was not attempted
       sample: set
@@ -276,6 +293,11 @@ users:
       type: str
       returned: when there is one
       sample: another user failed before
+refused_logins:
+  description: How many logins the smarthost has refused, with those of the option O(refused_logins).
+  returned: unless nothing could be planned
+  type: int
+  sample: 0
 totals:
   description: The number of users for each action.
   returned: unless nothing could be planned
@@ -292,24 +314,25 @@ totals:
 """
 
 from ..module_utils._api.options import API_OPTIONS
-from ..module_utils._module import SecretSafeModule
-from ..module_utils._smarthost.server import SMARTHOST_OPTIONS
+from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS
 from ..module_utils._users.manage import manage
-from ..module_utils._users.options import MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
+from ..module_utils._users.module import UsersModule
+from ..module_utils._users.options import FORMER_OPTIONS, MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
 
 
 def main() -> None:
     """Run the module."""
-    module = SecretSafeModule(
+    module = UsersModule(
         argument_spec={
             **API_OPTIONS,
             **SMARTHOST_OPTIONS,
+            **BUDGET_OPTIONS,
             **MANAGE_OPTIONS,
             "users": {
                 "type": "list",
                 "elements": "dict",
                 "required": True,
-                "options": {**OUTGOING_USER_OPTIONS, "ignore": {"type": "bool", "default": False}},
+                "options": {**OUTGOING_USER_OPTIONS, **FORMER_OPTIONS, "ignore": {"type": "bool", "default": False}},
             },
             "update_password": {**UPDATE_PASSWORD, "default": "on_mismatch"},
             "continue_on_error": {"type": "bool", "default": True},

@@ -15,7 +15,8 @@ description:
   - It shows whether a password is the right one, and whether this very host can reach the smarthost.
   - With O(logins[].senders) it also shows whether the login may send their mail, as far as the smarthost says so before
     it has seen the mail.
-  - After three refused logins no further one is tried, since the vendor blocks an address whose logins fail often.
+  - After three refused logins no further one is tried, since the vendor blocks an address whose logins fail often. With
+    O(refused_logins) those of earlier tasks count as well.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:
@@ -23,6 +24,7 @@ extends_documentation_fragment:
   - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._smarthost.ca
   - smarthost.spamexperts._smarthost.ENVIRONMENT
+  - smarthost.spamexperts._smarthost.BUDGET
 options:
   logins:
     description: The logins to try. The same login may be given with several passwords.
@@ -82,6 +84,14 @@ EXAMPLES = r"""
     fail_on_refusal: false
   register: proof
 
+- name: Two tasks that together have at most three logins refused
+  smarthost.spamexperts.smtp_login_info:
+    logins:
+      - login: server@example.com
+        password: "{{ server_password }}"
+    fail_on_refusal: false
+    refused_logins: "{{ proof.refused_logins }}"
+
 - name: May the login of the mail server send what the shop writes?
   smarthost.spamexperts.smtp_login_info:
     logins:
@@ -128,6 +138,11 @@ logins:
       type: str
       returned: always
       sample: ""
+refused_logins:
+  description: How many logins the smarthost has refused, with those of the option O(refused_logins).
+  returned: unless an option is wrong
+  type: int
+  sample: 1
 """
 
 from collections.abc import Mapping, Sequence
@@ -136,7 +151,7 @@ from typing import Any
 from ..module_utils._module import SecretSafeModule
 from ..module_utils._names import ENVELOPE_SENDER, InputError
 from ..module_utils._smarthost.login import MOST_CONNECTIONS, LoginProof, Verdict, prove_logins
-from ..module_utils._smarthost.server import SMARTHOST_OPTIONS, smarthost_from
+from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS, refusals_from, smarthost_from
 
 _ACCEPTED = {Verdict.ACCEPTED: True, Verdict.REFUSED: False}
 
@@ -194,6 +209,7 @@ def main() -> None:
     module = SecretSafeModule(
         argument_spec={
             **SMARTHOST_OPTIONS,
+            **BUDGET_OPTIONS,
             "logins": {"type": "list", "elements": "dict", "required": True, "options": login},
             "fail_on_refusal": {"type": "bool", "default": True},
             "connections": {"type": "int", "default": 4},
@@ -204,19 +220,27 @@ def main() -> None:
     params = module.params
     try:
         check_options(params)
-        server = smarthost_from(params)
+        server, refusals = smarthost_from(params), refusals_from(params)
     except InputError as problem:
         module.fail_json(msg=str(problem))
     pairs = [(entry["login"], entry["password"]) for entry in params["logins"]]
     senders: dict[str, list[str]] = {}
     for entry in params["logins"]:
         senders.setdefault(entry["login"], []).extend(entry["senders"] or ())
-    proofs = prove_logins(server, pairs, connections=params["connections"], timeout=params["timeout"], senders=senders)
+    proofs = prove_logins(
+        server,
+        pairs,
+        connections=params["connections"],
+        timeout=params["timeout"],
+        senders=senders,
+        refusals=refusals,
+    )
     logins = [shown(proof, asked=bool(senders[proof.login])) for proof in proofs]
+    result = {"logins": logins, "refused_logins": refusals.used}
     refusal = failure(proofs) if params["fail_on_refusal"] else ""
     if refusal:
-        module.fail_json(msg=refusal, logins=logins)
-    module.exit_json(changed=False, logins=logins)
+        module.fail_json(msg=refusal, **result)
+    module.exit_json(changed=False, **result)
 
 
 if __name__ == "__main__":

@@ -131,6 +131,7 @@ ENTRIES: list[tuple[dict[str, Any], str]] = [
     ({"passwort": "x"}, "passwort"),
     ({"ignore": "perhaps"}, "ignore"),
     ({**SENDER, "password": PASSWORD}, "an IP user has no password"),
+    ({**SENDER, "password": None, "former_password": PASSWORD}, "an IP user has no password"),
     ({**SENDER, "password": None, "password_file": "/nonexistent/x"}, "an IP user has no password"),
     *(
         ({**SENDER, "password": None, "username": address}, words)
@@ -170,6 +171,16 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"users": [SENDER, {**SENDER, "domain": "example.org", "username": "192.0.2.1/32"}]}, "to two domains"),
     ({"users": [SENDER, {**SENDER, "domain": "example.org", "username": "192.0.2.0/24"}]}, "to two domains"),
     ({"users": [{**SENDER, "username": "2001:DB8::1"}, {**SENDER, "username": "2001:db8:0::1"}]}, "are both"),
+    ({"users": [ALICE, {**ALICE, "username": "bob", "limits": {"per_hour": ""}}]}, "; see users[1] (bob@example.com)"),
+    ({"users": [ALICE, {"domain": "example.org", "limits": {"per_hour": "x"}}]}, "; see users[1] (example.org)"),
+    (
+        {"users": [{**ALICE, "limits": None}, {"username": "bob"}]},
+        "domain found in users; see users[1] (bob@no domain)",
+    ),
+    ({"users": [ALICE, {**ALICE, "username": "bob", "no_such": 1}]}, "; see users[1] (bob@example.com)"),
+    ({"users": [ALICE, *[{**ALICE, "locked": "x"}] * 12]}, "users[10] (alice@example.com) and 2 more"),
+    ({"refused_logins": -1}, "refused_logins is -1"),
+    ({"new_domains": ["example.com", "bad domain"]}, "'bad domain' is not a domain name"),
     ({"concurrency": 0}, "concurrency is 0"),
     ({"concurrency": 17}, "concurrency is 17"),
     ({"wait_timeout": -1}, "wait_timeout is -1"),
@@ -393,7 +404,7 @@ def test_bad_replies_to_a_write_name_the_user_and_the_rest_goes_on(
     emulator.faults({"match": "outgoingusers/add", "kind": "body", "text": body, "times": 1})
     done = run(users=[ALICE, {**ALICE, "username": "bob"}], concurrency=1)
     assert done.failed
-    assert "1 of 2 outgoing users failed; the first is alice@example.com: " in done.message
+    assert "1 of 2 outgoing users failed: alice@example.com: " in done.message
     assert words in done.message
     assert done.result["totals"] == {**done.result["totals"], "created": 1, "failed": 1}
     assert PASSWORD not in done.raw

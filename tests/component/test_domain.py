@@ -93,6 +93,7 @@ def test_a_new_domain_is_added_whole_and_a_second_run_changes_nothing(server: Se
     assert server.writes == 0
     first = server.run(**WHOLE, diff=True)
     assert first.changed
+    assert first.result["added"]
     assert first.result["domain"] == predicted.result["domain"] == SHOWN
     assert first.result["diff"] == predicted.result["diff"] == {"before": {}, "after": SHOWN}
     assert server.calls() == ["domain/add", "domain/setproducts", "domainadmincontact/set"]
@@ -105,6 +106,7 @@ def test_a_new_domain_is_added_whole_and_a_second_run_changes_nothing(server: Se
     for check in (True, False):
         second = server.run(**WHOLE, check=check, diff=True)
         assert not second.changed
+        assert not second.result["added"]
         assert second.result["domain"] == SHOWN
         assert second.result["diff"]["before"] == second.result["diff"]["after"]
     assert server.writes == 0

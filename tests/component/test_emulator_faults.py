@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import Smarthost, prove_logins
 
 from tests.support.emulator import Emulator
 
@@ -220,3 +221,38 @@ def test_api_faults_do_not_touch_smtp(smarthost: Emulator) -> None:
     smarthost.faults({"match": "*", "kind": "reset_before"})
     send(smarthost)
     assert len(smarthost.mails()) == 1
+
+
+def test_a_lie_says_what_is_usual_and_changes_nothing(emulator: Emulator) -> None:
+    emulator.seed(users=[{"domain": "example.com", "username": "alice", "password": "Correct-Horse-42"}])
+    usual = emulator.call("outgoingusers/setpassword", domain="example.com", username="alice", password="x" * 12)
+    emulator.faults({"match": "*", "kind": "lie"})
+    emulator.reset_counters()
+    told = emulator.call("outgoingusers/setpassword", domain="example.com", username="alice", password="y" * 12)
+    assert told == usual
+    emulator.call("outgoingusers/add", domain="example.com", username="bob", password="y" * 12)
+    assert [user["username"] for user in emulator.users()] == ["alice"]
+    assert emulator.counters()["effective_writes"] == 0
+    emulator.call("outgoingusers/remove", domain="example.com", username="alice")
+    assert [user["username"] for user in emulator.users()] == ["alice"]
+
+
+def test_a_password_can_be_refused(emulator: Emulator) -> None:
+    emulator.seed(domains=["example.com"])
+    emulator.faults({"match": "outgoingusers/add", "kind": "refuse_password", "password": "y" * 12})
+    refused = emulator.call("outgoingusers/add", domain="example.com", username="bob", password="y" * 12)
+    assert "not strong enough" in str(refused["messages"]["error"])
+    assert emulator.users() == []
+    taken = emulator.call("outgoingusers/add", domain="example.com", username="bob", password="x" * 12)
+    assert "success" in taken["messages"]
+
+
+def test_logins_can_lag(emulator: Emulator) -> None:
+    emulator.seed(users=[{"domain": "example.com", "username": "alice", "password": "x" * 12}])
+    emulator.faults(login_lag=60)
+    emulator.call("outgoingusers/setpassword", domain="example.com", username="alice", password="y" * 12)
+    emulator.call("outgoingusers/add", domain="example.com", username="bob", password="y" * 12)
+    server = Smarthost(emulator.smtp_host, emulator.smtp_port, emulator.ca_file)
+    logins = [("alice@example.com", "x" * 12), ("alice@example.com", "y" * 12), ("bob@example.com", "y" * 12)]
+    verdicts = [proof.verdict.value for proof in prove_logins(server, logins, connections=1)]
+    assert verdicts == ["accepted", "refused", "refused"]

@@ -272,7 +272,7 @@ def test_unknown_quirks_are_refused(panel: Emulator, quirks: dict[str, str]) -> 
 
 def test_reset_forgets_everything(panel: Emulator) -> None:
     panel.quirks(add_existing="overwrite")
-    panel.faults({"match": "*", "kind": "html"}, lag=3)
+    panel.faults({"match": "*", "kind": "html"}, lag=3, login_lag=3)
     panel.reset()
     assert panel.state() == {
         "domains": [],
@@ -288,5 +288,6 @@ def test_reset_forgets_everything(panel: Emulator) -> None:
         },
         "faults": [],
         "lag": 0.0,
+        "login_lag": 0.0,
     }
     assert panel.requests() == []

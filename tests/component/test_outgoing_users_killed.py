@@ -65,6 +65,7 @@ def options(server: Emulator, world: str, concurrency: int) -> dict[str, Any]:
         "use_discovered_methods": True,
         "recreate_for_password": True,
         "update_password": "on_mismatch",
+        "wait_timeout": 1,
     }
 
 

@@ -69,6 +69,18 @@ def test_three_refusals_are_enough(emulator: Emulator) -> None:
     assert emulator.counters()["auths_refused"] == 3
 
 
+def test_the_refusals_of_earlier_tasks_count(emulator: Emulator) -> None:
+    first = run(emulator, WRONG, f"{WRONG} 1", fail_on_refusal=False)
+    assert first.result["refused_logins"] == 2
+    second = run(emulator, f"{WRONG} 2", f"{WRONG} 3", fail_on_refusal=False, refused_logins=2)
+    assert second.result["refused_logins"] == emulator.counters()["auths_refused"] == 3
+    third = run(emulator, RIGHT, refused_logins=3)
+    assert third.failed
+    assert "has refused 3 logins, and blocks an address that fails often" in third.message
+    assert third.result["refused_logins"] == 3
+    assert "refused_logins is -1" in run(emulator, RIGHT, refused_logins=-1).message
+
+
 def test_unknown_is_not_accepted(emulator: Emulator) -> None:
     result = run(emulator, RIGHT, smarthost_port=1)
     assert result.failed

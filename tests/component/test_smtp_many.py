@@ -18,6 +18,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
     LoginProof,
+    Refusals,
     Verdict,
     prove_logins,
 )
@@ -101,15 +102,38 @@ def test_never_more_than_three_refusals(emulator: Emulator, connections: int) ->
     )
 
 
-def test_logins_that_are_accepted_let_more_go_at_once_and_a_refusal_ends_that(emulator: Emulator) -> None:
+@pytest.mark.parametrize("right", [0, 1, 30])
+def test_however_many_were_accepted_before_never_more_than_three_are_refused(emulator: Emulator, right: int) -> None:
     pairs = seed(emulator, 60)
     wrong = [(login, "wrong-horse-battery") for login, _password in pairs[30:]]
     emulator.faults({"match": "smtp:auth", "kind": "latency", "seconds": 0.05})
-    proofs = prove_logins(smarthost(emulator), [*pairs[:30], *wrong], connections=10)
-    assert outcomes(proofs[:30]) == "A" * 30
-    assert 3 <= outcomes(proofs[30:]).count("R") <= 8
-    assert set(outcomes(proofs[30:])) == {"R", "U"}
-    assert emulator.counters()["auths"] == 30 + outcomes(proofs).count("R")
+    proofs = prove_logins(smarthost(emulator), [*pairs[:right], *wrong], connections=10)
+    assert outcomes(proofs[:right]) in ("A" * right, "U" * right)
+    assert sorted(outcomes(proofs[right:])) == ["R"] * 3 + ["U"] * 27
+    assert emulator.counters()["auths_refused"] == 3
+
+
+def test_several_calls_share_one_budget(emulator: Emulator) -> None:
+    pairs = seed(emulator, 6)
+    wrong = [(login, "wrong-horse-battery") for login, _password in pairs]
+    refusals = Refusals(1)
+    first = prove_logins(smarthost(emulator), wrong, connections=4, refusals=refusals, keep=1)
+    assert sorted(outcomes(first)) == ["R"] + ["U"] * 5
+    assert refusals.used == 2
+    second = prove_logins(smarthost(emulator), [pairs[0], *wrong[1:]], connections=4, refusals=refusals)
+    assert sorted(outcomes(second)).count("R") == 1
+    assert outcomes(prove_logins(smarthost(emulator), pairs, refusals=refusals)) == "U" * 6
+    assert (refusals.used, emulator.counters()["auths_refused"]) == (3, 2)
+
+
+def test_an_address_that_is_blocked_is_not_tried_by_the_next_call(emulator: Emulator) -> None:
+    pairs = seed(emulator, 2)
+    refusals = Refusals()
+    emulator.faults({"match": "smtp:auth", "kind": "smtp_reply", "text": "535 You have been denied authentication"})
+    for _again in range(2):
+        proofs = prove_logins(smarthost(emulator), pairs, refusals=refusals)
+        assert {proof.reason for proof in proofs} == {"localhost answered: 535 You have been denied authentication"}
+    assert emulator.counters()["auths"] <= 2
 
 
 def test_refusals_below_the_limit_stop_nothing(emulator: Emulator) -> None:
@@ -160,13 +184,13 @@ class HoldingHandler:
             answer.set_result(None)
 
 
-def test_each_login_that_is_accepted_lets_one_more_go_at_once(tmp_path: Path) -> None:
-    """Three at first, because all of them may be wrong, and never more than eight."""
-    handler = HoldingHandler(3, 4, 5, 6, 7, 8, 8)
+def test_three_passwords_are_tried_at_once(tmp_path: Path) -> None:
+    """All of them may be wrong, however many were right before."""
+    handler = HoldingHandler(3, 3, 3, 3)
     with smtp_server(tmp_path, tls=True, handler=handler) as server:
         proofs = prove_logins(server, [(f"user{n}@example.com", RIGHT) for n in range(20)], connections=10)
     assert outcomes(proofs) == "A" * 20
-    assert handler.counted == [3, 4, 5, 6, 7, 8, 8]
+    assert handler.counted == [3, 3, 3, 3]
 
 
 def test_a_dead_server_is_not_asked_for_every_login(emulator: Emulator) -> None:

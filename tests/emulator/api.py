@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import re
 import socket
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import unquote_plus
 
 from aiohttp import web
@@ -21,6 +23,8 @@ from .panel import Call
 from .replies import RefusedError, Reply
 from .server import Server
 
+#: Faults that do not stand in the place of the call.
+_AFTER_THE_CALL = ("reset_after", "half_reply", "lie", "refuse_password")
 _SECRETS = {"password", "secret"}
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HTML = "<!DOCTYPE html>\n<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n"
@@ -83,10 +87,10 @@ class Api:
             reset_connection(request.transport)
             return web.Response()
         response = None
-        if fault and fault.kind not in ("reset_after", "half_reply"):
+        if fault and fault.kind not in _AFTER_THE_CALL:
             response = self._faulty(fault, raw, request.remote)
         if response is None:
-            response, shown = self._answer(request, raw, name, call)
+            response, shown = self._answer(request, raw, name, call, fault)
         if fault and fault.kind == "reset_after":
             self._server.record.request(request.method, shown, "reset", agent)
             reset_connection(request.transport)
@@ -102,8 +106,10 @@ class Api:
         if call or name == "help":
             record.numbers["writes" if call and call.write else "reads"] += 1
 
-    def _answer(self, request: web.Request, raw: str, name: str, call: Call | None) -> tuple[web.Response, str]:
-        """The undisturbed reply, and the path as the log may show it."""
+    def _answer(
+        self, request: web.Request, raw: str, name: str, call: Call | None, fault: Fault | None
+    ) -> tuple[web.Response, str]:
+        """The reply of the panel, and the path as the log may show it."""
         shown = f"/api/{name}/..."
         # A panel that does not know the caller answers 200 with an error, like for every other error.
         if request.headers.get("Authorization") != self._authorization:
@@ -123,7 +129,12 @@ class Api:
                 raise RefusedError("Incorrect usage of API")
             call.check(arguments)
             shown = _shown_path(name, arguments)
-            reply = call.handler(self._server.panel, arguments)
+            panel = self._server.panel
+            if fault and fault.kind == "refuse_password" and arguments.get("password") == fault.values["password"]:
+                raise RefusedError("The password is not strong enough", "Failed to save the outgoing user")
+            if fault and fault.kind == "lie":  # all that it does is done to a copy
+                panel = replace(panel, state=copy.deepcopy(panel.state))
+            reply = call.handler(panel, arguments)
         except RefusedError as refused:
             reply = Reply(errors=refused.lines)
         if self._server.panel.state.version != version:

@@ -67,11 +67,12 @@ class Control:
             "quirks": self._server.panel.quirks.shown(),
             "faults": [fault.shown() for fault in self._server.faults.entries],
             "lag": state.lag,
+            "login_lag": state.login_lag,
         }
 
     def _reset(self, body: dict[str, Any]) -> None:
         server = self._server
-        server.panel.state.lag = 0.0
+        server.panel.state.lag = server.panel.state.login_lag = 0.0
         server.panel.state.clear()
         server.panel.quirks.reset()
         server.faults.replace([])
@@ -81,7 +82,7 @@ class Control:
     def _seed(self, body: dict[str, Any]) -> None:
         """Create domains (names, or objects with products, owner, contacts) and users; existing ones are replaced."""
         state = self._server.panel.state
-        lag, state.lag = state.lag, 0.0
+        lags, state.lag, state.login_lag = (state.lag, state.login_lag), 0.0, 0.0
         try:
             for entry in body.get("domains", []):
                 values = {"name": entry} if isinstance(entry, str) else dict(entry)
@@ -100,11 +101,12 @@ class Control:
                     state.remove_user(existing)
                 state.put_user(user)
         finally:
-            state.lag = lag
+            state.lag, state.login_lag = lags
 
     def _faults(self, body: dict[str, Any]) -> None:
         self._server.faults.replace(body.get("faults", []))
         self._server.panel.state.lag = float(body.get("lag", 0))
+        self._server.panel.state.login_lag = float(body.get("login_lag", 0))
 
     def _password(self, body: dict[str, Any]) -> None:
         """Change a password behind the API's back."""

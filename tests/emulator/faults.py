@@ -18,6 +18,8 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "reset_before": (),
     "reset_after": (),
     "half_reply": (),
+    "lie": (),
+    "refuse_password": ("password",),
     "html": (),
     "sqlstate": (),
     "redirect": ("location",),

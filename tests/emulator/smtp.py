@@ -129,7 +129,7 @@ class SmtpProtocol(SMTP):
         login, password = (value.decode("utf-8", "surrogateescape") for value in (data.login, data.password))
         state = self.server.panel.state
         user = self._user_of_login(login)
-        known = bool(user and user.password_hash and user.password_hash == state.hashed(password))
+        known = bool(user and state.working_hash(user) == state.hashed(password))
         ok = known and self._auth_reply is None
         shown = login.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         self.server.record.auth(shown, mechanism, self.client_address(), ok=ok, tls=session.ssl is not None)

@@ -88,12 +88,15 @@ class State:
         self.salt = secrets.token_hex(16)
         self.version = 0
         self.lag = 0.0
+        self.login_lag = 0.0
         self.clear()
 
     def clear(self) -> None:
         self.domains: dict[str, Domain] = {}
         self.users: dict[str, dict[str, User]] = {}
         self.networks = Networks()
+        # What logins do not know yet: user -> (time when they do, the hash that works until then).
+        self._late: dict[Key, tuple[float, str]] = {}
         # Changes that lists do not show yet: (time when they do, what a list showed before).
         self._hidden: list[tuple[float, Key | str, dict[str, int | str] | None]] = []
         self.version += 1
@@ -178,8 +181,15 @@ class State:
     def set_password(self, user: User, password: str) -> None:
         hashed = self.hashed(password)
         if user.password_hash != hashed:
+            if self.login_lag:
+                self._late[user.key] = (time.monotonic() + self.login_lag, self.working_hash(user))
             user.password_hash = hashed
             self.version += 1
+
+    def working_hash(self, user: User) -> str:
+        """The hash of the password with which a login works now."""
+        due, before = self._late.get(user.key, (0.0, ""))
+        return before if due > time.monotonic() else user.password_hash
 
     def listed_users(self, domain: str | None) -> list[dict[str, int | str]]:
         """The users of one domain or of all the administrator's domains, as a list shows them now."""

@@ -217,9 +217,13 @@ class Emulator:
         """Create domains and users; a user's domain is created when it is missing."""
         self.control("seed", {"domains": list(domains), "users": list(users)})
 
-    def faults(self, *faults: Mapping[str, Any], lag: float = 0.0) -> None:
-        """Replace all faults; `lag` is the number of seconds for which lists show the state before a write."""
-        self.control("faults", {"faults": list(faults), "lag": lag})
+    def faults(self, *faults: Mapping[str, Any], lag: float = 0.0, login_lag: float = 0.0) -> None:
+        """Replace all faults.
+
+        `lag` is the number of seconds for which lists show the state before a write, `login_lag` the one for which
+        logins take the password before it.
+        """
+        self.control("faults", {"faults": list(faults), "lag": lag, "login_lag": login_lag})
 
     def quirks(self, **quirks: Any) -> None:
         self.control("quirks", quirks)

@@ -17,7 +17,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "float": (int, float),
 }
 #: What ansible-core adds to every result.
-CORE = {"changed", "diff", "exception", "failed", "invocation", "warnings", "deprecations"}
+CORE = {"changed", "diff", "exception", "failed", "invocation", "warnings", "deprecations", "item", "ansible_loop_var"}
 
 
 def _fits(value: Any, kind: str, description: Any) -> bool:

@@ -12,12 +12,14 @@ import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client import ApiError, ErrorKind, Reply
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
     LoginProof,
+    Refusals,
     Smarthost,
     Verdict,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import apply, plan
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods as _methods
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.current import Current, Proof
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.proof import note_invisible
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user import (
     Key,
     OutgoingUser,
@@ -70,9 +72,11 @@ class Logins:
         self.tried = 0
         monkeypatch.setattr(apply, "prove_login", self._prove)
 
-    def _prove(self, _server: Smarthost, login: str, _password: str) -> LoginProof:
+    def _prove(self, _server: Smarthost, login: str, _password: str, *, refusals: Refusals) -> LoginProof:
         self.tried += 1
-        return LoginProof(login, self.verdicts.pop(0))
+        verdict = self.verdicts.pop(0)
+        refusals.used += verdict is Verdict.REFUSED
+        return LoginProof(login, verdict)
 
 
 def run(
@@ -99,9 +103,12 @@ def run(
     ]
     warnings: list[str] = []
     changes = plan.plan(current, entries, table, plan.Rules(**rules))
-    applier = apply.Applier(client, table, Smarthost("mail"), warnings.append, refusals)  # type: ignore[arg-type]
+    sender: Any = client
+    applier = apply.Applier(sender, table, Smarthost("mail"), warnings.append, Refusals(refusals))
     applier.apply(changes, 1, go_on)
-    applier.settle(changes, wait, 1)
+    invisible = applier.settle(changes, wait, 1)
+    if warning := note_invisible(invisible, wait):
+        warnings.append(warning)
     return changes, warnings
 
 
@@ -123,7 +130,7 @@ def test_a_lost_add_that_a_login_shows_is_done(monkeypatch: pytest.MonkeyPatch) 
         ([Verdict.REFUSED, Verdict.ACCEPTED], None, ("created", "set", ["add", "add"])),
         # It was there before, with another password.
         ([Verdict.REFUSED, Verdict.REFUSED], SETTERS, ("updated", "set", ["add", "add", "password"])),
-        ([Verdict.REFUSED, Verdict.REFUSED], None, ("failed", "set", ["add", "add"])),
+        ([Verdict.REFUSED, Verdict.REFUSED], None, ("failed", "unknown", ["add", "add"])),
         # The smarthost cannot be asked, so nobody knows; it is asked once only.
         ([Verdict.UNKNOWN], SETTERS, ("updated", "set", ["add", "add", "password"])),
     ],
@@ -139,6 +146,32 @@ def test_already_exists_after_a_lost_add_is_not_believed_blindly(
     (change,), _warnings = run(client, PRESENT, methods=methods, proof=Proof.REFUSED)
     assert (change.action, change.password, client.calls) == expected
     assert logins.tried == len(verdicts)
+    assert "exists with another password" not in change.reason, "it may be its own"
+
+
+@pytest.mark.parametrize("recreate", [False, True])
+@pytest.mark.parametrize("proof", [None, Proof.REFUSED, Proof.UNKNOWN])
+def test_what_a_lost_add_may_have_made_is_not_said_to_have_another_password(
+    monkeypatch: pytest.MonkeyPatch, proof: Optional[Proof], recreate: bool
+) -> None:
+    """The brake is on, so that nobody can look; nor is anybody removed without a reason."""
+    Logins(monkeypatch)
+    client = Client(add=[LOST, EXISTS])
+    (change,), _warnings = run(client, PRESENT, proof=proof, refusals=2, recreate_for_password=recreate)
+    assert (change.action, change.password, change.changed) == ("unknown", "unknown", True)
+    assert client.calls == ["add", "add"]
+    assert "the reply to its add was lost" in change.reason
+    assert "update_password: always" in change.reason
+
+
+def test_who_exists_already_is_tried_when_nobody_has_tried_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A domain that was said to be new has users after all."""
+    Logins(monkeypatch, Verdict.ACCEPTED, Verdict.REFUSED)
+    for action, password in (("unchanged", "kept"), ("failed", "unknown")):
+        client = Client(add=[EXISTS])
+        (change,), _warnings = run(client, PRESENT)
+        assert (change.action, change.password, client.calls) == (action, password, ["add"])
+    assert "alice@example.com exists with another password" in change.reason
 
 
 def test_already_exists_after_a_lost_add_is_ours_where_the_list_had_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,12 +192,12 @@ def test_the_brake_on_refused_logins_holds_over_all_users(monkeypatch: pytest.Mo
     client = Client(add=[LOST, None] * 3)
     changes, _warnings = run(client, *({**PRESENT, "username": name} for name in ("a1", "a2", "a3")), refusals=1)
     assert [change.action for change in changes] == ["created"] * 3
-    assert logins.tried == 2
+    assert logins.tried == 1, "of three refusals, the last one is kept for the proof of what was written"
 
 
 @pytest.mark.parametrize(
     ("verdict", "expected"),
-    [(Verdict.ACCEPTED, ["password"]), (Verdict.REFUSED, ["password"] * 2), (Verdict.UNKNOWN, ["password", "list"])],
+    [(Verdict.ACCEPTED, ["password"]), (Verdict.REFUSED, ["password"] * 2), (Verdict.UNKNOWN, ["password"] * 2)],
 )
 def test_a_lost_password_is_looked_for(monkeypatch: pytest.MonkeyPatch, verdict: Verdict, expected: list[str]) -> None:
     Logins(monkeypatch, verdict)
@@ -224,7 +257,79 @@ def test_a_user_that_cannot_be_added_anew_is_said_to_be_still_there() -> None:
     client = Client(add=[EXISTS])
     (change,), _warnings = run(client, PRESENT, methods=LIST, state={}, proof=Proof.REFUSED, recreate_for_password=True)
     assert client.calls == ["remove", "add"]
-    assert change.reason == "The alice@example.com was removed to be added anew, but it still exists; run again."
+    assert change.reason == "alice@example.com was removed to be added anew, but it still exists; run again."
+
+
+REFUSED = ApiError(ErrorKind.OTHER, "the password is refused.")
+
+
+@pytest.mark.parametrize(
+    ("answers", "former", "words"),
+    [
+        ([REFUSED], None, ["adding it failed: the password is refused. It is gone, and cannot send"]),
+        ([LOST, LOST], None, ["It may be gone"]),
+        ([REFUSED, REFUSED], "Another-Horse-43", ["with its former password failed as well", "It is gone"]),
+        ([REFUSED, LOST], "Another-Horse-43", ["with its former password failed as well", "It may be gone"]),
+        ([LOST, LOST], "Another-Horse-43", ["It may be gone"]),
+    ],
+)
+def test_a_user_whose_new_password_is_refused_after_its_removal_is_said_to_be_gone(
+    monkeypatch: pytest.MonkeyPatch, answers: list[Any], former: Optional[str], words: list[str]
+) -> None:
+    Logins(monkeypatch, Verdict.REFUSED)
+    client = Client(add=answers)
+    entry = {**PRESENT, "former_password": former}
+    (change,), _warnings = run(client, entry, methods=LIST, state={}, proof=Proof.REFUSED, recreate_for_password=True)
+    assert (change.action, change.changed) == ("failed", True)
+    for word in ("alice@example.com was removed to be added anew", *words):
+        assert word in change.reason
+
+
+@pytest.mark.parametrize("world", [LIST, None])
+def test_a_user_whose_new_password_is_refused_gets_its_former_one_again(world: Optional[dict[str, Any]]) -> None:
+    """With all that it has to have, as its removal has lost that."""
+    table = {**(world or {}), "set_limits": SETTERS["set_limits"]}
+    client = Client(add=[REFUSED, None] if world else [EXISTS, REFUSED, None])
+    entry = {**PRESENT, "former_password": "Another-Horse-43", "limits": {"per_hour": 5}}
+    state: Optional[State] = {} if world else None
+    (change,), _warnings = run(
+        client, entry, methods=table, state=state, proof=Proof.REFUSED, recreate_for_password=True
+    )
+    assert (change.action, change.changed) == ("failed", True)
+    assert client.calls[-4:] == ["remove", "add", "add", "limits"]
+    assert "the password is refused. It has its former password again" in change.reason
+
+
+def test_what_a_user_that_was_made_anew_has_lost_is_named() -> None:
+    """A lock that is not set again would let it send."""
+    state: State = {"locked": True, "limits.per_hour": 5}
+    table = {**LIST, **{name: SETTERS[name] for name in ("lock", "set_limits")}}
+    client = Client(lock=[BROKEN])
+    (change,), _warnings = run(
+        client, PRESENT, methods=table, state=state, proof=Proof.REFUSED, recreate_for_password=True
+    )
+    assert client.calls == ["remove", "add", "lock"]
+    assert change.action == "failed"
+    assert change.reason.startswith("alice@example.com was removed and added anew with its new password. What it had")
+    assert "(left: lock, set_limits)" in change.reason
+
+
+def test_a_wrong_api_login_in_the_middle_of_making_a_user_anew_stops_the_others() -> None:
+    refused = ApiError(ErrorKind.CREDENTIALS, "the login is wrong")
+    client = Client(add=[refused])
+    table = _methods.Methods(LIST, False, lambda: None)
+    keys = [Key("example.com", name) for name in ("a1", "a2")]
+    current = Current({key: OutgoingUser(key, "user") for key in keys}, frozenset({"example.com"}))
+    current.proofs = dict.fromkeys(keys, Proof.REFUSED)
+    wanted = [
+        parse_wanted({"domain": "example.com", "username": key.username, **PRESENT}, position, "on_mismatch")
+        for position, key in enumerate(keys)
+    ]
+    changes = plan.plan(current, wanted, table, plan.Rules(recreate_for_password=True))
+    sender: Any = client
+    apply.Applier(sender, table, Smarthost("mail"), print, Refusals()).apply(changes, 1, True)
+    assert [change.action for change in changes] == ["failed", "not_attempted"]
+    assert client.calls == ["remove", "add"]
 
 
 def test_a_user_that_turns_out_to_exist_is_made_anew() -> None:
@@ -276,5 +381,8 @@ def test_a_list_that_fails_after_the_writes_is_a_warning(answer: object, words: 
 
 
 def test_a_list_that_never_shows_it_is_a_warning() -> None:
-    (_change,), (warning,) = run(Client(remove=[None], list=[listed()]), ABSENT, methods=LIST, state={}, wait=0.1)
-    assert "1 changes are not visible in the server's list" in warning
+    (change,), (warning,) = run(Client(remove=[None], list=[listed()]), ABSENT, methods=LIST, state={}, wait=0.1)
+    assert "1 change not visible in the server's list" in warning
+    assert change.action == "unknown", "the server may have said so only"
+    assert change.changed
+    assert "its list does not show it" in change.reason

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client import ApiError, ErrorKind, Reply
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
     LoginProof,
+    Refusals,
     Smarthost,
     Verdict,
 )
@@ -184,11 +185,12 @@ def test_a_list_that_fails_otherwise_is_an_error() -> None:
         read(Client(ApiError(ErrorKind.SERVER_FAULT, "broken")), given, DOMAIN)
 
 
-def prove(current: _current.Current, monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> list[str]:
-    """Prove alice, bob and an IP user; gives the warnings."""
+def prove(current: _current.Current, monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> None:
+    """Prove alice, bob and an IP user."""
     asked: list[Any] = []
 
-    def logins(_server: Smarthost, pairs: list[tuple[str, str]], *, connections: int) -> list[LoginProof]:
+    def logins(_server: Smarthost, pairs: list[tuple[str, str]], *, keep: int, **_options: Any) -> list[LoginProof]:
+        assert keep == 1, "a refusal is left for the proof of what is written"
         asked.extend(pairs)
         return [
             LoginProof(login, verdict, "it is down" if verdict is Verdict.UNKNOWN else "")
@@ -196,27 +198,33 @@ def prove(current: _current.Current, monkeypatch: pytest.MonkeyPatch, *verdicts:
         ]
 
     monkeypatch.setattr(_current, "prove_logins", logins)
-    warnings: list[str] = []
     wanted = [
         parse_wanted({"domain": DOMAIN, "username": name, "password": "Correct-Horse-42"}, position, "on_mismatch")
         for position, name in enumerate(["alice", "bob"])
     ] + [parse_wanted({"domain": DOMAIN, "username": "192.0.2.1", "authentication_method": "ip"}, 2, "on_mismatch")]
     _current.prove_passwords(
-        current, wanted, Smarthost("mail.example"), domain_login="domain", connections=1, warn=warnings.append
+        current, wanted, Smarthost("mail.example"), domain_login="domain", connections=1, refusals=Refusals()
     )
     assert len(asked) == len(verdicts)
-    return warnings
 
 
-def test_logins_prove_and_what_cannot_be_asked_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logins_prove_and_what_cannot_be_asked_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     current = _current.Current()
-    warnings = prove(current, monkeypatch, Verdict.ACCEPTED, Verdict.UNKNOWN)
+    prove(current, monkeypatch, Verdict.ACCEPTED, Verdict.UNKNOWN)
     assert current.exists(Key(DOMAIN, "alice")) is True
     assert current.exists(Key(DOMAIN, "bob")) is None
-    assert warnings == ["Not every password could be proven by a login to mail.example: it is down"]
+    assert (current.unreachable, current.is_mute) == ("it is down", False)
+    mute = _current.Current()
+    prove(mute, monkeypatch, Verdict.UNKNOWN, Verdict.UNKNOWN)
+    assert mute.is_mute
 
 
-def test_nobody_logs_in_as_a_user_that_is_known_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    current = _current.Current({}, frozenset({DOMAIN}))
-    assert prove(current, monkeypatch) == []
+@pytest.mark.parametrize("known", [{"listed": frozenset({DOMAIN})}, {"new": frozenset({DOMAIN})}])
+def test_nobody_logs_in_as_a_user_that_is_known_to_be_missing(
+    monkeypatch: pytest.MonkeyPatch, known: dict[str, frozenset[str]]
+) -> None:
+    """In a list, or as its domain is new."""
+    current = _current.Current(**known)  # type: ignore[arg-type]  # both are sets of names
+    prove(current, monkeypatch)
     assert current.proofs == {}
+    assert current.exists(Key(DOMAIN, "alice")) is False

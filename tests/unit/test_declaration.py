@@ -250,7 +250,7 @@ def test_a_domain_a_sender_or_an_address_twice() -> None:
     )
     assert problems == [
         "domains/1.yml: domain example.com is described in domains/0.yml as well; describe it in one place.",
-        "domains/2.yml: senders[1] and domains/2.yml: senders[0] are both the bob@a.example; keep one of them.",
+        "domains/2.yml: senders[1] and domains/2.yml: senders[0] are both bob@a.example; keep one of them.",
         "domains/3.yml: senders[0] and domains/2.yml: senders[2] give 192.0.2.3 to two domains; an address belongs to "
         "one domain only.",
     ]

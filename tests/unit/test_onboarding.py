@@ -49,7 +49,7 @@ def describe(*senders: dict[str, Any], **more: Any) -> dict[str, Any]:
         ),
         (
             describe(ALICE, {"username": "Alice@example.com"}),
-            "senders[1] and senders[0] are both the alice@example.com",
+            "senders[1] and senders[0] are both alice@example.com",
         ),
         (
             describe({**ALICE, "relay": True}, {"authentication_method": "domain", "relay": True}),
@@ -213,7 +213,13 @@ def facts(**more: Any) -> dict[str, Any]:
             "action": "unchanged",
             "state": {"limits": {"enabled": False}},
         },
-        {"username": "", "login": "example.com", "authentication_method": "domain", "action": "updated"},
+        {
+            "username": "",
+            "login": "example.com",
+            "authentication_method": "domain",
+            "action": "updated",
+            "state": {"limits": {"inherit": ["per_hour"]}},
+        },
         {"username": "192.0.2.1", "authentication_method": "ip", "action": "unknown"},
     ]
     return {
@@ -250,7 +256,27 @@ def test_the_summary_says_what_the_api_cannot_do() -> None:
         "  info                             limits switched off",
     ]
     assert "nothing was changed" in lines[0]
-    assert "  example.com                      domain  updated    limits that this server does not show" in lines
+
+
+@pytest.mark.parametrize(
+    ("action", "limits", "shown"),
+    [
+        ("created", {}, "limits of the account"),
+        ("unchanged", {"inherit": ["per_hour"]}, "limits of the account"),
+        ("unchanged", {}, "limits not known"),
+        ("unknown", {}, "limits not known"),
+    ],
+)
+@pytest.mark.parametrize("reads", [False, True])
+def test_the_summary_names_the_limits_of_the_account_only_where_they_are_known(
+    action: str, limits: dict[str, Any], shown: str, reads: bool
+) -> None:
+    user = {"username": "a", "login": "a@example.com", "authentication_method": "user", "action": action}
+    api = {"works": {"change_limits": True, "read_users": reads}}
+    users = {"users": [{**user, "state": {"limits": limits}}], "totals": {}}
+    assert f"  {'a@example.com':32} user    {action:10} {shown}" in onboarding_summary.summary(
+        facts(users=users, api=api)
+    )
 
 
 def test_the_summary_repeats_what_was_found_in_the_dns() -> None:

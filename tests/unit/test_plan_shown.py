@@ -117,7 +117,7 @@ def test_what_is_planned_is_not_attempted_when_another_user_is_impossible() -> N
     assert (created.action, created.changed) == ("not_attempted", False)
     assert created.reason == "another user cannot be brought to the wanted state"
     assert (failed.action, unchanged.action) == ("failed", "unchanged")
-    assert failed.reason == "the carol@a.example does not exist, and creating it needs a password; give one"
+    assert failed.reason == "carol@a.example does not exist, and creating it needs a password; give one"
     failed.steps = created.steps
     failed.stop()
     assert failed.action == "failed", "what is impossible stays so, whatever was planned for it"
@@ -178,7 +178,8 @@ def test_a_password_that_is_not_known_says_why(why: str) -> None:
     current = listed("alice", alice=Proof.UNKNOWN)
     current.unreachable = why
     (change,) = plan(current, want(), methods=LISTING)
-    assert (change.action, change.password) == ("unchanged", "unknown")
+    assert (change.action, change.password, change.changed) == ("unknown", "unknown", False)
+    assert "update_password: always" in change.reason, "the way on"
     assert f"({why or 'no login was tried'})" in change.reason
 
 
@@ -228,19 +229,21 @@ def test_one_that_may_exist_is_made_anew_if_its_add_is_refused() -> None:
         methods=_methods.Methods(None, False, lambda: None),
         recreate_for_password=True,
     )
-    assert [step.operation for step in change.steps_if_exists] == ["remove", "add"]
-    assert change.error_if_exists == ""
+    assert [step.operation for step in change.steps_if_other] == ["remove", "add"]
+    assert (change.error_if_other, change.password) == ("", "set"), "either it is new, or it is made anew"
     (change,) = plan(Current(proofs={ALICE: Proof.UNKNOWN}), want(), methods=DOCUMENTED, recreate_for_password=True)
-    assert change.steps_if_exists == [], "nothing shows that its password is another"
+    assert change.steps_if_exists == []
+    assert change.password == "unknown", "nothing shows that its password is another"
 
 
 def test_a_domain_user_that_may_exist_is_not_removed_for_a_password() -> None:
     entry = want(None, authentication_method="domain")
     current = Current(proofs={entry.key: Proof.REFUSED})
     (change,) = plan(current, entry, methods=DOCUMENTED, recreate_for_password=True)
-    assert "allow_domain_user_removal" in change.error_if_exists
+    assert "allow_domain_user_removal" in change.error_if_other
+    assert change.password == "unknown"
     (change,) = plan(current, entry, methods=DOCUMENTED, recreate_for_password=True, allow_domain_user_removal=True)
-    assert change.error_if_exists == ""
+    assert change.error_if_other == ""
 
 
 # Removal of a domain user, and purge
@@ -269,21 +272,19 @@ def test_a_domain_user_is_removed_only_where_nobody_can_go_with_it(
     assert ("also removes its other outgoing users" in change.reason) is (action == "failed")
 
 
-def test_a_purge_removes_as_many_as_its_limit_and_names_some_of_more() -> None:
+def test_a_purge_removes_as_many_as_its_limit_and_names_all_of_more() -> None:
     names = [f"user{number}" for number in range(6)]
     purge: dict[str, Any] = {"purge_domains": frozenset({"a.example"})}
     assert [change.action for change in plan(listed(*names[:5]), **purge)] == ["removed"] * 5
     with pytest.raises(_methods.MethodError) as problem:
         plan(listed(*names), **purge)
     assert str(problem.value) == (
-        "Purging would remove 6 outgoing users (user0@a.example, user1@a.example, user2@a.example, ...), more than "
-        "purge_limit: 5; nothing was changed. Check the list, then raise purge_limit."
+        "Purging would remove 6 outgoing users, more than purge_limit: 5; nothing was changed. Check the list, then "
+        f"raise purge_limit: {', '.join(f'{name}@a.example' for name in names)}."
     )
     assert len(plan(listed(*names), **purge, purge_limit=6)) == 6
-    with pytest.raises(
-        _methods.MethodError, match=r"remove 3 outgoing users \(user0@\S+, user1@\S+, user2@a\.example\), "
-    ):
-        plan(listed(*names[:3]), **purge, purge_limit=2)
+    with pytest.raises(_methods.MethodError, match=r"remove 1 outgoing user, .*: user0@a\.example\.\Z"):
+        plan(listed(*names[:1]), **purge, purge_limit=0)
 
 
 def test_a_purge_needs_a_list() -> None:

@@ -194,7 +194,7 @@ def known(proof: Optional[Proof] = None, state: Optional[State] = None, listed: 
         ("on_mismatch", Proof.RIGHT, FULL, ("unchanged", "kept", [])),
         ("on_mismatch", Proof.REFUSED, FULL, ("updated", "set", ["set_password"])),
         ("on_mismatch", Proof.UNKNOWN, FULL, ("updated", "set", ["set_password"])),
-        ("on_mismatch", Proof.UNKNOWN, DOCUMENTED, ("unchanged", "unknown", [])),
+        ("on_mismatch", Proof.UNKNOWN, DOCUMENTED, ("unknown", "unknown", [])),
         ("on_mismatch", Proof.REFUSED, DOCUMENTED, ("failed", "", [])),
         ("on_create", Proof.REFUSED, FULL, ("unchanged", "kept", [])),
         ("always", Proof.RIGHT, FULL, ("updated", "set", ["set_password"])),
@@ -240,24 +240,27 @@ def test_a_user_is_made_anew_with_what_it_had_and_what_is_wanted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("when", "proof", "methods", "if_exists", "error"),
+    ("when", "proof", "methods", "if_exists", "password", "error"),
     [
-        ("on_mismatch", Proof.REFUSED, FULL, ["set_password"], False),
-        ("on_mismatch", Proof.UNKNOWN, FULL, ["set_password"], False),
-        ("on_mismatch", Proof.REFUSED, DOCUMENTED, [], True),
-        ("on_mismatch", Proof.UNKNOWN, DOCUMENTED, [], False),
-        ("always", Proof.UNKNOWN, DOCUMENTED, [], True),
+        ("on_mismatch", Proof.REFUSED, FULL, ["set_password"], "set", ""),
+        ("on_mismatch", Proof.UNKNOWN, FULL, ["set_password"], "set", ""),
+        ("on_mismatch", Proof.REFUSED, DOCUMENTED, [], "unknown", "alice@a.example exists with another password. "),
+        ("on_mismatch", Proof.UNKNOWN, DOCUMENTED, [], "unknown", "alice@a.example exists with another password. "),
+        ("always", Proof.UNKNOWN, DOCUMENTED, [], "unknown", "alice@a.example exists, and its password is to be set. "),
     ],
 )
 def test_users_that_may_exist_are_added(
-    when: str, proof: Proof, methods: _methods.Methods, if_exists: list[str], error: bool
+    when: str, proof: Proof, methods: _methods.Methods, if_exists: list[str], password: str, error: str
 ) -> None:
+    """Check mode does not say that a password is set where the run may fail."""
     change = plan_one(known(proof, listed=False), want(when), methods)
     assert change.action == "unknown"
     assert change.changed
     assert [step.operation for step in change.steps] == ["add"]
     assert [step.operation for step in change.steps_if_exists] == if_exists
-    assert bool(change.error_if_exists) is error
+    assert change.password == password
+    assert change.error_if_other.startswith(error)
+    assert bool(change.error_if_other) is bool(error)
 
 
 def test_nobody_is_added_without_a_password() -> None:
@@ -290,6 +293,6 @@ def test_duplicates_are_named_with_both_positions() -> None:
     ]
     problems = duplicates.check_duplicates(wanted)
     assert problems == [
-        "users[1] and users[0] are both the alice@a.example; keep one of them",
+        "users[1] and users[0] are both alice@a.example; keep one of them",
         "users[3] and users[2] give 192.0.2.1 to two domains; an address belongs to one domain only",
     ]

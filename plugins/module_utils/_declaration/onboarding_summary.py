@@ -28,10 +28,7 @@ def summary(facts: Mapping[str, Any]) -> list[str]:
     name = onboarding["domain"]
     predicted = " (check mode: nothing was changed)" if facts.get("check") else ""
     lines = [f"{name} sends through {facts['smarthost']}, STARTTLS and login{predicted}.", "", "Who may send"]
-    default = (
-        "limits of the account" if facts["api"]["works"]["read_users"] else "limits that this server does not show"
-    )
-    lines += [_sender(user, default) for user in result["users"]]
+    lines += [_sender(user) for user in result["users"]]
     for title, rows in (
         (
             "To do by hand: this server's API has no known call that sets limits; set them in the control panel",
@@ -52,13 +49,15 @@ def _row(left: str, *rest: str) -> str:
     return f"  {left:{_WIDTH}} {' '.join(rest)}".rstrip()
 
 
-def _sender(user: Mapping[str, Any], default: str) -> str:
+def _sender(user: Mapping[str, Any]) -> str:
     limits = user.get("state", {}).get("limits", {})
+    # A new user inherits whatever is not set. Of another one it is known only where the list shows it.
+    inherited = user["action"] == "created" or "inherit" in limits
     return _row(
         user.get("login") or user["username"],
         f"{user['authentication_method']:7}",
         f"{user['action']:10}",
-        limit_text(limits) or default,
+        limit_text(limits) or ("limits of the account" if inherited else "limits not known"),
     )
 
 

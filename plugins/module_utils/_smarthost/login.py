@@ -27,8 +27,6 @@ MOST_CONNECTIONS = 10
 #: The vendor delays and then blocks an address whose logins fail often.
 #: https://documentation.n-able.com/spamexperts/userguide/Content/smtp-auth-blocklist.htm
 MOST_REFUSALS = 3
-#: So many logins more may be under way once as many in a row were accepted: a list of right passwords goes fast.
-_MOST_TRUSTED = 5
 _CONNECTION_FAILURES = 3  # in a row; then the others are not tried
 _BUSY_PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds, after a 421
 
@@ -64,6 +62,21 @@ class LoginProof:
     may_send: Optional[Verdict] = None
 
 
+class Refusals:
+    """The budget of refused logins of one run, which all its logins share.
+
+    used: how many were refused, in this run. blocked: the smarthost's answer that it takes no login from here any more.
+    """
+
+    def __init__(self, used: int = 0) -> None:
+        self.used = used
+        self.blocked = ""
+
+    def spent(self, keep: int = 0) -> bool:
+        """Whether no login may be tried any more by somebody who leaves `keep` refusals to others."""
+        return bool(self.blocked) or self.used >= MOST_REFUSALS - keep
+
+
 class _UnreachableError(Exception):
     """No login could be tried; the message says why."""
 
@@ -72,9 +85,11 @@ class _BusyError(Exception):
     """The smarthost answered 421: later."""
 
 
-def prove_login(server: Smarthost, login: str, password: str, timeout: float = 15) -> LoginProof:
+def prove_login(
+    server: Smarthost, login: str, password: str, timeout: float = 15, refusals: Optional[Refusals] = None
+) -> LoginProof:
     """Log in once, over verified TLS. timeout: seconds for the connection, and for each reply."""
-    return prove_logins(server, [(login, password)], connections=1, timeout=timeout)[0]
+    return prove_logins(server, [(login, password)], connections=1, timeout=timeout, refusals=refusals)[0]
 
 
 def prove_logins(
@@ -84,21 +99,23 @@ def prove_logins(
     connections: int = 6,
     timeout: float = 15,
     senders: Optional[Mapping[str, Sequence[str]]] = None,
+    refusals: Optional[Refusals] = None,
+    keep: int = 0,
 ) -> list[LoginProof]:
     """Try these (login, password), several at a time, and give the proofs in their order.
 
     senders: login -> envelope senders whose mail it must be able to send. Each is offered as far as its recipient,
     which is the sender itself, and then taken back, so that no mail leaves.
 
-    After MOST_REFUSALS refused logins no other is begun: they are unknown. An AUTH waits while those under way could
-    exceed that number, but each login that was accepted since the last refusal lets one more go ahead, up to
-    _MOST_TRUSTED. So wrong passwords at the start end at MOST_REFUSALS, and none ends beyond MOST_REFUSALS +
-    _MOST_TRUSTED. Never raises for what the server does.
+    refusals: the run's budget; one of its own where none is given. keep: how many refusals of it are left to others.
+    However wrong the passwords are, no more logins are refused than the budget has left: so many AUTH commands are
+    under way at once, while connections are made ahead. What is not tried is unknown. Never raises for what the server
+    does.
     """
     different = list(dict.fromkeys(pairs))
     if not different:
         return []
-    attempt = _Attempts(server, timeout, senders or {})
+    attempt = _Attempts(server, timeout, senders or {}, Refusals() if refusals is None else refusals, keep)
     workers = max(1, min(connections, MOST_CONNECTIONS, len(different)))
     with ThreadPoolExecutor(max_workers=workers) as pool:
         proofs = dict(zip(different, pool.map(lambda pair: attempt.prove(*pair), different)))
@@ -108,14 +125,16 @@ def prove_logins(
 class _Attempts:
     """What the threads share: the TLS context, and when to stop."""
 
-    def __init__(self, server: Smarthost, timeout: float, senders: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, server: Smarthost, timeout: float, senders: Mapping[str, Sequence[str]], refusals: Refusals, keep: int
+    ) -> None:
+        self._refusals = refusals
+        self._keep = keep
         self._server = server
         self._senders = senders
         self._timeout = timeout
         self._changed = threading.Condition()
         self._under_way = 0
-        self._refusals = 0
-        self._trusted = 0  # logins accepted since the last refusal, as far as they count
         self._failures = 0
         self._stopped = ""  # why no more logins are tried
         self._random = random.SystemRandom()
@@ -125,6 +144,7 @@ class _Attempts:
         except OSError as error:
             detail = error.reason if isinstance(error, ssl.SSLError) else error.strerror
             self._stopped = f"the authorities in {server.ca_path} cannot be used ({detail}); check smarthost_ca_path"
+        self._brake()
 
     def prove(self, login: str, password: str) -> LoginProof:
         """Log in, again after a pause when the smarthost is busy."""
@@ -148,17 +168,27 @@ class _Attempts:
             self._failures += 1
             if self._failures >= _CONNECTION_FAILURES:
                 self._stop(reason)
+                self._changed.notify_all()
+
+    def _brake(self) -> None:
+        """Stop where the budget is spent."""
+        if self._refusals.spent(self._keep):
+            self._stop(
+                self._refusals.blocked
+                or f"not tried, because {self._server.host} has refused {self._refusals.used} logins, "
+                "and blocks an address that fails often"
+            )
 
     def _stop(self, reason: str) -> None:
+        """Try no other login. The caller holds `_changed`, or is alone."""
         self._stopped = self._stopped or reason
-        self._changed.notify_all()
 
     def _prove_once(self, login: str, password: str) -> LoginProof:
         with contextlib.ExitStack() as stack:
             client = self._connect(stack)
             with self._changed:
                 self._failures = 0
-                while not self._stopped and self._refusals + self._under_way >= MOST_REFUSALS + self._trusted:
+                while not self._stopped and self._refusals.used + self._under_way >= MOST_REFUSALS - self._keep:
                     self._changed.wait()
                 if self._stopped:
                     return LoginProof(login, Verdict.UNKNOWN, self._stopped)
@@ -169,16 +199,8 @@ class _Attempts:
             finally:
                 with self._changed:
                     self._under_way -= 1
-                    if verdict is Verdict.ACCEPTED:
-                        self._trusted = min(self._trusted + 1, _MOST_TRUSTED)
-                    elif verdict is Verdict.REFUSED:
-                        self._trusted = 0
-                        self._refusals += 1
-                    if self._refusals >= MOST_REFUSALS:
-                        self._stop(
-                            f"not tried, because {self._server.host} has refused {self._refusals} logins, "
-                            "and blocks an address that fails often"
-                        )
+                    self._refusals.used += verdict is Verdict.REFUSED
+                    self._brake()
                     self._changed.notify_all()
             may_send = None
             if verdict is Verdict.ACCEPTED and self._senders.get(login):
@@ -258,8 +280,7 @@ class _Attempts:
             return Verdict.ACCEPTED, ""
         reason = f"{host} answered: {_shown(code, text, [password, *tokens])}"
         if b"denied authentication" in text.lower():  # the address is blocked; the password was not looked at
-            with self._changed:
-                self._stop(reason)
+            self._refusals.blocked = reason
             return Verdict.UNKNOWN, reason
         if code == 421:
             raise _BusyError(reason)

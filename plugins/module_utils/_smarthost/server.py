@@ -11,7 +11,7 @@ from typing import Any
 
 from .._environment import from_environment
 from .._names import InputError, host_name, starttls_port
-from .login import Smarthost
+from .login import Refusals, Smarthost
 from .options import AUTHORITY_OPTIONS, PLACE_OPTIONS
 
 #: Fragments `_smarthost`, `_smarthost.CA` and `_smarthost.ENVIRONMENT`.
@@ -19,6 +19,16 @@ SMARTHOST_OPTIONS: dict[str, Any] = {
     name: {**option, **from_environment(name.upper())}
     for name, option in {**PLACE_OPTIONS, **AUTHORITY_OPTIONS}.items()
 }
+#: Fragment `_smarthost.BUDGET`.
+BUDGET_OPTIONS: dict[str, Any] = {"refused_logins": {"type": "int", "default": 0}}
+
+
+def refusals_from(params: Mapping[str, Any]) -> Refusals:
+    """The budget that is left by what the options of BUDGET_OPTIONS say. Raises InputError with one sentence."""
+    used = params["refused_logins"]
+    if used < 0:
+        raise InputError(f"refused_logins is {used}; it must be 0 or more, as in the result of an earlier task")
+    return Refusals(used)
 
 
 def smarthost_from(params: Mapping[str, Any]) -> Smarthost:

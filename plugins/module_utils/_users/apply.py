@@ -14,10 +14,23 @@ from typing import Callable, Optional
 
 from .._api.client import ApiError, Client, ErrorKind
 from .._names import is_network, unicode_domain
-from .._smarthost.login import MOST_REFUSALS, Smarthost, Verdict, prove_login
-from .current import Current, attribute_name, read_lists
+from .._smarthost.login import Refusals, Smarthost, Verdict, prove_login
+from .current import KEPT_FOR_PROOF, Current, attribute_name, read_lists
 from .methods import ADD, ADD_IP, ADDRESS, LIST, LOCK, REMOVE, SET_PASSWORD, UNLOCK, MethodError, Methods
-from .plan import CREATED, FAILED, REMOVED, SKIPPED, UNCHANGED, UNKNOWN, UPDATED, Change
+from .plan import (
+    ALWAYS,
+    CREATED,
+    FAILED,
+    PASSWORD_KEPT,
+    PASSWORD_SET,
+    REMOVED,
+    SKIPPED,
+    UNCHANGED,
+    UNKNOWN,
+    UPDATED,
+    Change,
+    password_unknown,
+)
 from .steps import Step
 from .user import IP
 
@@ -28,16 +41,20 @@ _QUOTED_DOMAIN = re.compile(r"['\"]([^\s'\"/@]+\.[^\s'\"/@]+)['\"]")
 
 
 class StepError(Exception):
-    """A user's calls cannot go on; the message is one sentence."""
+    """A user's calls cannot go on; the message is one sentence. kind: of the server's error behind it, if any."""
+
+    def __init__(self, sentence: str, kind: Optional[ErrorKind] = None) -> None:
+        super().__init__(sentence)
+        self.kind = kind
 
 
 class Applier:
     """Sends the calls of a plan and notes in each change what has become of it."""
 
     def __init__(
-        self, client: Client, methods: Methods, server: Smarthost, warn: Callable[[str], None], refusals: int
+        self, client: Client, methods: Methods, server: Smarthost, warn: Callable[[str], None], refusals: Refusals
     ) -> None:
-        """refusals: how many logins the smarthost has refused before; it blocks an address whose logins fail often."""
+        """refusals: the run's budget; the smarthost blocks an address whose logins fail often."""
         self._client = client
         self._methods = methods
         self._server = server
@@ -70,36 +87,84 @@ class Applier:
         steps = list(change.steps)
         if steps[0].operation in _ADDS:
             if self._add(change, steps.pop(0)):
-                change.action = CREATED
+                change.action, change.password = CREATED, PASSWORD_SET if change.password else ""
             else:
-                steps = self._steps_if_exists(change)
-                # After a lost reply nobody may know whether it was there before, or was added just now.
-                change.action = UPDATED if steps or change.written else UNCHANGED
+                steps = self._settle_existing(change)
             change.unknown = []
         elif steps[0].operation == REMOVE and change.after is None:
             self._remove(change, steps.pop(0))
         elif change.action == UNKNOWN:
-            change.action = UPDATED
-        for step in steps:
+            change.action, change.unknown, change.reason = UPDATED, [], ""
+        refusal, anew = "", False
+        while steps:
+            step = steps[0]
             if step.operation in _ADDS:
-                if not self._add(change, step):
-                    raise StepError(f"The {change.key} was removed to be added anew, but it still exists; run again.")
+                refusal, anew = self._add_anew(change, step), True
             elif step.operation == REMOVE:
                 self._send(change, step, accept=ErrorKind.NOT_FOUND)
             else:
-                self._send(change, step)
+                try:
+                    self._send(change, step)
+                except (ApiError, StepError) as problem:
+                    if not anew:
+                        raise
+                    done = refusal or f"{change.key.title} was removed and added anew with its new password."
+                    left = ", ".join(step.operation for step in steps)
+                    raise StepError(
+                        f"{done} What it had besides is not all set again (left: {left}): {problem} Give it in the "
+                        "task, and run again.",
+                        problem.kind,
+                    ) from None
+            steps.pop(0)
+        if refusal:
+            raise StepError(refusal)
 
-    def _steps_if_exists(self, change: Change) -> list[Step]:
-        if change.error_if_exists:
-            raise StepError(change.error_if_exists)
+    def _settle_existing(self, change: Change) -> list[Step]:
+        """What is left to do for a user that exists already, and what that makes of it."""
         steps = list(change.steps_if_exists)
-        if change.password and not any(step.operation in (SET_PASSWORD, ADD) for step in steps):
-            change.password = UNKNOWN
-            change.reason = "it exists, and whether its password is the wanted one is not known"
+        if change.password and not any(step.operation == SET_PASSWORD for step in steps):
+            other = self._has_other_password(change)
+            if other:
+                change.other_password = True
+                steps = self._steps_if_other(change)
+            change.password = {None: UNKNOWN, True: PASSWORD_SET, False: PASSWORD_KEPT}[other]
+            if other is None:
+                change.reason = password_unknown("the reply to its add was lost" if change.written else "")
+        elif change.password:
+            change.password = PASSWORD_SET
+        if steps:
+            change.action = UPDATED
+        elif change.password == UNKNOWN:
+            change.action = UNKNOWN
+            change.steps = change.steps if change.written else []  # nothing has changed
+        else:
+            # After a lost reply nobody may know whether it was there before, or was added just now.
+            change.action = UPDATED if change.written else UNCHANGED
         return steps
+
+    def _has_other_password(self, change: Change) -> Optional[bool]:
+        """Whether a user that exists already has another password than the wanted one; None where nobody knows."""
+        wanted = change.wanted
+        if not change.written and (change.refused or (wanted and wanted.update_password == ALWAYS)):
+            return True
+        # What a lost add may have made has the wanted password, whatever was refused before.
+        works = change.works if change.works is not None else self._login_works(change)
+        return None if works is None else not works
+
+    def _steps_if_other(self, change: Change) -> list[Step]:
+        if not change.error_if_other:
+            return list(change.steps_if_other)
+        if change.written:
+            raise StepError(
+                f"The reply to the add of {change.key.name} was lost. It exists now, and the smarthost refuses its "
+                "login: it was there before, with another password, or the smarthost has not taken it over yet; run "
+                "again."
+            )
+        raise StepError(change.error_if_other)
 
     def _add(self, change: Change, step: Step) -> bool:
         """Create the user; False where it exists already. A lost reply is settled by a look, then by one repetition."""
+        known = not change.removed
         try:
             self._call(change, step)
         except ApiError as error:
@@ -108,8 +173,11 @@ class Applier:
                 return False
             if error.kind is not ErrorKind.LOST_REPLY:
                 raise
-            if not self._looks_done(change, step):
-                return self._add_again(change, step)
+            if not self._looks_done(change, step, known):
+                added = self._add_again(change, step)
+                change.added = change.added or added
+                return added
+        change.added = True
         return True
 
     def _add_again(self, change: Change, step: Step) -> bool:
@@ -120,9 +188,46 @@ class Applier:
             if error.kind is not ErrorKind.ALREADY_EXISTS:
                 raise
             self._check_owner(change, error)
+            if change.action != UNKNOWN:
+                return True
             # Where nobody knew whether it existed, it may be an older one, with another password and other attributes.
-            return change.action != UNKNOWN or (change.secret is not None and self._login_works(change) is True)
+            change.works = None if change.secret is None else self._login_works(change)
+            return change.works is True
         return True
+
+    def _add_anew(self, change: Change, step: Step) -> str:
+        """Add a user that was removed for its new password; where that is refused, with its former one.
+
+        Gives a sentence about the refusal, where the user is there again; the other steps are then still to be sent.
+        """
+        name = change.key
+        try:
+            if self._add(change, step):
+                return ""
+        except (ApiError, StepError) as problem:
+            lost = problem.kind is ErrorKind.LOST_REPLY
+            former = change.wanted.former_password if change.wanted and not lost else None
+            if former is None:
+                raise StepError(
+                    f"{name.title} was removed to be added anew with its new password, and adding it failed: {problem} "
+                    f"It {'may be' if lost else 'is'} gone, and cannot send; run again, with another password if the "
+                    "server refuses this one.",
+                    problem.kind,
+                ) from None
+            refusal = (
+                f"{name.title} was removed to be added anew with its new password, and adding it failed: {problem}"
+            )
+            try:
+                self._call(change, Step(step.method, {**step.arguments, "password": former}))
+            except ApiError as error:
+                gone = "may be" if error.kind is ErrorKind.LOST_REPLY else "is"
+                raise StepError(
+                    f"{refusal} Adding it with its former password failed as well: {error} It {gone} gone, and cannot "
+                    "send; run again.",
+                    error.kind,
+                ) from None
+            return f"{refusal} It has its former password again."
+        raise StepError(f"{name.title} was removed to be added anew, but it still exists; run again.")
 
     def _check_owner(self, change: Change, error: ApiError) -> None:
         """An address that another domain has is refused in the same words as one that this domain has."""
@@ -132,8 +237,11 @@ class Applier:
         named = {name for line in error.lines for name in _QUOTED_DOMAIN.findall(line.lower()) if not is_network(name)}
         own = {domain, unicode_domain(domain)}
         if (named and not named & own) or (not named and self._read(change).exists(change.key) is False):
+            # A list lags, so that it may not show what a lost add has just made.
+            lost = change.written and not named
             raise StepError(
-                f"{change.key.username} was asked for {unicode_domain(domain)}, but another domain has it: {error}"
+                f"{change.key.username} was asked for {unicode_domain(domain)}, but another domain has it"
+                f"{', or the list does not show yet what was added here; run again' if lost else ''}: {error}"
             )
 
     def _remove(self, change: Change, step: Step) -> None:
@@ -149,6 +257,8 @@ class Applier:
 
     def _send(self, change: Change, step: Step, accept: Optional[ErrorKind] = None) -> bool:
         """Send a call; False where the server answered with the error that is accepted."""
+        known = not change.removed
+        change.removed = change.removed or step.operation == REMOVE
         try:
             self._call(change, step)
         except ApiError as error:
@@ -156,7 +266,7 @@ class Applier:
                 return False
             if error.kind is not ErrorKind.LOST_REPLY:
                 raise
-            if not self._looks_done(change, step):
+            if not self._looks_done(change, step, known):
                 return self._repeat(change, step, accept)
         return True
 
@@ -168,31 +278,38 @@ class Applier:
                 raise
         return True  # what is accepted now was done by the call whose reply was lost
 
-    def _looks_done(self, change: Change, step: Step) -> bool:
-        """After a lost reply: look whether the call has done its work. Raises StepError where nobody can look."""
+    def _looks_done(self, change: Change, step: Step, known: bool) -> bool:
+        """After a lost reply: look whether the call has done its work. Raises StepError where nobody can look.
+
+        known: whether no earlier call has removed the user. Otherwise a list that lags shows what was there before, so
+        that it proves nothing, and the call is repeated.
+        """
         if step.operation in (ADD, SET_PASSWORD) and change.secret is not None:
             works = self._login_works(change)
+            change.works = works or change.works
             if works or (works is False and step.operation == SET_PASSWORD):
                 return works
+        existence = step.operation in _ADDS or step.operation == REMOVE
         if self._methods.find(LIST):
+            if not known or step.operation == SET_PASSWORD:
+                return False
             current = self._read(change)
-            if step.operation in _ADDS or step.operation == REMOVE:
-                return current.exists(change.key) is (step.operation in _ADDS)
-            return step.operation != SET_PASSWORD and _step_holds(change, step, current)
-        if step.operation in _ADDS or step.operation == REMOVE:
+            if existence:
+                return current.exists(change.key) is (step.operation != REMOVE)
+            return _step_holds(change, step, current)
+        if existence:
             return False  # a second one answers for itself: it already exists, or there is no such user
         raise StepError(
-            f"The connection broke while {step.method.call} was sent for the {change.key}, and nothing shows whether "
+            f"The connection broke while {step.method.call} was sent for {change.key.name}, and nothing shows whether "
             "it was done; run again."
         )
 
     def _login_works(self, change: Change) -> Optional[bool]:
         """Whether the wanted login works; None when the smarthost cannot be asked, or is not asked any more."""
         with self._prober:
-            if not self._answers or self._refusals >= MOST_REFUSALS:
+            if not self._answers or self._refusals.spent(KEPT_FOR_PROOF):
                 return None
-            verdict = prove_login(self._server, change.login, change.secret or "").verdict
-            self._refusals += verdict is Verdict.REFUSED
+            verdict = prove_login(self._server, change.login, change.secret or "", refusals=self._refusals).verdict
             self._answers = verdict is not Verdict.UNKNOWN
         return {Verdict.ACCEPTED: True, Verdict.REFUSED: False}.get(verdict)
 
@@ -209,11 +326,14 @@ class Applier:
             raise
         change.written = True
 
-    def settle(self, changes: Sequence[Change], timeout: float, concurrency: int) -> None:
-        """Wait, at most `timeout` seconds, until the list shows what was written: the vendor's caches lag."""
+    def settle(self, changes: Sequence[Change], timeout: float, concurrency: int) -> list[Change]:
+        """Wait, at most `timeout` seconds, until the list shows what was written: the vendor's caches lag.
+
+        Gives the changes that it does not show then.
+        """
         written = [change for change in changes if change.action in (CREATED, UPDATED, REMOVED)]
         if not written or timeout <= 0 or self._methods.find(LIST) is None:
-            return
+            return []
         deadline = time.monotonic() + timeout
         pause = 0.25
         while True:
@@ -222,18 +342,15 @@ class Applier:
                 current = read_lists(self._client, self._methods, domains, concurrency)
             except (ApiError, MethodError) as problem:
                 self._warn(f"Everything was sent, but the server's list cannot be read to see it there: {problem}")
-                return
+                return []
             written = [change for change in written if not holds(change, current)]
             if not written:
-                return
+                return []
             if time.monotonic() + pause > deadline:
                 break
             time.sleep(pause)
             pause = min(pause * 2, 5)
-        self._warn(
-            f"{len(written)} changes are not visible in the server's list after {timeout:.0f} seconds, the first is "
-            f"the {written[0].key}; the server's caches lag, or it has not taken them over."
-        )
+        return written
 
 
 #: After these, no other user's call can succeed either.

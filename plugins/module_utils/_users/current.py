@@ -9,12 +9,12 @@ import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Callable, Optional
+from typing import Optional
 
 from .._api.client import ApiError, Client, ErrorKind
 from .._api.parallel import first_alone
 from .._names import InputError, is_network, normalise_domain
-from .._smarthost.login import Smarthost, Verdict, prove_logins
+from .._smarthost.login import Refusals, Smarthost, Verdict, prove_logins
 from .methods import LIST, Method, MethodError, Methods, known_name
 from .user import (
     DOMAIN,
@@ -32,6 +32,8 @@ from .user import (
     setting_text,
 )
 
+#: So many refused logins of the run's budget are left for the proof of what is written.
+KEPT_FOR_PROOF = 1
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 _BOOLEANS = ("locked", "enabled", "automatic_lock")
@@ -60,19 +62,27 @@ class Proof(enum.Enum):
 class Current:
     """What is known about the users of an account.
 
-    listed holds the domains whose complete list was read; only there is "not in users" the same as "does not exist".
+    listed holds the domains whose complete list was read, and new those that this run has added; only there is "not in
+    users" the same as "does not exist".
     """
 
     users: dict[Key, OutgoingUser] = field(default_factory=dict)
     listed: frozenset[str] = frozenset()
     proofs: dict[Key, Proof] = field(default_factory=dict)
-    unreachable: str = ""  # why the smarthost could not be asked
+    unreachable: str = ""  # why the smarthost could not be asked, or is not asked any more
+    new: frozenset[str] = frozenset()
+    answers: bool = False  # whether the smarthost has decided on a login
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether the smarthost was asked, and has decided on no login at all."""
+        return bool(self.unreachable) and not self.answers
 
     def exists(self, key: Key) -> Optional[bool]:
         """Whether this user exists; None when that is not known."""
         if key in self.users:
             return True
-        if key.domain in self.listed:
+        if key.domain in self.listed or key.domain in self.new:
             return False
         return True if self.proofs.get(key) is Proof.RIGHT else None
 
@@ -235,11 +245,12 @@ def prove_passwords(
     *,
     domain_login: str,
     connections: int,
-    warn: Callable[[str], None],
+    refusals: Refusals,
 ) -> None:
     """Log in with each wanted password whose user exists or may exist, and note in `current` what that has shown.
 
-    A password that was generated in this run cannot be right, so that it costs no refused login.
+    A password that was generated in this run cannot be right, so that it costs no refused login. Of the budget, one
+    refusal is left for the proof of what is written afterwards.
     """
     candidates = []
     for entry in wanted:
@@ -253,11 +264,12 @@ def prove_passwords(
         server,
         [(entry.login(domain_login), entry.password or "") for entry in candidates],
         connections=connections,
+        refusals=refusals,
+        keep=KEPT_FOR_PROOF,
     )
     verdicts = {Verdict.ACCEPTED: Proof.RIGHT, Verdict.REFUSED: Proof.REFUSED}
     for entry, proof in zip(candidates, proofs):
         current.proofs[entry.key] = verdicts.get(proof.verdict, Proof.UNKNOWN)
+        current.answers = current.answers or proof.verdict is not Verdict.UNKNOWN
         if proof.verdict is Verdict.UNKNOWN and not current.unreachable:
             current.unreachable = proof.reason
-    if current.unreachable:
-        warn(f"Not every password could be proven by a login to {server.host}: {current.unreachable}")

@@ -19,7 +19,7 @@ def check_duplicates(wanted: Sequence[Wanted]) -> list[str]:
     for entry in wanted:
         first = seen.setdefault(entry.key, entry.position)
         if first != entry.position:
-            problems.append(f"users[{entry.position}] and users[{first}] are both the {entry.key}; keep one of them")
+            problems.append(f"users[{entry.position}] and users[{first}] are both {entry.key.name}; keep one of them")
     return problems + _check_owners([entry for entry in wanted if entry.user.method == IP and entry.present])
 
 

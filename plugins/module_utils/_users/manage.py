@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,27 +16,17 @@ from .._api.options import checked_concurrency, connection_from
 from .._api.session import api_session, help_page
 from .._names import InputError, normalise_domain
 from .._passwords import PasswordFileError, check_password, read_or_generate, write_new
-from .._smarthost.server import smarthost_from
+from .._smarthost.login import Refusals, Smarthost
+from .._smarthost.server import refusals_from, smarthost_from
 from .apply import Applier
-from .current import Current, Proof, is_without_list, prove_passwords, read_lists
+from .current import KEPT_FOR_PROOF, Current, is_without_list, prove_passwords, read_lists
 from .duplicates import check_duplicates
 from .known import check_domains, missing_users
 from .methods import MethodError, Methods
-from .plan import (
-    ACTIONS,
-    FAILED,
-    IGNORED,
-    ON_CREATE,
-    ON_MISMATCH,
-    PASSWORD_SET,
-    UNCHANGED,
-    UNKNOWN,
-    Change,
-    Rules,
-    diff,
-    plan,
-)
-from .user import IP, Wanted, first_three, parse_wanted
+from .plan import FAILED, ON_CREATE, ON_MISMATCH, PASSWORD_SET, UNCHANGED, Change, Rules, plan
+from .proof import note_invisible, prove_nothing, prove_written
+from .report import failure, result, warnings
+from .user import Wanted, parse_wanted
 
 
 def check_options(params: Mapping[str, Any]) -> None:
@@ -49,6 +38,7 @@ def check_options(params: Mapping[str, Any]) -> None:
     for domain in params["new_domains"]:
         normalise_domain(domain)
     smarthost_from(params)
+    refusals_from(params)
     connection_from(params)
 
 
@@ -121,46 +111,71 @@ def manage(module: AnsibleModule, entries: Sequence[Mapping[str, Any]], place: s
         wanted = parse_entries(entries, params["update_password"], place)
         rules = rules_from(params, wanted)
         wanted = with_passwords(wanted, place, write=not module.check_mode)
+        refusals = refusals_from(params)
+        server = smarthost_from(params)
         with api_session(module) as client:
-            changes = _reconcile(module, client, wanted, rules)
+            methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
+            changes, unproven = reconcile(module, client, methods, server, wanted, rules, refusals)
     except (InputError, MethodError, ApiError) as problem:
         module.fail_json(msg=str(problem))
-    _warn(module, wanted, changes)
-    return _result(module, changes), _failure(changes)
+    for warning in warnings(wanted, changes, unproven and f"{server.host}: {unproven}"):
+        module.warn(warning)
+    said = failure(changes, stopped=refusals.spent(KEPT_FOR_PROOF))
+    shown = result(changes, failed=bool(said), everything=params["return_unchanged"], with_diff=module._diff)
+    return {**shown, "refused_logins": refusals.used}, said
 
 
-def _reconcile(module: AnsibleModule, client: Client, wanted: Sequence[Wanted], rules: Rules) -> list[Change]:
+def reconcile(
+    module: AnsibleModule,
+    client: Client,
+    methods: Methods,
+    server: Smarthost,
+    wanted: Sequence[Wanted],
+    rules: Rules,
+    refusals: Refusals,
+) -> tuple[list[Change], str]:
+    """Learn the current state, plan, send, and see at the far end what has come of it.
+
+    Returns the changes, and why not every password could be proven, or "".
+    """
     params = module.params
-    methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
-    server = smarthost_from(params)
     active = [entry for entry in wanted if not entry.ignore]
     domains = {entry.key.domain for entry in active} | rules.purge_domains
     current = _read(module, client, methods, domains)
-    check_domains(client, current, domains - {normalise_domain(domain) for domain in params["new_domains"]})
+    current.new = frozenset(normalise_domain(domain) for domain in params["new_domains"])
+    check_domains(client, current, domains - current.new)
+    connections = min(params["concurrency"] * 2, 8)
     prove_passwords(
         current,
         [entry for entry in active if entry.present and entry.update_password == ON_MISMATCH],
         server,
         domain_login=rules.domain_login,
-        connections=min(params["concurrency"] * 2, 8),
-        warn=module.warn,
+        connections=connections,
+        refusals=refusals,
     )
     changes = plan(current, wanted, methods, rules)
+    unproven = current.unreachable
     hopeless = any(change.action == FAILED for change in changes) and not params["continue_on_error"]
-    if not module.check_mode and not hopeless:
-        _write_passwords(active, changes)
-        refusals = sum(current.proofs.get(e.key) is Proof.REFUSED and not e.password_is_new for e in active)
-        applier = Applier(client, methods, server, module.warn, refusals)
-        applier.apply(changes, params["concurrency"], params["continue_on_error"])
-        applier.settle(changes, params["wait_timeout"], params["concurrency"])
-    elif hopeless:
+    if hopeless:
         for change in changes:
             change.stop()
+    invisible: list[Change] = []
+    if not module.check_mode and not hopeless:
+        _write_passwords(active, changes)
+        applier = Applier(client, methods, server, module.warn, refusals)
+        applier.apply(changes, params["concurrency"], params["continue_on_error"])
+        invisible = applier.settle(changes, params["wait_timeout"], params["concurrency"])
+    if current.is_mute:
+        prove_nothing(changes, current.unreachable)
+    elif not module.check_mode and not hopeless:
+        patience = params["wait_timeout"]
+        reason = prove_written(changes, server, refusals=refusals, patience=patience, connections=connections)
+        unproven = unproven or reason
     leaving = {entry.key for entry in active if not entry.present}
     missing = missing_users(current, [c.key for c in changes if c.key in leaving and c.action == UNCHANGED])
-    if missing:
-        module.warn(missing)
-    return changes
+    for warning in filter(None, (note_invisible(invisible, params["wait_timeout"]), missing)):
+        module.warn(warning)
+    return changes, unproven
 
 
 def _write_passwords(wanted: Sequence[Wanted], changes: Sequence[Change]) -> None:
@@ -188,42 +203,3 @@ def _read(module: AnsibleModule, client: Client, methods: Methods, domains: Iter
             raise
         module.warn(f"The list on this server's help page cannot be used, so that there is none: {problem}")
         return Current()
-
-
-def _warn(module: AnsibleModule, wanted: Sequence[Wanted], changes: Sequence[Change]) -> None:
-    risky = [entry for entry in wanted if entry.user.method == IP and entry.present and not entry.ip_risk_acknowledged]
-    if risky:
-        module.warn(
-            f"{len(risky)} senders authenticate by IP address ({first_three(risky)}): whoever gets onto such a host "
-            "sends as anyone. Use a user with a password of its own, or set acknowledge_ip_risk: true."
-        )
-    unknown = [change for change in changes if change.action == UNKNOWN or change.unknown or change.password == UNKNOWN]
-    if unknown:
-        module.warn(
-            f"Not everything about {len(unknown)} outgoing users is known ({first_three(unknown)}), because this "
-            "server does not show it; they are marked as unknown in the result."
-        )
-
-
-def _result(module: AnsibleModule, changes: Sequence[Change]) -> dict[str, Any]:
-    totals = Counter(change.action for change in changes)
-    quiet = () if module.params["return_unchanged"] else (UNCHANGED, IGNORED)
-    shown = [change for change in changes if change.action not in quiet or change.unknown or change.password == UNKNOWN]
-    result: dict[str, Any] = {
-        "changed": any(change.changed for change in changes),
-        "users": [change.to_result() for change in sorted(shown, key=lambda change: change.key)],
-        "totals": {action: totals[action] for action in ACTIONS},
-    }
-    if module._diff:
-        result["diff"] = diff(changes)
-    return result
-
-
-def _failure(changes: Sequence[Change]) -> str:
-    failed = [change for change in changes if change.action == FAILED]
-    if not failed:
-        return ""
-    first = f"{failed[0].key}: {failed[0].reason}"
-    if len(changes) == 1:
-        return first
-    return f"{len(failed)} of {len(changes)} outgoing users failed; the first is {first}"

@@ -41,6 +41,9 @@ OUTGOING_USER_OPTIONS: dict[str, Any] = {
     "allow_wide_network": {"type": "bool", "default": False},
 }
 
+#: Fragment `_outgoing_user`, for the modules only: a description says what is wanted, not what was.
+FORMER_OPTIONS: dict[str, Any] = {"former_password": {"type": "str", "no_log": True}}
+
 #: Fragment `_outgoing_user`, section MANAGE.
 MANAGE_OPTIONS: dict[str, Any] = {
     "recreate_for_password": {"type": "bool", "default": False, "no_log": False},

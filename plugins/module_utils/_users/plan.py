@@ -14,7 +14,7 @@ from .._names import InputError, unicode_domain
 from .current import Current, Proof
 from .methods import LIST, REMOVE, SET_PASSWORD, MethodError, Methods
 from .steps import PURPOSES, Step, add_step, attribute_steps, offered, password_step, removal_step, without_defaults
-from .user import DOMAIN, IP, Key, OutgoingUser, Wanted, first_three
+from .user import DOMAIN, IP, Key, OutgoingUser, Wanted, counted
 
 CREATED = "created"
 UPDATED = "updated"
@@ -39,7 +39,8 @@ class Change:
     """What happens to one outgoing user.
 
     steps are sent in order. Where the first one is an add that the server refuses because the user exists,
-    steps_if_exists are sent instead of the rest. unknown names what could not be compared.
+    steps_if_exists are sent instead of the rest; where it exists with another password and no call sets one,
+    steps_if_other, unless error_if_other says why not. unknown names what could not be compared.
     """
 
     key: Key
@@ -49,12 +50,18 @@ class Change:
     after: Optional[OutgoingUser] = None
     steps: list[Step] = field(default_factory=list)
     steps_if_exists: list[Step] = field(default_factory=list)
-    error_if_exists: str = ""
+    steps_if_other: list[Step] = field(default_factory=list)
+    error_if_other: str = ""
     password: str = ""  # what becomes of it: "" (not given), set, kept or unknown
     unknown: list[str] = field(default_factory=list)
     reason: str = ""
     login: str = ""
-    secret: Optional[str] = field(default=None, repr=False)
+    wanted: Optional[Wanted] = field(default=None, repr=False)
+    refused: bool = False  # whether the smarthost has refused the wanted password, or nobody can know it yet
+    other_password: bool = False  # whether that has shown that the user has another password
+    removed: bool = False  # whether a call has been sent that removes it, to be added anew or for good
+    added: bool = False  # whether the server says that it has been added
+    works: Optional[bool] = None  # whether the login works since a call was sent, where somebody has looked
     written: bool = False  # whether a call has been carried out, so that a failure leaves a part of the work behind
 
     @property
@@ -63,6 +70,20 @@ class Change:
         if self.action == FAILED:
             return self.written
         return self.action in (CREATED, UPDATED, REMOVED) or (self.action == UNKNOWN and bool(self.steps))
+
+    @property
+    def secret(self) -> Optional[str]:
+        """The wanted password."""
+        return self.wanted.password if self.wanted else None
+
+    def is_unproven(self, reason: str) -> None:
+        """Note that a password was set, as the server says, and that no login has proven it.
+
+        What was done besides that is still said; where the password was all of it, nothing is known to be done.
+        """
+        self.password, self.reason = UNKNOWN, f"no login has proven that its password is the wanted one: {reason}"
+        if self.action == UPDATED and all(step.operation == SET_PASSWORD for step in self.steps):
+            self.action = UNKNOWN
 
     def stop(self) -> None:
         """Mark what was planned but is not sent, because another user's plan is impossible."""
@@ -82,7 +103,7 @@ class Change:
         reached = self.action not in (FAILED, SKIPPED)  # otherwise password and after are only what was planned
         if self.password and reached:
             shown["password"] = self.password
-        if self.unknown:
+        if self.unknown and reached:
             shown["unknown"] = self.unknown
         if self.reason:
             shown["reason"] = self.reason
@@ -121,9 +142,11 @@ def _plan_one(current: Current, entry: Wanted, methods: Methods, rules: Rules, w
             return _plan_removal(current, entry.user, methods, rules, wanted)
         change = _plan_present(current, entry, methods, rules, wanted)
         change.login = "" if entry.user.method == IP else entry.login(rules.domain_login)
-        change.secret = entry.password
     except (MethodError, InputError) as problem:
         change = Change(entry.key, entry.user.method, FAILED, reason=str(problem))
+    change.wanted = entry
+    change.refused = current.proofs.get(entry.key) is Proof.REFUSED
+    change.other_password = change.refused and not entry.password_is_new and current.exists(entry.key) is True
     return change
 
 
@@ -135,7 +158,7 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
     if exists is False and add is None:
         only_locked = entry.user.state == {"locked": True}
         what = "so there is nothing to lock" if only_locked else "and creating it needs a password; give one"
-        raise InputError(f"the {entry.key} does not exist, {what}")
+        raise InputError(f"{entry.key.name} does not exist, {what}")
     overwriting_is_right = entry.user.method == IP or entry.update_password != ON_CREATE
     if add is None or (exists is None and not overwriting_is_right):
         return _plan_unknowable(entry, methods, add)
@@ -151,12 +174,15 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
     change.password = PASSWORD_SET
     if methods.find(SET_PASSWORD):
         change.steps_if_exists.insert(0, password_step(entry.user, entry.password, methods))
-    elif entry.update_password == ALWAYS or current.proofs.get(entry.key) is not Proof.UNKNOWN:
-        if rules.recreate_for_password:
-            change.error_if_exists = _domain_user_risk(current, entry.user, rules, wanted)
-            change.steps_if_exists = [removal_step(entry.user, methods), add, *settle]
-        else:
-            change.error_if_exists = _no_password_call(entry, methods)
+        return change
+    if rules.recreate_for_password:
+        change.error_if_other = _domain_user_risk(current, entry.user, rules, wanted)
+        change.steps_if_other = [removal_step(entry.user, methods), add, *settle]
+    else:
+        change.error_if_other = _no_password_call(entry, methods)
+    refused = current.proofs.get(entry.key) is Proof.REFUSED
+    if exists is None and (change.error_if_other or not (refused or entry.update_password == ALWAYS)):
+        change.password = UNKNOWN  # set only if it is new
     return change
 
 
@@ -190,7 +216,7 @@ def _plan_existing(current: Current, entry: Wanted, methods: Methods, rules: Rul
         before = entry.user
     change.steps += attribute_steps(before, missing, methods)
     if change.password == UNKNOWN:
-        change.reason = _password_unknown(current)
+        change.action, change.reason = UNKNOWN, password_unknown(current.unreachable)
     if change.steps:
         change.action = UPDATED
     return change
@@ -205,7 +231,7 @@ def _plan_password(
     proof = current.proofs.get(entry.key, Proof.UNKNOWN)
     if entry.password_is_new and entry.update_password == ON_CREATE:
         raise InputError(
-            f"the {entry.key} exists, but password_file {entry.password_file} does not; with update_password: "
+            f"{entry.key.name} exists, but password_file {entry.password_file} does not; with update_password: "
             "on_create the password stays, so put it into that file, or use on_mismatch, which sets a new one"
         )
     if entry.update_password == ON_CREATE or (entry.update_password == ON_MISMATCH and proof is Proof.RIGHT):
@@ -221,16 +247,22 @@ def _plan_password(
 
 
 def _no_password_call(entry: Wanted, methods: Methods) -> str:
+    always = entry.update_password == ALWAYS
     return (
-        f"The {entry.key} exists with another password. {methods.missing(SET_PASSWORD, PURPOSES[SET_PASSWORD])} "
+        f"{entry.key.title} exists{', and its password is to be set' if always else ' with another password'}. "
+        f"{methods.missing(SET_PASSWORD, PURPOSES[SET_PASSWORD])} "
         "Or set recreate_for_password: true, which removes the user and adds it again: "
         "its lock, its limits and its settings are lost where they are not given here or not listed."
     )
 
 
-def _password_unknown(current: Current) -> str:
-    why = current.unreachable or "no login was tried"
-    return f"whether the password is the wanted one is not known ({why}), and this server offers no call to set it"
+def password_unknown(why: str) -> str:
+    """Why the password of a user that exists is not known, where no call sets one, and the way on."""
+    return (
+        f"it exists, and whether its password is the wanted one is not known ({why or 'no login was tried'}); "
+        "this server offers no call to set it, but update_password: always with recreate_for_password: true sets it in "
+        "any case"
+    )
 
 
 def _plan_removal(
@@ -257,7 +289,7 @@ def _domain_user_risk(current: Current, user: OutgoingUser, rules: Rules, wanted
     if domain in current.listed and not any(key.domain == domain for key in others):
         return ""
     return (
-        f"Removing the {user.key} was asked for. It is not known whether the vendor's call, which names only the "
+        f"Removing {user.key.name} was asked for. It is not known whether the vendor's call, which names only the "
         "domain, also removes its other outgoing users; try it on a domain without others, or set "
         "allow_domain_user_removal: true."
     )
@@ -276,8 +308,9 @@ def _plan_purge(current: Current, wanted: Sequence[Wanted], methods: Methods, ru
     ]
     if len(surplus) > rules.purge_limit:
         raise MethodError(
-            f"Purging would remove {len(surplus)} outgoing users ({first_three(surplus)}), more than purge_limit: "
-            f"{rules.purge_limit}; nothing was changed. Check the list, then raise purge_limit."
+            f"Purging would remove {counted(len(surplus), 'outgoing user')}, more than purge_limit: "
+            f"{rules.purge_limit}; nothing was changed. Check the list, then raise purge_limit: "
+            f"{', '.join(str(user.key) for user in surplus)}."
         )
     changes = []
     for user in surplus:
@@ -305,6 +338,8 @@ def diff(changes: Sequence[Change]) -> dict[str, Any]:
             sides["before"][name] = known
         if change.action != REMOVED and change.after is not None:
             sides["after"][name] = change.after.to_result()
+            if change.password == UNKNOWN:
+                sides["after"][name]["password"] = UNKNOWN
             if change.password == PASSWORD_SET:
                 sides["after"][name]["password"] = f"{PASSWORD_PLACEHOLDER}, new"
                 if change.before:

@@ -52,7 +52,18 @@ class Key(NamedTuple):
     domain: str
     username: str
 
+    @property
+    def title(self) -> str:
+        """As a sentence begins with it."""
+        return str(self) if self.username else f"The {self}"
+
+    @property
+    def name(self) -> str:
+        """As it stands inside a sentence."""
+        return str(self) if self.username else f"the {self}"
+
     def __str__(self) -> str:
+        """As it stands in a list."""
         domain = unicode_domain(self.domain)
         if not self.username:
             return f"domain user of {domain}"
@@ -105,6 +116,7 @@ class Wanted:
     ignore: bool
     ip_risk_acknowledged: bool
     password_is_new: bool = False  # generated in this run, so that no server can know it
+    former_password: Optional[str] = field(default=None, repr=False)  # what it has now, as far as somebody knows
 
     @property
     def key(self) -> Key:
@@ -115,6 +127,11 @@ class Wanted:
         if self.user.method == DOMAIN:
             return f"@{self.key.domain}" if domain_login == "at_domain" else self.key.domain
         return f"{self.key.username}@{self.key.domain}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 user`, `2 users`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def first_three(users: Sequence[HasKey]) -> str:
@@ -251,6 +268,7 @@ def parse_wanted(entry: Mapping[str, Any], position: int, update_password: str) 
         password_file=entry.get("password_file") or "",
         ignore=bool(entry.get("ignore")),
         ip_risk_acknowledged=bool(entry.get("acknowledge_ip_risk")),
+        former_password=None if entry.get("former_password") is None else str(entry["former_password"]),
     )
     if method == IP and wanted.present and not wanted.ignore:  # what is there already can always be removed
         check_sender_network(
@@ -258,7 +276,8 @@ def parse_wanted(entry: Mapping[str, Any], position: int, update_password: str) 
             allow_private=bool(entry.get("allow_private_address")),
             allow_wide=bool(entry.get("allow_wide_network")),
         )
-    if method == IP and (wanted.password is not None or wanted.password_file):
+    secrets = (wanted.password, wanted.former_password)
+    if method == IP and (any(secret is not None for secret in secrets) or wanted.password_file):
         raise InputError("an IP user has no password in the API; leave the password out, or use a user or a domain")
     if wanted.password is not None and wanted.password_file:
         raise InputError("password and password_file are both given; choose one")

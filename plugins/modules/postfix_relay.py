@@ -113,6 +113,7 @@ options:
     description:
       - If V(true), the smarthost gets a transport of its own in C(master.cf), named C(smarthost). Its TLS rules, logins
         and limits then bind no other mail, and its process limit makes O(concurrency) a hard cap.
+      - What C(master.cf) says with C(-o) of the service C(smtp) counts for it as well.
       - If V(false), the rules go into C(main.cf) with C(relayhost). This is what most null clients want.
       - The default is the value of O(only_named_senders).
     type: bool
@@ -172,6 +173,11 @@ notes:
     ours.
   - Where C(main.cf), C(master.cf) or a table of ours is a symbolic link, nothing that would put a file in its place is
     done; the module fails and names the target. A link further up, such as C(/etc/postfix) itself, is followed.
+  - A password is given only to a server whose certificate was matched, whatever a table of TLS policies or, from
+    Postfix 3.10 on, the header C(TLS-Required) asks for; not with O(reveal_password_to_any_server=true). Every
+    parameter that this depends on is written where its default could follow another one.
+  - Mail that tables of the administrator send elsewhere goes on going there. Where that is not possible the module
+    fails and lists the entries, with what to write instead.
   - Lookups by sender depend on the envelope sender, not on the header.
   - What is written to C(main.cf), and to a table of type V(texthash), is dated three seconds back, as all programs of
     Postfix wait until these files are two seconds old. It is never dated before the change that was there before.

@@ -65,8 +65,37 @@ SCANNER["services"] = """\
 scan unix - - n - 2 smtp
 127.0.0.1:{BACK} inet n - n - - smtpd -o content_filter=
 """
+OWN: dict[str, Any] = {"dedicated_transport": True}
+BOSS_ELSEWHERE = RELAYHOST + "sender_dependent_relayhost_maps = inline:{ { boss@mail.example = {OTHER} } }\n"
+BOSS = (Way(SINK, OURS), Way(OTHER, sender="boss@mail.example"))
+INSIDE = (Way(OTHER, OURS), to_internal(SINK))
+
+
+def internal(target: str) -> str:
+    """A domain with a way of its own, in main.cf."""
+    return f"relayhost = {{OTHER}}\ntransport_maps = inline:{{ {{ internal.example = {target} }} }}\n"
+
+
+def may(server: str) -> str:
+    """A policy for one server, in main.cf."""
+    return f"smtp_tls_policy_maps = inline:{{ {{ {{{server}}} = may }} }}\n"
+
+
+ALL = RELAYHOST + "transport_maps = inline:{ { * = smtp:{OTHER} } }\n"
 ROWS = [
     Row("a usual one"),
+    Row(
+        "1 a recipe for another smarthost",
+        "relayhost = {OTHER}\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = texthash:{folder}/sasl_passwd\n"
+        "smtp_sasl_security_options = noanonymous\n",
+        tables={"sasl_passwd": "{OTHER} me:Secret-Word-1\n"},
+        ways=(Way(OTHER, OURS),),
+    ),
+    Row("2 a part of such a recipe", RELAYHOST + "smtp_sasl_security_options = noanonymous\n"),
+    Row(
+        "3 no password even for a verified server",
+        RELAYHOST + "smtp_sasl_tls_verified_security_options = noplaintext, noanonymous\n",
+    ),
     Row(
         "4 no newline at the end, restrictions",
         RELAYHOST + "smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination",
@@ -77,6 +106,55 @@ ROWS = [
         services="local unix - n n - - local",
         options={"dedicated_transport": True},
     ),
+    Row("7 a relay by sender", BOSS_ELSEWHERE, ways=BOSS, refused=("'boss@mail.example [", "smtp_tls_policy_maps")),
+    Row(
+        "7 a relay by sender, own transport",
+        BOSS_ELSEWHERE,
+        options=OWN,
+        ways=BOSS,
+        refused=("mail of boss@mail.example", "sender_dependent_default_transport_maps"),
+    ),
+    Row("7 a relay by sender, as the refusal says", BOSS_ELSEWHERE + may("OTHER"), ways=BOSS),
+    Row(
+        "7 a relay by sender, own transport, as the refusal says",
+        BOSS_ELSEWHERE + "sender_dependent_default_transport_maps = inline:{ { boss@mail.example = smtp:{OTHER} } }\n",
+        options=OWN,
+        ways=BOSS,
+    ),
+    Row("8 a server of a domain", internal(":{SINK}"), ways=INSIDE, refused=("'internal.example [", "may', or")),
+    Row(
+        "8 a server of a domain, own transport",
+        internal(":{SINK}"),
+        options=OWN,
+        ways=INSIDE,
+        refused=("entries for internal.example", "Write 'internal.example smtp:["),
+    ),
+    Row("8 a server of a domain, as the refusal says", internal(":{SINK}") + may("SINK"), ways=INSIDE),
+    Row("9 a server by smtp", internal("smtp:{SINK}"), ways=INSIDE, refused=("smtp:[", "may', or set dedicated")),
+    Row("9 a server by smtp, own transport", internal("smtp:{SINK}"), options=OWN, ways=INSIDE),
+    Row("9 a server by smtp, as the refusal says", internal("smtp:{SINK}") + may("SINK"), ways=INSIDE),
+    Row("10 all mail elsewhere", ALL, ways=(Way(OTHER),), refused=("transport_maps: '* smtp:[", "would be bound")),
+    Row("10 all mail elsewhere, own transport", ALL, options=OWN, ways=(Way(OTHER),), warned=("all other mail else",)),
+    Row("10 all mail elsewhere, with a policy", ALL + may("OTHER"), ways=(Way(OTHER),), warned=("other mail else",)),
+    Row(
+        "11 an address to send from",
+        services="smtp unix - - n - - smtp -o smtp_helo_name=mail.example.com -o smtp_bind_address=127.0.0.2\n",
+        options=OWN,
+    ),
+    Row("12 a policy in main.cf", RELAYHOST + may("OURS"), refused=("lowers the TLS level", "dedicated_tr")),
+    Row(
+        "12 a policy in a table",
+        RELAYHOST + "smtp_tls_policy_maps = texthash:{folder}/policy\n",
+        tables={"policy": "{OURS} may\n"},
+        refused=("lowers the TLS level", "dedicated_transport=true"),
+    ),
+    Row("12 a policy, own transport", RELAYHOST + may("OURS"), options=OWN),
+    Row(
+        "13 policies for others",
+        RELAYHOST + "smtp_tls_policy_maps = texthash:{folder}/policy\n",
+        tables={"policy": "internal.example dane\n{OTHER} encrypt\n"},
+    ),
+    Row("14 a filter in main.cf", RELAYHOST + "smtp_delivery_status_filter = inline:{ { 4.1.1 = 5.1.1 } }\n"),
     Row("15 main.cf is a link", prepare=keep_main_elsewhere, refused=("main.cf is a link to", "/elsewhere.cf, and")),
     Row(
         "16 duplicates and other spellings",
@@ -84,6 +162,11 @@ ROWS = [
         "smtpd_banner = $myhostname\n# a comment inside\n\tESMTP\n",
         warned=("main.cf says again what it said, but is not the same byte for byte",),
         exact=False,
+    ),
+    Row(
+        "17 refusals are remembered",
+        RELAYHOST + "smtp_sasl_auth_cache_name = proxy:btree:${data_directory}/sasl_cache\n"
+        "smtp_sasl_auth_cache_time = 90d\n",
     ),
     Row("19 a content filter", **SCANNER, refused=("scan/unix", "dedicated_transport=true"), ways=(Way(SINK),)),
     Row(
@@ -101,6 +184,7 @@ ROWS = [
     Row("23 CRLF", prepare=write_main(lambda content: content.replace(b"\n", b"\r\n")), exact=False),
     Row("23 mode 0640", prepare=write_main(mode=0o640)),
     Row("23 mode 0444", prepare=write_main(mode=0o444)),
+    Row("24 a filter of mechanisms", RELAYHOST + "smtp_sasl_mechanism_filter = !plain, !login, static:rest\n"),
     Row(
         "25 only named senders",
         options={"only_named_senders": True, "senders": ["@example.com"]},

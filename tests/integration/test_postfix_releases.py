@@ -5,18 +5,24 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trustme
 import yaml
 
 from tests import ROOT
 from tests.support.emulator import Emulator
 from tests.support.interrupted import InterruptedRun, with_timeline
 from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
+from tests.support.postfix import make_older
+from tests.support.sink import Sink, certificate
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(1200)]
 MIRROR = "http://deb.debian.org/debian"
@@ -68,6 +74,37 @@ class Release:
         assert not check or done.returncode == 0, done.stderr
         return done.stdout
 
+    def version(self) -> tuple[int, int]:
+        """The version of its Postfix: (3, 7)."""
+        major, minor = self.run("postconf", "-h", "mail_version").split(".")[:2]
+        return int(major), int(minor)
+
+    def set(self, **parameters: str) -> None:
+        """Set parameters by hand, for the running daemons too."""
+        self.run("postconf", "-e", *(f"{name} = {value}" for name, value in parameters.items()))
+        make_older(self.root / "etc/postfix/main.cf")
+        self.run("postfix", "reload")
+
+    def try_two(self) -> None:
+        """Send a mail that asks for no TLS, and an ordinary one by the same client; wait until both have been tried."""
+        for header in ("TLS-Required: no\n", ""):
+            text = f"From: alice@example.com\nSubject: {header[:3]}\n{header}\nx\n"
+            self.run("sendmail", "-f", "alice@example.com", "someone@elsewhere.example", stdin=text)
+            for _attempt in range(150):
+                waiting = [json.loads(line)["queue_name"] for line in self.run("postqueue", "-j").splitlines()]
+                if set(waiting) <= {"deferred"}:
+                    break
+                subprocess.run(["sleep", "0.2"], check=True)
+            else:
+                raise AssertionError(f"mail is still being tried: {self.run('postqueue', '-p', check=False)}")
+
+    def forget(self) -> int:
+        """Remove all mail; return how many there were."""
+        waiting = len(self.run("postqueue", "-j").splitlines())
+        self.run("postsuper", "-d", "ALL")
+        self.run("postfix", "reload")
+        return waiting
+
     def send(self, emulator: Emulator) -> None:
         """Hand in a mail as a program there would, and wait until the smarthost has one more."""
         before = len(emulator.mails())
@@ -84,7 +121,12 @@ class Release:
         return {"postconf -n": self.run("postconf", "-n"), "files": " ".join(names)}
 
 
-@pytest.fixture(params=["bookworm", "trixie", "forky"])
+SUITES = ["bookworm", "trixie", "forky"]
+#: The oldest has the Postfix of Red Hat 8 and 9, which does not run here: 3.5.
+WITH_OLDER = ["bullseye", *SUITES]
+
+
+@pytest.fixture(params=SUITES)
 def release(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Release]:
     made = Release(request.param, tmp_path)
     try:
@@ -148,6 +190,59 @@ def test_from_a_bare_system_to_a_mail_and_back(release: Release, emulator: Emula
         play(release, emulator, "-e", f"outgoing_mail_map_type={other}")
         release.send(emulator)
     assert not release.run("find", "/etc/postfix", "-name", "*.new*")
+
+
+def relay(release: Release, **options: Any) -> None:
+    """Run the module alone inside the release."""
+    task = {"name": "Relay", "smarthost.spamexperts.postfix_relay": {"flush": "never", **options}}
+    playbook = release.work / "relay.yml"
+    play = [{"name": "Relay", "hosts": "all", "gather_facts": False, "tasks": [task]}]
+    playbook.write_text(yaml.safe_dump(play), encoding="utf-8")
+    run = run_playbook(
+        str(playbook), ["-i", str(release.work / "inventory.yml")], ansible_environment(release.work / "build")
+    )
+    assert run.returncode == 0, run.output
+
+
+@pytest.mark.parametrize("release", WITH_OLDER, indirect=True)
+def test_a_stranger_gets_no_password_and_no_mail(release: Release, emulator: Emulator) -> None:
+    """From 3.10 on any mail can ask, with the header TLS-Required, to be sent without a verified certificate."""
+    emulator.seed(users=[{"domain": "example.com", "username": "server", "password": PASSWORD}])
+    play(release, emulator)
+    # Each mail is tried, even if the one before has failed.
+    release.set(default_destination_concurrency_failed_cohort_limit="1000")
+    place = {"smarthost": "127.0.0.1", "smarthost_certificate_names": ["localhost"]}
+    place["smarthost_ca_path"] = "/etc/ssl/emulator.pem"
+    login = {"default_login": "server@example.com", "default_password": PASSWORD}
+    by_address = {"authentication": "ip"}
+    with Sink(certificate(trustme.CA(), "localhost", "127.0.0.1"), hashes=True) as rogue:
+        for way, own in itertools.product((login, by_address), (True, False)):
+            relay(release, **place, **way, smarthost_port=rogue.port, dedicated_transport=own)
+            release.try_two()
+            assert (rogue.logins, rogue.mails) == ([], []), (way, own)
+            assert release.forget() == 2
+        # Each lock holds by itself, and without both a new Postfix gives the password away.
+        relay(release, **place, **login, smarthost_port=rogue.port, dedicated_transport=False)
+        obeys_header = release.version() >= (3, 10)
+        assert ("tls_required_enable" in release.run("postconf", "-n")) == obeys_header
+        if obeys_header:
+            release.set(tls_required_enable="yes")
+            release.try_two()
+            assert rogue.logins == []
+            release.forget()
+            release.set(smtp_sasl_tls_security_options="noanonymous")
+            release.try_two()
+            assert rogue.logins == [("server@example.com", PASSWORD)]
+            release.forget()
+        # What an upgrade of the system, or a hand, takes away is there again after the next run.
+        relay(release, **place, **login, smarthost_port=rogue.port, dedicated_transport=False)
+        assert release.run("postconf", "-h", "smtp_sasl_tls_security_options") == "noplaintext, noanonymous\n"
+    for own in (True, False):
+        relay(release, **place, **login, smarthost_port=emulator.smtp_port, dedicated_transport=own)
+        before = len(emulator.mails())
+        release.try_two()
+        sent = emulator.mails()[before:]
+        assert [(mail["login"], mail["tls"]) for mail in sent] == [("server@example.com", True)] * 2
 
 
 @pytest.mark.parametrize("release", ["bookworm"], indirect=True)

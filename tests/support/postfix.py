@@ -220,15 +220,24 @@ class ScratchPostfix:
 
     # Mail
 
-    def inject(self, sender: str, recipient: str, subject: str = "test", port: int | None = None) -> str:
+    def inject(
+        self,
+        sender: str,
+        recipient: str,
+        subject: str = "test",
+        port: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
         """Hand in one mail over SMTP, as a program on the host would; return its queue id. `sender` "" is a bounce.
 
-        `port` is that of another of its services.
+        `port` is that of another of its services, `headers` are further ones.
         """
         message = EmailMessage()
         message["From"] = sender or "MAILER-DAEMON@client.test.example"
         message["To"] = recipient
         message["Subject"] = subject
+        for name, value in (headers or {}).items():
+            message[name] = value
         message.set_content("hello")
         with smtplib.SMTP("127.0.0.1", port or self.port, timeout=30) as smtp:
             smtp.ehlo_or_helo_if_needed()

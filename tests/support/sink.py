@@ -34,11 +34,13 @@ class Sink:
     """A mail server on a free port of 127.0.0.1 that takes everything and remembers what it saw.
 
     `tls` is its certificate, None for a server without STARTTLS; `wrapped` says that TLS comes before the first word,
-    as on port 465. Logins are recorded as text and always accepted.
+    as on port 465. Logins are recorded as text and always accepted. `hashes` offers CRAM-MD5, too, whose answer is
+    recorded in place of a password.
     """
 
     tls: ssl.SSLContext | None = None
     wrapped: bool = False
+    hashes: bool = False
     mails: list[Received] = field(default_factory=list)
     logins: list[tuple[str, str]] = field(default_factory=list)
 
@@ -91,13 +93,24 @@ class FreePortController(Controller):
         super()._trigger_server()  # type: ignore[no-untyped-call]  # aiosmtpd has no types here
 
 
+class _WithHashes(SMTP):
+    """A server that asks for a hash of the password as well."""
+
+    async def auth_CRAM__MD5(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802 - aiosmtpd's name
+        answer = await self.challenge_auth(b"<1.2@localhost>")
+        if isinstance(answer, bytes):
+            login, _blank, digest = answer.decode().rpartition(" ")
+            self.event_handler.logins.append((login, digest))
+        return AuthResult(success=True, auth_data=answer)
+
+
 class _Controller(FreePortController):
     def __init__(self, sink: Sink) -> None:
         super().__init__(sink, ssl_context=sink.tls if sink.wrapped else None)
         self.sink = sink
 
     def factory(self) -> SMTP:
-        return SMTP(
+        return (_WithHashes if self.sink.hashes else SMTP)(
             self.sink,
             tls_context=None if self.sink.wrapped else self.sink.tls,
             authenticator=self.sink.authenticate,

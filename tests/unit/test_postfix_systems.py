@@ -21,6 +21,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.com
     Instance,
     PostfixError,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.planning import plan_absent, plan_present
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import Login, RelaySettings
 
@@ -93,8 +94,11 @@ class SimulatedPostfix:
         values = {"default_database_type": self.default_type, **DEFAULTS, **self.version_parameters, **self.main}
         if option == "-n":
             return "".join(f"{name} = {value}\n" for name, value in self.main.items())
+        if option == "-d":
+            return "".join(f"{name} = {value}\n" for name, value in {**DEFAULTS, **self.version_parameters}.items())
         if option == "-x":
-            return "".join(f"{name} = {value}\n" for name, value in values.items())
+            instead = dict(name.removeprefix("-o").split("=", 1) for name in names)
+            return "".join(f"{name} = {instead.get(name, value)}\n" for name, value in values.items())
         if option == "-e":
             self.main.update(dict(name.split(" = ", 1) for name in names))
         if option == "-X":
@@ -215,6 +219,34 @@ def test_the_delimiter_of_newer_versions(tmp_path: Path, delimiter: str) -> None
     postfix = SimulatedPostfix(tmp_path, *SYSTEMS["Debian 14, Postfix 3.11"], version_parameters=newer)
     plan = plan_present(postfix.instance, wanted())
     assert ("smtp_sasl_password_result_delimiter" in plan.rules) == (delimiter != ":")
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("by_address", [False, True])
+def test_the_lock_of_newer_versions(tmp_path: Path, own: bool, by_address: bool) -> None:
+    """From Postfix 3.10 on a header can lift the TLS level; an upgraded system gets the lock at its next run."""
+
+    def settings(level: str = "secure") -> RelaySettings:
+        login = None if by_address else Login("web@example.com", PASSWORD)
+        values = {"host": "smarthost.example", "port": 587, "dedicated_transport": own, "by_address": by_address}
+        return RelaySettings(default_login=login, tls_level=level, **values)  # type: ignore[arg-type]
+
+    def locks(plan: Plan) -> list[str]:
+        options = plan.services["smarthost/unix"].options if plan.services else {}
+        return [plan.rules.get("tls_required_enable") or "", options.get("tls_required_enable", "")]
+
+    postfix = SimulatedPostfix(tmp_path, *SYSTEMS["Debian 14, Postfix 3.11"])
+    plan = plan_present(postfix.instance, settings())
+    assert locks(plan) == ["", ""]
+    if not own:
+        apply(postfix.instance, plan)
+    postfix.version_parameters["tls_required_enable"] = "yes"
+    plan = plan_present(postfix.instance, settings())
+    assert locks(plan) == (["", "no"] if own else ["no", ""])
+    if not own:
+        assert list(plan.rules) == ["tls_required_enable"]
+    # Where mail may go without TLS anyway there is nothing to lock.
+    assert locks(plan_present(postfix.instance, settings("may"))) == ["", ""]
 
 
 def test_files_that_a_chroot_lacks(tmp_path: Path) -> None:

@@ -13,8 +13,12 @@ from typing import Optional
 
 from . import chroot, daemons, delivery_filter, files, mail_log, maps, originals
 from .commands import Instance, PostfixError
-from .originals import Originals, Remembered
+from .originals import Originals, Remembered, Service
+from .parameters import shown
 from .plan import Plan
+
+# Differ with every start of postconf.
+_OF_POSTCONF_ITSELF = ("process_id", "process_name")
 
 
 @dataclass
@@ -65,8 +69,7 @@ def _configure(instance: Instance, plan: Plan, outcome: Outcome) -> None:
     the login ever gets mail for the smarthost. On the way back the routes go first.
     """
     for name, service in plan.services.items():
-        with _changing(instance, "master.cf"):
-            instance.set_service(name, service.definition)
+        _set_service(instance, name, service)
     _write(instance, plan.rules)
     if plan.rules or plan.services:
         _take_over(instance, outcome, more_follows=bool(plan.routes))
@@ -103,16 +106,41 @@ def _while_under_way(plan: Plan) -> Originals:
 
 
 def _write(instance: Instance, values: Mapping[str, Optional[str]]) -> None:
-    """Set and unset parameters of main.cf."""
+    """Set and unset parameters of main.cf.
+
+    Raises PostfixError where Postfix then does not see these values, or sees others changed that do not follow them.
+    """
     kept = {name: value for name, value in values.items() if value is not None}
     gone = [name for name, value in values.items() if value is None]
     if not values:
         return
+    expected = instance.everything(values)
     with _changing(instance, "main.cf"):
         if kept:
             instance.set_parameters(kept)
         if gone:
             instance.unset_parameters(gone)
+    found = instance.everything()
+    wrong = [
+        name for name, value in expected.items() if found.get(name, value) != value and name not in _OF_POSTCONF_ITSELF
+    ]
+    for name in values:
+        if name in wrong:
+            raise PostfixError(
+                f"main.cf was written, and then {name} is '{shown(name, found[name])}' and not '{expected[name]}'; "
+                "look at what main.cf holds there."
+            )
+    if wrong:
+        raise PostfixError(f"main.cf was written, and then others have changed too: {', '.join(wrong)}; look at them.")
+
+
+def _set_service(instance: Instance, name: str, service: Service) -> None:
+    """Write one service to master.cf; raise PostfixError where Postfix then does not see it so."""
+    with _changing(instance, "master.cf"):
+        instance.set_service(name, service.definition)
+    words = instance.services().get(name, [])[:8]
+    if Service(words, instance.overrides(name)) != service:
+        raise PostfixError(f"master.cf was written, and then the service {name} is not what was written; look at it.")
 
 
 @contextmanager

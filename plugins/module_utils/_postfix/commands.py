@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
 from .dates import dated_back
+from .tables import direct
 
 
 class PostfixError(Exception):
@@ -76,10 +77,25 @@ class Instance:
         """The parameters that main.cf sets, unexpanded."""
         return _assignments(self._known("-n"))
 
-    def effective(self, names: Iterable[str]) -> dict[str, str]:
-        """The expanded values of these parameters, defaults included; those that this Postfix lacks are left out."""
-        known = _assignments(self._known("-x"))
+    def defaults(self) -> dict[str, str]:
+        """What a parameter is where main.cf does not set it, unexpanded: `$name` means that it follows another one."""
+        return _assignments(self._known("-d"))
+
+    def effective(self, names: Iterable[str], instead: Optional[Mapping[str, Optional[str]]] = None) -> dict[str, str]:
+        """The expanded values of these parameters, defaults included; those that this Postfix lacks are left out.
+
+        With `instead` as they would be if main.cf said that; None means that it does not set the parameter.
+        """
+        known = self.everything(instead)
         return {name: known[name] for name in names if name in known}
+
+    def everything(self, instead: Optional[Mapping[str, Optional[str]]] = None) -> dict[str, str]:
+        """The expanded value of every parameter, see `effective`."""
+        values = {
+            name: self.defaults().get(name) if value is None else value for name, value in (instead or {}).items()
+        }
+        options = [f"-o{name}={value}" for name, value in sorted(values.items()) if value is not None]
+        return _assignments(self._known("-x", *options))
 
     def expand(self, value: str) -> str:
         """Replace every `$name` in a text by this instance's values."""
@@ -135,7 +151,7 @@ class Instance:
 
         Returns what was found, or None when the map cannot be read at all.
         """
-        wanted = list(keys)
+        wanted, table = list(keys), direct(table)
         answer = self.ask("postmap", "-q", "-", table, stdin="".join(f"{key}\n" for key in wanted))
         # postmap exits with 1 both for "nothing found" and for an unreadable map, but complains only of the latter;
         # beside that it may warn of anything in main.cf.
@@ -143,6 +159,16 @@ class Instance:
             line for line in answer.err.splitlines() if ": warning: " not in line or f"{table} is unavailable" in line
         ]
         if answer.code and complaints:
+            return None
+        pairs = (line.partition("\t") for line in answer.out.split("\n") if line)
+        return {key: value for key, _separator, value in pairs}
+
+    def entries(self, table: str) -> Optional[dict[str, str]]:
+        """Everything that a map says, or None where it cannot be listed."""
+        # Of cdb only the source can be.
+        kind, _colon, path = direct(table).partition(":")
+        answer = self.ask("postmap", "-s", f"texthash:{path}" if kind == "cdb" else direct(table))
+        if answer.code:
             return None
         pairs = (line.partition("\t") for line in answer.out.split("\n") if line)
         return {key: value for key, _separator, value in pairs}

@@ -18,8 +18,11 @@ from .commands import Instance, PostfixError
 from .originals import Originals, Remembered, Service
 from .parameters import PASSWORDS_FILE, ROUTES, SENDERS_FILE, TRANSPORT, is_right, normal, shown
 from .plan import Plan
+from .tables import split
 
 NOT_SET = "(not set)"
+# A parameter that the value of another one names: $name, ${name} or $(name).
+_NAMED = re.compile(r"\$[({]?(\w+)")
 
 
 def administrators(instance: Instance, remembered: Originals, explicit: Mapping[str, str], name: str) -> str:
@@ -35,11 +38,14 @@ def administrators(instance: Instance, remembered: Originals, explicit: Mapping[
 
 def parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str], explicit: Mapping[str, str]) -> None:
     """Plan every parameter of main.cf that differs."""
-    effective = instance.effective(wanted) if wanted else {}
     before = plan.remembered_before.parameters
+    for name, known_before in before.items():
+        if name not in wanted:
+            _bring_back(instance, plan, name, known_before, explicit)
+    wrong = _wrong_afterwards(instance, {**plan.routes, **plan.dropped}, wanted, explicit)
     for name, value in wanted.items():
         known, current = before.get(name), explicit.get(name)
-        if name in effective and is_right(name, value, effective[name]):
+        if name not in wrong:
             if known:
                 # After a run that was killed an earlier value of ours may be the one that stands there.
                 ours = next((old for old in known.earlier if _same(current or "", old)), known.ours)
@@ -57,9 +63,28 @@ def parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str], explic
         plan.originals.parameters[name] = Remembered(original, value)
         (plan.routes if name in ROUTES else plan.rules)[name] = value
         plan.before[name], plan.after[name] = _shown(name, current), value
-    for name, known in before.items():
-        if name not in wanted:
-            _bring_back(instance, plan, name, known, explicit)
+
+
+def _wrong_afterwards(
+    instance: Instance, gone: Mapping[str, Optional[str]], wanted: Mapping[str, str], explicit: Mapping[str, str]
+) -> set[str]:
+    """The parameters that would not have the wanted value at the end of this run if they were left as they are.
+
+    A default that follows another parameter may be right now and wrong when that one is set, by us or by somebody.
+    `gone` is what is brought back.
+    """
+    if not wanted:
+        return set()
+    defaults = instance.defaults()
+    expected = {**wanted, **instance.effective(wanted, {**gone, **wanted})}
+    wrong = {name for name in wanted if name not in explicit and "$" in defaults.get(name, "")}
+    wrong |= {name for name in wanted if wanted.keys() & set(_NAMED.findall(explicit.get(name, "")))}
+    while True:
+        found = instance.effective(wanted, {**gone, **{name: wanted[name] for name in wrong}})
+        more = {name for name in wanted if name not in found or not is_right(name, expected[name], found[name])} - wrong
+        if not more:
+            return wrong
+        wrong |= more
 
 
 def check_ways(remembered: Originals, explicit: Mapping[str, str]) -> None:
@@ -208,5 +233,5 @@ def _user_of(instance: Instance, path: str, plan: Plan, explicit: Mapping[str, s
     for service in instance.services():
         if service not in plan.dropped_services and service not in plan.services:
             uses.update({f"{service} {name}": value for name, value in instance.overrides(service).items()})
-    words = {name: value.replace(",", " ").split() for name, value in uses.items()}
+    words = {name: split(value) for name, value in uses.items()}
     return next((name for name, parts in words.items() if any(part.endswith(f":{path}") for part in parts)), None)

@@ -10,6 +10,7 @@ bounces, the bounce takes the same way and is dropped. A wrong map must never lo
 from __future__ import annotations
 
 from .commands import Instance, PostfixError
+from .tables import split
 
 FILE = "smarthost_status_filter"
 # 530 login needed, 534 and 538 mechanism refused, 535 wrong login; the texts are the vendor's for a missing login,
@@ -36,7 +37,7 @@ def merged(instance: Instance, administrators: str) -> str:
     ours = table(instance)
     if not administrators.strip():
         return ours
-    for name in instance.expand(administrators).replace(",", " ").split():
+    for name in split(instance.expand(administrators)):
         found = instance.lookup(name, [_LOGIN_NEEDED])
         if found is None:
             raise PostfixError(f"smtp_delivery_status_filter: {name} cannot be read; repair or remove it.")

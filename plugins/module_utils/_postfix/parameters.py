@@ -20,12 +20,19 @@ PASSWORDS_FILE = "smarthost_passwords"
 SENDERS_FILE = "smarthost_senders"
 # These decide which mail takes the way to the smarthost. They change last when the way is made, first when it ends.
 ROUTES = ("default_transport", "relayhost", "sender_dependent_default_transport_maps")
+_PLAIN_TEXT = "noanonymous"
+_NO_PLAIN_TEXT = "noplaintext, noanonymous"
 # Other values that serve as well, so they are left as the administrator wrote them.
 _ALSO_RIGHT: Mapping[str, tuple[str, ...]] = {
-    "smtp_sasl_mechanism_filter": ("plain login", "login plain", "plain", "login"),
+    "smtp_sasl_mechanism_filter": ("login plain", "plain", "login"),
     "smtp_sasl_security_options": ("noanonymous noplaintext",),
     "smtp_tls_loglevel": ("2", "3"),
 }
+
+
+def only_verified_servers(settings: RelaySettings) -> bool:
+    """Whether a password is given only to a server whose certificate was matched, whatever lowers the TLS level."""
+    return settings.tls_level == "secure"
 
 
 def client_rules(settings: RelaySettings, ca_path: str, passwords: str, status_filter: str) -> dict[str, str]:
@@ -37,19 +44,29 @@ def client_rules(settings: RelaySettings, ca_path: str, passwords: str, status_f
         "smtp_tls_security_level": settings.tls_level,
         "smtp_tls_CAfile": ca_path,
         "smtp_tls_secure_cert_match": ", ".join(settings.certificate_names) or "nexthop, dot-nexthop",
+        # Anchors would be trusted instead of the authorities.
+        "smtp_tls_trust_anchor_file": "",
         "smtp_tls_wrappermode": "no",
         "smtp_tls_loglevel": "1",
         "smtp_delivery_status_filter": status_filter,
         # Mail that the smarthost does not take waits; it must not leave by another host with these logins.
         "smtp_fallback_relay": "",
     }
+    if settings.tls_level != "may":
+        # Postfix 3.10 and later: the header "TLS-Required: no" lets any mail lower the level to `may`.
+        rules["tls_required_enable"] = "no"
     if settings.default_login or settings.logins:
         rules |= {
             "smtp_sasl_auth_enable": "yes",
             "smtp_sasl_password_maps": passwords,
-            "smtp_sasl_security_options": "noplaintext, noanonymous",  # outside TLS no password is sent
-            "smtp_sasl_tls_security_options": "noanonymous",
-            "smtp_sasl_mechanism_filter": "",
+            "smtp_sasl_type": "cyrus",
+            "smtp_sasl_security_options": _NO_PLAIN_TEXT,  # outside TLS
+            "smtp_sasl_tls_security_options": _NO_PLAIN_TEXT if only_verified_servers(settings) else _PLAIN_TEXT,
+            "smtp_sasl_tls_verified_security_options": _PLAIN_TEXT,
+            # Of others a server that is given no password could still get a hash of it, to guess it from.
+            "smtp_sasl_mechanism_filter": "plain, login",
+            # A refusal would be remembered for 90 days, so that a new password is not even tried.
+            "smtp_sasl_auth_cache_name": "",
             "smtp_sasl_auth_soft_bounce": "yes",  # a wrong password defers
             "smtp_sasl_password_result_delimiter": ":",
             "smtp_sender_dependent_authentication": "yes" if settings.logins else "no",
@@ -91,8 +108,7 @@ def routes(settings: RelaySettings, senders: str, others: str) -> dict[str, str]
 def transport_service(settings: RelaySettings, rules: Mapping[str, str], chroot: str) -> Service:
     """The transport of its own: its process limit is a hard cap, its rules bind no other mail."""
     words = [TRANSPORT, "unix", "-", "-", chroot, "-", str(settings.concurrency), "smtp"]
-    # A policy table of the administrator could lower the level for the smarthost.
-    options = {**rules, "smtp_tls_policy_maps": ""}
+    options = dict(rules)
     if settings.connection_reuse:
         options["tlsproxy_service_name"] = OWN_TLSPROXY
     return Service(words, options)

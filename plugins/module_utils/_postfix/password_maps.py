@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple, Optional
 
 from .._names import ascii_name
+from .tables import split
 
 #: Map types whose entries stand as text in the file that they name.
 _TEXT_MAPS = {"hash", "btree", "lmdb", "cdb", "dbm", "texthash"}
@@ -18,8 +19,6 @@ _OTHER_MAP = re.compile(
     "cidr|environ|fail|inline|internal|ldap|memcache|mongodb|mysql|netinfo|nis|nisplus|pcre|pgsql|pipemap|randmap|regexp|"
     "sdbm|socketmap|sqlite|static|tcp|unionmap|unix"
 )
-#: A map with its type; what stands in braces is one piece, whatever is in it.
-_MAP = re.compile(r"(?:[^\s,{]|\{(?:[^{}]|\{[^{}]*\})*\}?)+")
 #: What Postfix takes for a blank. Python knows more of them, and more ends of a line, which a password may hold.
 _BLANKS = " \t\v\f\r"
 
@@ -58,7 +57,7 @@ def server_name(text: str) -> str:
 def map_files(setting: str) -> tuple[list[str], list[str]]:
     """The text files behind smtp_sasl_password_maps, and the types of the maps that have none."""
     files, others = [], []
-    for name in _MAP.findall(setting):
+    for name in split(setting):
         kind, _colon, path = name.removeprefix("proxy:").partition(":")
         if kind in _TEXT_MAPS and path.startswith("/"):
             files.append(path)

@@ -11,6 +11,7 @@ from . import chroot, compare, delivery_filter, files, maps, originals, paramete
 from .commands import Instance, PostfixError
 from .maps import Table, choose_kind
 from .originals import Originals, Service
+from .other_ways import check_own_transport, other_ways
 from .plan import Plan
 from .settings import RelaySettings
 
@@ -33,8 +34,10 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
     if not settings.dedicated_transport:
         plan.warnings += surroundings.check_shared(instance, settings, remembered, rules, explicit)
         wanted.update(rules)
+    else:
+        plan.warnings += check_own_transport(instance, settings, other_ways(instance))
     plan.warnings += surroundings.check_reach(instance, settings, remembered, explicit)
-    compare.services(instance, plan, _services(instance, settings, rules, remembered))
+    compare.services(instance, plan, _services(instance, settings, rules, tables, remembered))
     compare.parameters(instance, plan, wanted, explicit)
     compare.own_files(instance, plan, tables, explicit)
     plan.chroot_files = chroot.missing(instance)
@@ -126,7 +129,11 @@ def _tables(instance: Instance, settings: RelaySettings, kind: str) -> dict[str,
 
 
 def _services(
-    instance: Instance, settings: RelaySettings, rules: Mapping[str, str], remembered: Originals
+    instance: Instance,
+    settings: RelaySettings,
+    rules: Mapping[str, str],
+    tables: Mapping[str, Table],
+    remembered: Originals,
 ) -> dict[str, Service]:
     """The services that master.cf needs beyond the administrator's."""
     present = instance.services()
@@ -140,7 +147,13 @@ def _services(
                 f"{instance.path('master.cf')} already has a transport named '{parameters.TRANSPORT}' that is not "
                 "ours; rename it, then run again."
             )
-        wanted[parameters.TRANSPORT_SERVICE] = parameters.transport_service(settings, rules, chroot)
+        # A policy table of the administrator could lower the level for the smarthost.
+        policies = dict.fromkeys(instance.effective(surroundings.POLICY_TABLES), "")
+        # What the administrator says of `smtp`, such as the address to send from, counts for its mail here as well.
+        options = {**instance.overrides("smtp/unix"), **rules, **policies}
+        if parameters.PASSWORDS_FILE not in tables:
+            options.pop("smtp_sasl_password_maps", None)
+        wanted[parameters.TRANSPORT_SERVICE] = parameters.transport_service(settings, options, chroot)
     if settings.connection_reuse:
         name = parameters.OWN_TLSPROXY if settings.dedicated_transport else parameters.SHARED_TLSPROXY
         service = f"{name}/unix"

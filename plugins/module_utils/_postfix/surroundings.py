@@ -13,7 +13,9 @@ from typing import Optional
 from . import files, parameters
 from .commands import Instance, PostfixError
 from .originals import Originals
+from .other_ways import OtherWays, bound, check_own_transport, listed, other_ways, without_policy
 from .settings import RelaySettings
+from .tables import split
 
 # Debian and Alpine; Red Hat; SUSE; Red Hat's newer place. A file, because a directory cannot be read in the chroot.
 CA_FILES = (
@@ -24,12 +26,12 @@ CA_FILES = (
     "/etc/ssl/cert.pem",
 )
 _SASL_PLUGINS = ("usr/lib/*/sasl2", "usr/lib64/sasl2", "usr/lib/sasl2", "usr/local/lib*/sasl2")
-# Parameters by which mail can leave over servers other than the smarthost.
-_OTHER_ROUTES = ("transport_maps", "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps")
-# Parameters that may hand mail to another server by the client that main.cf rules.
-_TRANSPORTS = ("virtual_transport", "local_transport", "mailbox_transport", "fallback_transport", "relay_transport")
-_LOOKED_AT = ("content_filter", "default_transport", "smtp_sasl_password_maps", "smtp_tls_policy_maps")
-_VERIFYING_LEVELS = ("secure", "verify", "fingerprint", "dane-only")
+_LOOKED_AT = ("content_filter", "default_transport")
+# What beats the TLS level for a destination; the second, which Postfix 3.11 lacks, counts where the first is empty.
+POLICY_TABLES = ("smtp_tls_policy_maps", "smtp_tls_per_site")
+# `must` is how smtp_tls_per_site says `verify`, and `must_nopeermatch` how it says `encrypt`.
+_VERIFYING_LEVELS = ("secure", "verify", "fingerprint", "dane-only", "must")
+_ENCRYPTING_LEVELS = ("encrypt", "must_nopeermatch", *_VERIFYING_LEVELS)
 
 
 def find_ca_file(wanted: Optional[str]) -> str:
@@ -75,8 +77,9 @@ def check_shared(
     explicit: Mapping[str, str],
 ) -> list[str]:
     """Check that the relay may use the rules of main.cf, which bind all mail; return warnings."""
-    effective = instance.effective([*_LOOKED_AT, *_OTHER_ROUTES, *_TRANSPORTS])
-    separate = "set dedicated_transport=true to keep the smarthost apart from it"
+    effective = instance.effective([*_LOOKED_AT, *POLICY_TABLES])
+    found = other_ways(instance)
+    separate = _way_out(instance, settings, found)
     ours = originals.parameters.get("default_transport")
     transport = (
         ours.original or "smtp"
@@ -90,6 +93,7 @@ def check_shared(
             f"content_filter sends all mail to '{effective['content_filter']}', which would have to log in and encrypt "
             f"as the smarthost does; {separate}."
         )
+    warnings = []
     # Mail for relay_domains takes the client `relay`, and now goes to the smarthost too.
     for client in ("smtp", "relay") if explicit.get("relay_domains") else ("smtp",):
         overrides = instance.overrides(f"{client}/unix")
@@ -99,14 +103,43 @@ def check_shared(
                     f"master.cf overrides {name} with '{parameters.shown(name, value)}' for {client}; remove it there, "
                     f"or {separate}."
                 )
-        _check_policy(instance, settings, overrides.get("smtp_tls_policy_maps", effective["smtp_tls_policy_maps"]))
+        tables = [overrides.get(name, effective.get(name, "")) for name in POLICY_TABLES]
+        warnings += _check_policy(instance, settings, tables[0] or tables[1], separate)
     _check_other_clients(instance, settings, separate)
-    other = [name for name in _OTHER_ROUTES if effective[name] and not _is_ours(originals, name, explicit)]
-    other += [name for name in _TRANSPORTS if effective[name].startswith("smtp:")]
-    foreign_logins = effective["smtp_sasl_password_maps"] and not _is_ours(
-        originals, "smtp_sasl_password_maps", explicit
-    )
-    if other and foreign_logins:
+    _check_other_logins(instance, settings, separate)
+    warnings += _check_other_ways(instance, settings, originals, found, explicit, separate)
+    if explicit.get("relay_domains"):
+        warnings.append(
+            "This Postfix relays for other domains (relay_domains); their mail now goes to the smarthost as well. "
+            f"If that is not wanted, {separate}."
+        )
+    return list(dict.fromkeys(warnings))
+
+
+def _way_out(instance: Instance, settings: RelaySettings, found: OtherWays) -> str:
+    """What to do where the rules of main.cf would bind other mail, with what that needs first."""
+    advice = "set dedicated_transport=true to keep the smarthost apart from it"
+    try:
+        check_own_transport(instance, settings, found)
+    except PostfixError as error:
+        return f"{advice}, which needs a change first ({str(error).rstrip('.')})"
+    return advice
+
+
+def _check_other_ways(
+    instance: Instance,
+    settings: RelaySettings,
+    originals: Originals,
+    found: OtherWays,
+    explicit: Mapping[str, str],
+    separate: str,
+) -> list[str]:
+    """Refuse where mail that goes elsewhere would be bound by rules that its server cannot follow."""
+    ways = bound(instance, settings, found.ways)
+    other = list(dict.fromkeys([way.place for way in ways] + [name.partition(" ")[0] for name in found.unknown]))
+    effective = instance.effective(["smtp_sasl_password_maps", "smtp_tls_policy_maps"])
+    logins = effective["smtp_sasl_password_maps"]
+    if other and logins and not _is_ours(originals, "smtp_sasl_password_maps", explicit):
         raise PostfixError(
             f"this Postfix also sends by {other[0]} and has logins of its own in smtp_sasl_password_maps; {separate}."
         )
@@ -115,17 +148,19 @@ def check_shared(
             f"this Postfix also sends by {other[0]}, and a login that is chosen by sender would be offered to those "
             f"servers too; {separate}."
         )
-    warnings = [
-        f"This Postfix also sends by {name}; the TLS rules for the smarthost bind that mail too. "
-        f"If that is not wanted, {separate}."
-        for name in other
-    ]
-    if explicit.get("relay_domains"):
-        warnings.append(
-            "This Postfix relays for other domains (relay_domains); their mail now goes to the smarthost as well. "
-            f"If that is not wanted, {separate}."
+    waiting = without_policy(instance, effective["smtp_tls_policy_maps"], ways) if settings.tls_level != "may" else []
+    if waiting:
+        first = waiting[0]
+        raise PostfixError(
+            f"{first.place}: {listed(waiting)} would be bound by the TLS rules for the smarthost, and that mail would "
+            f"wait where a server does not follow them. Give each its own TLS level in smtp_tls_policy_maps, as in "
+            f"'{first.next_hop or first.key} may', or {separate}."
         )
-    return warnings
+    return [
+        f"This Postfix also sends by {name}, which cannot be listed; the TLS rules for the smarthost bind that mail "
+        f"too, except where smtp_tls_policy_maps names a server. If that is not wanted, {separate}."
+        for name in found.unknown
+    ]
 
 
 def check_reach(
@@ -138,7 +173,7 @@ def check_reach(
     effective = instance.effective(
         ["transport_maps", "sender_dependent_default_transport_maps", "sender_dependent_relayhost_maps"]
     )
-    for table in effective["transport_maps"].replace(",", " ").split():
+    for table in split(effective["transport_maps"]):
         if (instance.lookup(table, ["*"]) or {}).get("*"):
             warnings.append(
                 f"transport_maps sends all other mail elsewhere ('*' in {table}); it does not reach the smarthost."
@@ -188,19 +223,63 @@ def _check_other_clients(instance: Instance, settings: RelaySettings, separate: 
             )
 
 
-def _check_policy(instance: Instance, settings: RelaySettings, tables: str) -> None:
-    """A TLS policy for the smarthost beats the level of main.cf."""
+def _check_other_logins(instance: Instance, settings: RelaySettings, separate: str) -> None:
+    """Refuse where a service has passwords for servers that it does not verify: it would not give them any more."""
+    if not (settings.default_login or settings.logins) or not parameters.only_verified_servers(settings):
+        return
+    main = instance.effective(["smtp_tls_policy_maps", "smtp_tls_security_level", "smtp_sasl_auth_enable"])
+    for service, words in instance.services().items():
+        overrides = instance.overrides(service)
+        own = {**main, **overrides}
+        logs_in = own["smtp_sasl_auth_enable"] == "yes" and "smtp_sasl_password_maps" in overrides
+        if words[7] != "smtp" or service == parameters.TRANSPORT_SERVICE or not logs_in:
+            continue
+        level = overrides.get("smtp_tls_security_level", "secure")
+        if "smtp_sasl_tls_security_options" in overrides or (
+            level in _VERIFYING_LEVELS and not own["smtp_tls_policy_maps"]
+        ):
+            continue
+        raise PostfixError(
+            f"the service {service} of master.cf logs in with passwords of its own, which the rules for the smarthost "
+            "would give to verified servers only; give it its own smtp_sasl_tls_security_options with -o, such as "
+            f"noanonymous, or {separate}."
+        )
+
+
+def _check_policy(instance: Instance, settings: RelaySettings, tables: str, separate: str) -> list[str]:
+    """A TLS policy for the smarthost beats the level of main.cf; return warnings of tables that do not answer."""
+    enough = {"secure": _VERIFYING_LEVELS, "encrypt": _ENCRYPTING_LEVELS}.get(settings.tls_level)
+    if enough is None:
+        return []
+    given = (
+        "the password would be given to any server" if settings.tls_level == "secure" else "mail could go unencrypted"
+    )
+    # Where all mail needs a login, a lower level can only make it wait.
+    kept = parameters.only_verified_servers(settings) and not settings.by_address
     host = settings.host
     labels = host.split(".")
     keys = [settings.next_hop, f"[{host}]", host, *("." + ".".join(labels[n:]) for n in range(1, len(labels)))]
-    for table in tables.replace(",", " ").split():
-        for key, policy in (instance.lookup(table, keys) or {}).items():
-            level = policy.split()[0]
-            if settings.tls_level == "secure" and level not in _VERIFYING_LEVELS:
+    warnings = []
+    for table in split(tables):
+        found = instance.lookup(table, keys)
+        if found is None and not kept:
+            raise PostfixError(
+                f"smtp_tls_policy_maps: {table} cannot be asked, so it is not known whether it lowers the TLS level "
+                f"for the smarthost; repair or remove it, or {separate}."
+            )
+        if found is None:
+            warnings.append(
+                f"smtp_tls_policy_maps: {table} cannot be asked. If it lowers the TLS level for the smarthost, the "
+                "mail waits; no password is given to a server whose certificate was not matched."
+            )
+        for key, policy in (found or {}).items():
+            level = next(iter(split(policy)), "").lower()
+            if level not in enough:
                 raise PostfixError(
-                    f"smtp_tls_policy_maps: {table} lowers the TLS level for '{key}' to '{level}'; the password would "
-                    "be given to any server. Remove that entry, or set dedicated_transport=true."
+                    f"smtp_tls_policy_maps: {table} lowers the TLS level for '{key}' to '{level}'; {given}. Remove "
+                    f"that entry, or {separate}."
                 )
+    return warnings
 
 
 def _is_ours(originals: Originals, name: str, explicit: Mapping[str, str]) -> bool:

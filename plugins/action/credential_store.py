@@ -13,14 +13,11 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._names import InputError
-from ..module_utils._passwords import DEFAULT_LENGTH, MINIMUM_PASSWORD_LENGTH, SAFE_ALPHABET, generate
+from ..module_utils._passwords import DEFAULT_LENGTH, SAFE_ALPHABET, form_problems, generate
 from ..plugin_utils import _credentials
 from ..plugin_utils._credentials import Credentials
 from ..plugin_utils._secrets import register_secret
 from ..plugin_utils._store import Store, StoreError
-
-#: A password that nobody guesses, whatever its length and alphabet.
-LEAST_COMBINATIONS = 2**64
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "path": {"type": "path", "required": True},
@@ -140,14 +137,7 @@ def check_options(params: Mapping[str, Any]) -> None:
         for place, text in texts.items()
         if text is not None and (not text or text != text.strip() or ":" in text or not text.isprintable())
     ]
-    alphabet, length = params["password_alphabet"], params["password_length"]
-    if any(not character.isprintable() or character.isspace() for character in alphabet) or ":" in alphabet:
-        problems.append("password_alphabet holds a blank, a colon or a control character; take them out")
-    if length < MINIMUM_PASSWORD_LENGTH or length > 256 or len(set(alphabet)) ** length < LEAST_COMBINATIONS:
-        problems.append(
-            f"passwords of {length} characters out of {len(set(alphabet))} are too easy to guess, or too long; "
-            f"take {MINIMUM_PASSWORD_LENGTH} to 256 characters, and more different ones"
-        )
+    problems += form_problems(params["password_length"], params["password_alphabet"])
     if problems:
         raise InputError("; ".join(problems) + ". Nothing was changed.")
 

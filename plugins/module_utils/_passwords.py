@@ -20,6 +20,8 @@ from ._names import (
 #: Characters that survive URL paths, Postfix maps, Thunderbird and shells without quoting.
 SAFE_ALPHABET = string.ascii_letters + string.digits + "-_."
 DEFAULT_LENGTH = 32
+#: A password that nobody guesses, whatever its length and alphabet.
+_LEAST_COMBINATIONS = 2**64
 
 
 class PasswordFileError(ValueError):
@@ -31,6 +33,19 @@ def generate(length: int = DEFAULT_LENGTH, alphabet: str = SAFE_ALPHABET) -> str
     edges = "".join(character for character in alphabet if character.isalnum()) or alphabet
     middle = "".join(secrets.choice(alphabet) for _number in range(length - 2))
     return secrets.choice(edges) + middle + secrets.choice(edges)
+
+
+def form_problems(length: int, alphabet: str) -> list[str]:
+    """What is wrong with the length and the alphabet of new passwords, one sentence without a full stop each."""
+    problems = []
+    if any(not character.isprintable() or character.isspace() for character in alphabet) or ":" in alphabet:
+        problems.append("password_alphabet holds a blank, a colon or a control character; take them out")
+    if length < MINIMUM_PASSWORD_LENGTH or length > 256 or len(set(alphabet)) ** length < _LEAST_COMBINATIONS:
+        problems.append(
+            f"passwords of {length} characters out of {len(set(alphabet))} are too easy to guess, or too long; "
+            f"take {MINIMUM_PASSWORD_LENGTH} to 256 characters, and more different ones"
+        )
+    return problems
 
 
 def read_or_generate(path: str, *, write: bool) -> tuple[str, bool]:

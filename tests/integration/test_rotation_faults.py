@@ -27,7 +27,6 @@ FAULTS: list[dict[str, Any]] = [
 VENDOR = "Change the passwords at the vendor"
 STAGE = "Make everything ready / Have the next passwords in the store before anybody uses them"
 SET = f"{VENDOR} / Set the next passwords"
-KNOW = f"{VENDOR} / Let the store know it"
 USE = "Let the mail servers use the new passwords"
 ACTIVATE = f"{USE} / Put the tables that lie beside in use"
 SEND = f"{USE} / Send through the smarthost"
@@ -120,7 +119,7 @@ def small_disk(site: RotationSite) -> Iterator[None]:
 def test_the_disk_is_full_when_the_store_is_written(site: RotationSite) -> None:
     filler = site.store.parent / "filler"
     with small_disk(site), steady_mail(site, "full") as senders:
-        for event in (STAGE, KNOW, COMMIT):
+        for event in (STAGE, SET, COMMIT):
             with site.interrupted(event) as run:
                 run.wait_for_stop()
                 before = site.store.read_bytes()
@@ -209,7 +208,7 @@ def test_a_host_is_cut_off_before_anything_is_changed(site: RotationSite) -> Non
     [
         VENDOR,
         SET,
-        KNOW,
+        f"{SET} / done",
         USE,
         ACTIVATE,
         f"{ACTIVATE} / done",

@@ -19,65 +19,54 @@ from tests.support.rotation import RotationSite, check_mail, steady_mail
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
 
 PLAYBOOK = yaml.safe_load((ROOT / "playbooks/rotate_credentials.yml").read_text(encoding="utf-8"))
-WRITES = ("smarthost.spamexperts.credential_store", "smarthost.spamexperts.outgoing_users")
-KEEP = "Look at the store and at the vendor / Keep the store for this run"
+ACTION = "smarthost.spamexperts.rotation"
+KEEP = "Look at the store and at the vendor / Keep the store for this run, and see what the API offers"
 READ = (
     "See who uses which login",
-    "See whose Thunderbird uses which login",
-    "Decide what to do",
+    "Decide what to do / Make the plan",
     "See whether another mail server has these logins",
 )
 PREFLIGHT = "See whether every mail server is well"
-VENDOR = "Change the passwords at the vendor"
 STAGE = "Make everything ready / Have the next passwords in the store before anybody uses them"
 BESIDE = "Put the next passwords beside those in use"
 FIRST_BESIDE = f"{BESIDE} / Send through the smarthost / done"
-LOCK = f"{VENDOR} / Lock the logins first"
-SET = f"{VENDOR} / Set the next passwords"
-KNOW = f"{VENDOR} / Let the store know it"
-UNLOCK = f"{VENDOR} / Unlock the logins whose passwords are new"
+SET = "Change the passwords at the vendor / Set the next passwords"
+IS_SET = f"{SET} / done"
 USE = "Let the mail servers use the new passwords"
 FIRST_ACTIVE = f"{USE} / Put the tables that lie beside in use / done"
 FIRST_DONE = f"{USE} / Send through the smarthost / done"
 PROVE = f"{USE} / Prove every login from this host"
-DECIDE = "Decide about each login, and roll back what failed"
-SET_BACK = f"{DECIDE} / Set the old passwords again"
-UNLOCK_BACK = f"{DECIDE} / Unlock the logins that have their old passwords"
-KNOW_BACK = f"{DECIDE} / Let the store know that they are in use again"
+DECIDE = "Decide about each login, and roll back what failed / Decide, and set old passwords again"
 USE_OLD = "Let the mail servers use the old passwords again"
 WAITING = "Let waiting mail go"
 CLIENTS = "Let people's Thunderbird use the new passwords"
-REMOVE = "Finish, and report / Remove the logins that nobody uses any more"
 COMMIT = "Finish, and report / Let the next passwords be the current ones"
-FORGET = "Finish, and report / Let the store forget the next passwords of logins that were rolled back"
-RELEASE = "Finish, and report / Let other runs have the store"
+IS_OVER = f"{COMMIT} / done"
 IN_PLACE: dict[str, Any] = {"strategy": "in_place"}
 ALTERNATE: dict[str, Any] = {"strategy": "alternate"}
 STRATEGIES = (IN_PLACE, ALTERNATE)
 #: The runs that are killed one after the other, each at a later point than the one before; then one more run ends it.
 CHAINS = {
-    "before": (IN_PLACE, [KEEP, *READ, PREFLIGHT, STAGE, BESIDE, SET, KNOW]),
+    "before": (IN_PLACE, [KEEP, *READ, PREFLIGHT, STAGE, BESIDE, SET, IS_SET]),
     "between": (IN_PLACE, [USE, FIRST_ACTIVE, DECIDE]),
-    "after": (IN_PLACE, [WAITING, CLIENTS, COMMIT, RELEASE]),
-    "alternate": (ALTERNATE, [REMOVE]),
-    "locked": ({"emergency": True, "emergency_action": "lock"}, [LOCK, SET, UNLOCK]),
+    "after": (IN_PLACE, [WAITING, CLIENTS, COMMIT]),
+    "alternate": (ALTERNATE, [COMMIT]),
+    "locked": ({"emergency": True, "emergency_action": "lock"}, [SET, IS_SET]),
 }
 #: As above, of a run that goes back.
-BACK = [SET_BACK, UNLOCK_BACK, KNOW_BACK, USE_OLD, FORGET]
+BACK = [DECIDE, f"{DECIDE} / done", USE_OLD, COMMIT]
 _LABEL = itertools.count()
 
 
 def phases() -> list[str]:
-    """Where a phase begins, out of the playbook itself: a play, or its tasks that write."""
+    """Where a phase begins, out of the playbook itself: a play, or its task that is the controller's.
+
+    What happens inside of one of these is killed call by call in tests/unit/test_rotation_transitions.py.
+    """
     found = []
 
-    def inner(tasks: list[Any]) -> list[Any]:
-        blocks = (task["block"] + task.get("always", []) if "block" in task else None for task in tasks)
-        return [each for task, block in zip(tasks, blocks) for each in ([task] if block is None else inner(block))]
-
     for play in PLAYBOOK:
-        tasks = inner(play["tasks"])
-        writing = [task["name"] for task in tasks if any(write in task for write in WRITES)]
+        writing = [task["name"] for task in play["tasks"] if ACTION in task]
         found += [f"{play['name']} / {task}" for task in writing] or [play["name"]]
     return found
 

@@ -185,8 +185,8 @@ def test_alternate_goes_back_and_forth() -> None:
             {"h": [login]},
             WORKS,
         )
-        assert made["stage"] == [{"name": "a", "next_login": other, "locked": False, "leaked": False}]
-        assert made["credentials"][0]["moves"]
+        (entry,) = made["credentials"]
+        assert (entry["next_login"], entry["locked"], entry["leaked"], entry["moves"]) == (other, False, False, True)
 
 
 def test_what_has_begun_is_finished_as_it_was_begun() -> None:
@@ -256,7 +256,7 @@ def test_what_is_locked_first_and_what_is_unlocked(
     entry = {**credential("a@example.com", next_login="a@example.com" if state else ""), **state}
     made = plan.plan(rotation, [entry], {}, WORKS)
     assert made["problems"] == []
-    assert (made["credentials"][0]["locks"], made["stage"][0]["locked"]) == (locks, locked)
+    assert (made["credentials"][0]["locks"], made["credentials"][0]["locked"]) == (locks, locked)
 
 
 def test_locks_that_the_server_does_not_offer() -> None:
@@ -280,7 +280,7 @@ def test_locks_that_the_server_does_not_offer() -> None:
 def test_it_is_remembered_that_a_password_is_out(rotation: dict[str, Any], state: dict[str, Any], leaked: bool) -> None:
     entry = {**credential("a@example.com", next_login="a@example.com" if state else ""), **state}
     made = plan.plan({"everything": True, **rotation}, [entry], {}, WORKS)
-    assert (made["problems"], made["credentials"][0]["leaked"], made["stage"][0]["leaked"]) == ([], leaked, leaked)
+    assert (made["problems"], made["credentials"][0]["leaked"]) == ([], leaked)
 
 
 def test_a_password_that_is_out_is_not_rolled_back() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any, Optional
 
 from .._declaration.check import spec_problems
+from .._passwords import DEFAULT_LENGTH, SAFE_ALPHABET, form_problems
 
 NAME = "spamexperts_rotation"
 IN_PLACE = "in_place"
@@ -61,4 +62,11 @@ def problems(rotation: object, accounts: Optional[Container[str]] = None) -> lis
             found.append(f"{NAME}.alternates: {name} needs a list of two different logins.")
     if rotation.get("strategy") == ALTERNATE and not rotation.get("alternates"):
         found.append(f"{NAME}: the strategy alternate needs alternates, the two logins of each credential.")
+    length, alphabet = rotation.get("password_length"), rotation.get("password_alphabet")
+    found += [
+        f"{NAME}: {problem}."
+        for problem in form_problems(
+            DEFAULT_LENGTH if length is None else length, SAFE_ALPHABET if alphabet is None else alphabet
+        )
+    ]
     return found

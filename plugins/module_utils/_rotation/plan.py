@@ -30,9 +30,8 @@ def plan(
     variables, False where these cannot be read. works: as api_info gives it. senders: pairs of a login and the envelope
     senders that the mail servers use it for. clients: hosts with Thunderbird -> their logins, or nothing likewise.
     Gives problems (sentences), credentials (with next_login, hosts, the senders that a second login must be able to
-    send for, and whether the login is locked first), stage (the option `credentials` of credential_store), hosts, mixed
-    (those that use a login of another rotation, which is not to be finished now), and clients (those that use one of
-    these logins).
+    send for, and whether the login is locked first), hosts, mixed (those that use a login of another rotation, which is
+    not to be finished now), and clients (those that use one of these logins).
     """
     profiles = {host: client.get("logins", False) for host, client in (clients or {}).items()}
     found = unreadable(uses, profiles)
@@ -108,7 +107,6 @@ def plan(
     return {
         "problems": found,
         "credentials": entries,
-        "stage": [{name: entry[name] for name in ("name", "next_login", "locked", "leaked")} for entry in entries],
         "hosts": sorted({host for entry in entries for host in entry["hosts"]}),
         "clients": sorted(host for host, logins in profiles.items() if keys & set(map(written_key, logins or ()))),
         "mixed": sorted({host for name in waiting for host in hosts_of.get(name, ())}),

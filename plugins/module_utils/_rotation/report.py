@@ -6,20 +6,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Optional
 
 from .._users.login import login_key, user_key, written_key
 from .entry import keys_of
 from .outcome import COMMITTED, NOT_CHANGED, PENDING, ROLLED_BACK, ROLLING_BACK
 
+WOULD_ROTATE = "would_rotate"  # in check mode
 _WORDS = {
     COMMITTED: "has its new password everywhere",
     ROLLED_BACK: "was rolled back to its old password",
     ROLLING_BACK: "has its old password at the vendor again, but not on every mail server",
     PENDING: "is changed at the vendor, but not on every mail server",
     NOT_CHANGED: "was not changed, as the vendor did not take the new password",
-    "would_rotate": "would get a new password",
+    WOULD_ROTATE: "would get a new password",
 }
 _OPEN = (PENDING, ROLLING_BACK, NOT_CHANGED)
 
@@ -39,7 +40,7 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     proofs = {proof["login"]: str(proof["reason"]) for proof in seen.get("tried") or ()}
     for entry in plan["credentials"]:
         states = {host: dict(seen["hosts"].get(host) or {"state": "not_reached"}) for host in entry["hosts"]}
-        outcome = seen["outcome"].get(entry["name"], "would_rotate")
+        outcome = seen["outcome"].get(entry["name"], WOULD_ROTATE)
         if outcome in (PENDING, ROLLED_BACK, ROLLING_BACK):
             for state in states.values():
                 # It was well, and then did not even fail.
@@ -156,6 +157,16 @@ def summary(data: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def unfinished(data: Mapping[str, Any], *, roll_back: bool) -> list[str]:
+    """The names of the credentials for which the run has failed; empty in check mode."""
+    done = {COMMITTED, WOULD_ROTATE, *((ROLLED_BACK,) if roll_back else ())}
+    return [
+        entry["name"]
+        for entry in data["credentials"]
+        if entry["outcome"] not in done or (entry.get("doubtful") and entry["outcome"] != WOULD_ROTATE)
+    ]
+
+
 def _mail(numbers: Optional[Mapping[str, Optional[int]]]) -> str:
     """What the window has cost on one mail server, in words; empty where nobody has counted."""
     if numbers is None:
@@ -168,7 +179,13 @@ def _mail(numbers: Optional[Mapping[str, Optional[int]]]) -> str:
 
 def _seconds(start: Optional[str], ends: Sequence[Optional[str]]) -> Optional[float]:
     """How long it took from the change at the vendor until the last mail server was active."""
-    times = [datetime.fromisoformat(end) for end in ends if end]
+    times = [_time(end) for end in ends if end]
     if not start or not times:
         return None
-    return round((max(times) - datetime.fromisoformat(start)).total_seconds(), 1)
+    return round((max(times) - _time(start)).total_seconds(), 1)
+
+
+def _time(text: str) -> datetime:
+    """In UTC; Ansible's own `now(utc=true)` does not say so."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

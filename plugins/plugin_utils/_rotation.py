@@ -1,0 +1,347 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of a rotation: what is asked of the vendor in which order, and what the store knows meanwhile.
+
+What is decided is decided in module_utils/_rotation; here stands only when. Each phase begins with what the one before
+has returned, and with the store; a run that was killed is finished by one that begins anew, from the store alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Callable
+
+from ..module_utils._rotation import description, objections, outcome, plan, report, requests
+from ..module_utils._rotation.entry import NEXT
+from ._credentials import UNCHANGED, Credentials
+from ._secrets import register_secret
+from ._store import Store
+
+Entry = Mapping[str, Any]
+#: Runs a module of the collection on the controller: its name and its options; the result, which may say `failed`.
+Call = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+PHASES = ("begin", "plan", "prepare", "switch", "decide", "finish")
+LOGIN = "login"
+_CONTAINER_MARKS = ("/run/.containerenv", "/.dockerenv")  # Podman, Docker
+#: What `calls` shows of a module's result.
+_SHOWN = ("changed", "failed", "msg", "works", "users", "logins")
+
+
+class StopError(ValueError):
+    """The rotation stops here; the message is for people and holds no secret."""
+
+
+class Rotation:
+    """One phase of one run. Raises StopError, InputError and StoreError; afterwards the store is to be released.
+
+    data: what is handed to the next phase. calls: what was asked and answered. Neither ever holds a password.
+    """
+
+    def __init__(
+        self, options: Mapping[str, Any], store: Store, run: int, call: Call, *, check_mode: bool = False
+    ) -> None:
+        """options: as the module `rotation` documents them. run: the process id of ansible-playbook."""
+        self._options = options
+        self._store = store
+        self._run = run
+        self._call = call
+        self._check_mode = check_mode
+        self.data: dict[str, Any] = dict(options["run"] or {})
+        self.calls: list[dict[str, Any]] = []
+        self.changed = False
+        self.holds = not check_mode and options["phase"] != "begin"
+
+    def release(self) -> None:
+        """Let other runs have the store."""
+        if self.holds:
+            with self._store.locked(self._run):
+                self._store.release()
+            self.holds = False
+
+    # The phases
+
+    def begin(self) -> None:
+        """Check what was described, keep the store for this run, and see what the API offers."""
+        wanted = self._options["rotation"]
+        self._stop_for(description.problems(wanted, self._options["accounts"]))
+        target = wanted.get("report")
+        if target and not Path(os.path.realpath(Path(target).expanduser())).parent.is_dir():
+            raise StopError(
+                f"The folder of the report {target} is not there; make it, or correct spamexperts_rotation.report."
+            )
+        if in_container() and not wanted.get("store_is_kept") and not self._check_mode:
+            raise StopError(
+                "This run is in a container, whose disk may be thrown away after it, and with it the only copy of the "
+                f"new passwords. Mount the folder of {self._options['path']} from outside, and say so with "
+                "store_is_kept: true."
+            )
+        self.data["started"] = _now().isoformat()
+        if self._check_mode:
+            self._read()
+        else:
+            with self._store.locked(self._run):
+                self._read()
+                self._store.hold(self._run)
+                self.holds = True
+        answer = self._ask("api_info", "see what the API offers", self._account)
+        self.data["works"] = self._succeeded(answer)["works"]
+
+    def plan(self) -> None:
+        """Work out what is rotated, and where."""
+        known = [entry.to_result() for _name, entry in sorted(self._read().entries.items())]
+        made = plan.plan(
+            self._wanted,
+            known,
+            self._options["uses"],
+            self.data["works"],
+            self._options["senders"],
+            self._options["clients"],
+        )
+        self._stop_for(made["problems"])
+        self.data["plan"] = made
+
+    def prepare(self) -> None:
+        """See that nothing speaks against it, and have the next passwords in the store before anybody uses them."""
+        others: Mapping[str, Any] = self._options["others"]
+        self._stop_for(objections.strays(self.data["plan"], others), "No password was changed.")
+        self.data["not_looked_at"] = (
+            [] if self._goes_back else [host for host, relay in others.items() if "installed" not in relay]
+        )
+        self._stop_unless_well()
+        domains = sorted({entry["domain"] for entry in self._entries if entry["moves"]})
+        self.data["present"] = []
+        if domains and self.data["works"].get("read_users"):
+            arguments = {**self._account, "domains": domains}
+            answer = self._ask("outgoing_user_info", "see the limits of logins that get a second one", arguments)
+            self.data["present"] = self._succeeded(answer)["users"]
+        if self._goes_back:
+            return
+        self._stop_for(objections.locked(self._entries, self.data["present"]), "Nothing was changed.")
+        self._remember("staged", {entry["name"]: self._staging(entry) for entry in self._entries})
+
+    def switch(self) -> None:
+        """Have the vendor take the next passwords, and remember which of them it takes."""
+        self._stop_unless_well()
+        self.data["accepted"] = []
+        if self._goes_back:
+            return
+        now = _now()
+        self.data.update(changed=now.isoformat(), window_opened=now.timestamp())
+        to_lock = [entry for entry in self._entries if entry["locks"]]
+        # The next password shuts a stranger out as well, so a lock that fails stops nothing.
+        locking = self._lock(to_lock, True, "lock the logins first")
+        sent = self._set(self._entries, NEXT, "set the next passwords")
+        # A second login is tried with the senders that it has to send for, before any mail server moves.
+        tried = self._try(outcome.unproven(self._entries, sent), NEXT, "try the logins that are new or in doubt")
+        accepted = outcome.taken(self._entries, sent, tried)
+        self._remember("switched", {name: _change("switch", name) for name in accepted})
+        # The first login of two has its old password until it is removed.
+        to_unlock = [
+            entry
+            for entry in self._entries
+            if entry["locked"] and not entry["moves"] and entry["name"] in accepted and not self._check_mode
+        ]
+        unlocking = self._lock(to_unlock, False, "unlock the logins whose passwords are new")
+        self.data.update(
+            accepted=accepted,
+            sent=[user for user in sent.get("users", ()) if user.get("reason")],
+            tried=tried,
+            lock_failed=outcome.undone(to_lock, locking),
+            unlock_failed=outcome.undone(to_unlock, unlocking),
+        )
+
+    def decide(self) -> None:
+        """Decide about each login by what became of its mail servers, and have the vendor take old passwords again."""
+        decided = outcome.outcome(
+            self._entries, self.data["accepted"], self._options["hosts"], roll_back=self._goes_back
+        )
+        back = [entry for entry in decided if entry["outcome"] == outcome.ROLLED_BACK and not self._check_mode]
+        # Where the vendor does not take it, the next password stays in force, and in the store.
+        # The first of two logins may have been removed already.
+        sent = self._set(back, LOGIN, "set the old passwords again")
+        tried = self._try(outcome.unproven(back, sent, LOGIN), LOGIN, "try the old logins that are in doubt")
+        returned = outcome.taken(back, sent, tried, LOGIN)
+        to_unlock = [entry for entry in back if entry["locked"] and entry["name"] in returned]
+        unlocking = self._lock(to_unlock, False, "unlock the logins that have their old passwords")
+        # The next passwords stay in the store until no mail server uses one.
+        self._remember("reverted", {name: _change("revert", name) for name in returned})
+        self.data.update(decided=decided, returned=returned, unlock_back_failed=outcome.undone(to_unlock, unlocking))
+
+    def finish(self) -> None:
+        """Remove the logins that nobody uses any more, let the store forget what is over, and report."""
+        hosts, clients = self._options["hosts"], self._options["clients"]
+        not_handed_over = self._options["not_handed_over"]
+        unlock_failed = self.data.get("unlock_failed", [])
+        settled: Mapping[str, str] = {}
+        if not self._check_mode:
+            # What is still locked, or unknown to another store, is not done.
+            unfinished = [*unlock_failed, *not_handed_over, *self.data["unlock_back_failed"]]
+            settled = outcome.settled(self.data["decided"], self.data["returned"], unfinished, hosts, clients)
+        unused = outcome.old_users(self._entries, settled)
+        removal: Mapping[str, Any] = {}
+        if unused:
+            removal = self._manage(unused, "remove the logins that nobody uses any more")
+        ends = outcome.left(self._entries, settled, removal)
+        for end, change in ((outcome.COMMITTED, "commit"), (outcome.ROLLED_BACK, "roll_back")):
+            names = [name for name, what in ends.items() if what == end]
+            self._remember(end, {name: _change(change, name) for name in names})
+        accepted = self.data["accepted"]
+        made = report.report(
+            self.data["plan"],
+            {
+                "started": self.data["started"],
+                "changed": self.data.get("changed"),
+                "finished": _now().isoformat(),
+                "sent": self.data.get("sent"),
+                "tried": self.data.get("tried"),
+                "not_handed_over": not_handed_over,
+                "lock_failed": self.data.get("lock_failed"),
+                "unlocked": [name for name in accepted if name not in unlock_failed],
+                "outcome": ends,
+                "hosts": hosts,
+                "clients": clients,
+                "emergency": bool(self._wanted.get("emergency")),
+                "not_looked_at": self.data["not_looked_at"],
+            },
+        )
+        self.data = {
+            "report": made,
+            "summary": report.summary(made),
+            "open": report.unfinished(made, roll_back=self._goes_back),
+        }
+
+    # What they have in common
+
+    @property
+    def _wanted(self) -> Mapping[str, Any]:
+        wanted: Mapping[str, Any] = self._options["rotation"]
+        return wanted
+
+    @property
+    def _goes_back(self) -> bool:
+        return bool(self._wanted.get("roll_back"))
+
+    @property
+    def _entries(self) -> Sequence[Entry]:
+        entries: Sequence[Entry] = self.data["plan"]["credentials"]
+        return entries
+
+    @property
+    def _account(self) -> dict[str, Any]:
+        return dict(self._options["account"] or {})
+
+    @property
+    def _smarthost(self) -> dict[str, Any]:
+        names = ("smarthost", "smarthost_port", "smarthost_ca_path")
+        return {name: self._options[name] for name in names if self._options[name] is not None}
+
+    def _staging(self, entry: Entry) -> Callable[[Credentials], str]:
+        make, marks = self._options["make_password"], {name: entry[name] for name in ("locked", "leaked")}
+        return lambda credentials: credentials.stage(entry["name"], entry[NEXT], make, **marks)
+
+    @staticmethod
+    def _stop_for(problems: Sequence[str], before: str = "") -> None:
+        if problems:
+            raise StopError(" ".join(filter(None, (before, *problems))))
+
+    def _stop_unless_well(self) -> None:
+        if self._wanted.get("emergency") or self._wanted.get("leave_out_broken_hosts"):
+            return
+        states = {host: self._options["hosts"].get(host) or {} for host in self.data["plan"]["hosts"]}
+        broken = [
+            f"{host} ({state.get('reason', 'not reached')})"
+            for host, state in states.items()
+            if state.get("state") != "ready"
+        ]
+        if broken:
+            raise StopError(
+                f"No password was changed, because these mail servers are not well: {', '.join(broken)}. Mend them, or "
+                "set leave_out_broken_hosts: true to finish them with a later run."
+            )
+
+    def _ask(self, module: str, why: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        result = self._call(module, arguments)
+        self.changed = self.changed or bool(result.get("changed"))
+        shown = {name: result[name] for name in _SHOWN if name in result}
+        self.calls.append({"module": module, "why": why, **shown})
+        return result
+
+    @staticmethod
+    def _succeeded(result: dict[str, Any]) -> dict[str, Any]:
+        if result.get("failed"):
+            raise StopError(str(result.get("msg") or "A module failed, and did not say why."))
+        return result
+
+    def _manage(self, users: Sequence[Mapping[str, Any]], why: str) -> dict[str, Any]:
+        """What outgoing_users makes of these users; nothing where there are none. A failure is in the result."""
+        if not users:
+            return {}
+        arguments = {**self._account, **self._smarthost, "users": list(users), "return_unchanged": True}
+        return self._ask("outgoing_users", why, arguments)
+
+    def _lock(self, entries: Sequence[Entry], locked: bool, why: str) -> dict[str, Any]:
+        return self._manage(requests.locks(entries, locked), why)
+
+    def _set(self, entries: Sequence[Entry], which: str, why: str) -> dict[str, Any]:
+        users = requests.users(
+            entries, self._passwords(entries, which), which, self.data["present"], self.data["works"]
+        )
+        return self._manage(users, why)
+
+    def _try(self, entries: Sequence[Entry], which: str, why: str) -> list[dict[str, Any]]:
+        """What the smarthost says of these logins, from the controller."""
+        if not entries or self._check_mode:
+            return []
+        logins = requests.logins(entries, self._passwords(entries, which), which)
+        arguments = {**self._smarthost, "logins": logins, "fail_on_refusal": False}
+        answer = self._ask("smtp_login_info", why, arguments)
+        if answer.get("failed"):
+            # Nothing is proven, and the vendor has changed already: what can be done without is done.
+            return [{LOGIN: entry[which], "accepted": None, "reason": str(answer.get("msg"))} for entry in entries]
+        found: list[dict[str, Any]] = answer["logins"]
+        return found
+
+    def _passwords(self, entries: Sequence[Entry], which: str) -> list[str]:
+        credentials = self._read() if entries else Credentials()
+        found = [credentials.get(entry["name"]) for entry in entries]
+        if which == LOGIN:
+            return [entry.current for entry in found]
+        # In check mode nothing is staged, so there may be no next password.
+        return [entry.in_use[1] if self._check_mode else entry.next for entry in found]
+
+    def _read(self) -> Credentials:
+        credentials = self._store.read()
+        for entry in credentials.entries.values():
+            register_secret(entry.current, entry.next)
+        return credentials
+
+    def _remember(self, state: str, changes: Mapping[str, Callable[[Credentials], str]]) -> None:
+        """Bring credentials into this state of the module credential_store: all of them, or none."""
+        if self._check_mode or not changes:
+            return
+        with self._store.locked(self._run):
+            credentials = self._read()
+            actions = {name: change(credentials) for name, change in changes.items()}
+            changed = any(action != UNCHANGED for action in actions.values())
+            if changed:
+                self._store.write(credentials)
+        self.changed = self.changed or changed
+        self.calls.append({"module": "credential_store", "why": f"remember {state}", "credentials": actions})
+
+
+def _change(method: str, name: str) -> Callable[[Credentials], str]:
+    return lambda credentials: str(getattr(credentials, method)(name))
+
+
+def in_container() -> bool:
+    """Whether the disk of this machine may be gone after the run, as in AWX, with ansible-runner, Podman or Docker."""
+    return bool(os.environ.get("AWX_PRIVATE_DATA_DIR")) or any(Path(mark).exists() for mark in _CONTAINER_MARKS)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

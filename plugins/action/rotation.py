@@ -34,6 +34,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "hosts": {"type": "dict", "default": {}},
     "others": {"type": "dict", "default": {}},
     "clients": {"type": "dict", "default": {}},
+    "proofs": {"type": "list", "elements": "dict", "default": []},
     "not_handed_over": {"type": "list", "elements": "str", "default": []},
 }
 

@@ -85,6 +85,11 @@ options:
     description: The logins of Thunderbird on each host, and what became of them; for V(plan) and V(finish).
     type: dict
     default: {}
+  proofs:
+    description: What a mail server has found out about logins that the controller could not try; for V(finish).
+    type: list
+    elements: dict
+    default: []
   not_handed_over:
     description: The credentials whose passwords another store may not know; for V(finish).
     type: list

@@ -24,11 +24,15 @@ SWITCHED = "switched"
 COMMITTED = "committed"
 ROLLED_BACK = "rolled_back"
 REVERTED = "reverted"
+REFUSED = "refused"
 REMOVED = "removed"
 UNCHANGED = "unchanged"
 
 _COMMENT = "Written by smarthost.spamexperts.credential_store. To change it by hand: ansible-vault edit"
-_FIELDS = {"login", "current", "next", "next_login", "in_use", "locked", "leaked"}
+_FIELDS = {
+    *("login", "current", "next", "next_login", "in_use", "locked", "leaked", "refused"),
+    *("former", "former_login"),
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,9 @@ class Credential:
     `next` and `next_login` are empty unless a rotation is under way. `switched` says that the vendor
     takes the next ones already, so that everybody has to use them. `locked` says that the rotation has locked the login
     at the vendor, or was about to, so that it has to unlock it. `leaked` says that strangers know `current`, so that it
-    is never used again.
+    is never used again. `refused` says that the vendor has refused `next`, so that another one may be made. `former`
+    and `former_login` are what `current` and `login` were before the last rotation: nobody uses them, but should the
+    vendor turn out to take them still, they are not lost.
     """
 
     name: str
@@ -49,6 +55,9 @@ class Credential:
     switched: bool = False
     locked: bool = False
     leaked: bool = False
+    refused: bool = False
+    former: str = field(default="", repr=False)
+    former_login: str = ""
 
     @property
     def rotating(self) -> bool:
@@ -98,6 +107,9 @@ class Credentials:
                 shown["in_use"] = "next" if entry.switched else "current"
                 shown.update({"locked": "yes"} if entry.locked else {})
                 shown.update({"leaked": "yes"} if entry.leaked else {})
+                shown.update({"refused": "yes"} if entry.refused else {})
+            if entry.former:
+                shown.update(former_login=entry.former_login, former=entry.former)
             lines.append(f"    {_json(name)}: {_json(shown)}")
         head = f'{{\n  "comment": {_json(_COMMENT)},\n  "format": {FORMAT},\n  "credentials": {{'
         return head + "".join(("\n", ",\n".join(lines), "\n  ") if lines else ()) + "}\n}\n"
@@ -145,12 +157,20 @@ class Credentials:
         return UPDATED
 
     def stage(
-        self, name: str, next_login: str, make: Callable[[], str], *, locked: bool = False, leaked: bool = False
+        self,
+        name: str,
+        next_login: str,
+        make: Callable[[], str],
+        *,
+        locked: bool = False,
+        leaked: bool = False,
+        renew: bool = False,
     ) -> str:
         """Have a next password; one that is there already is kept, since the vendor may know it.
 
-        `locked` remembers that the login is going to be locked, `leaked` that strangers know the present password; both
-        are forgotten with the end of the rotation only.
+        `renew` makes another one all the same, where it is known that the vendor has refused this one. `locked`
+        remembers that the login is going to be locked, `leaked` that strangers know the present password; both are
+        forgotten with the end of the rotation only.
         """
         present = self.get(name)
         wanted = next_login or present.login
@@ -161,6 +181,8 @@ class Credentials:
                     "finish it, or roll it back first"
                 )
             marked = replace(present, locked=present.locked or locked, leaked=present.leaked or leaked)
+            if renew and present.refused and not present.switched:
+                marked = replace(marked, next=make(), refused=False)
             self.entries[name] = marked
             return UNCHANGED if marked == present else STAGED
         self.entries[name] = replace(present, next=make(), next_login=wanted, locked=locked, leaked=leaked)
@@ -173,8 +195,16 @@ class Credentials:
             return UNCHANGED
         if not present.rotating:
             raise InputError(f"{name} has no next password that could be in use; stage it first")
-        self.entries[name] = replace(present, switched=True)
+        self.entries[name] = replace(present, switched=True, refused=False)
         return SWITCHED
+
+    def refuse(self, name: str) -> str:
+        """Remember that the vendor has refused the next password, so that `stage` may make another one."""
+        present = self.get(name)
+        if present.refused or present.switched or not present.rotating:
+            return UNCHANGED
+        self.entries[name] = replace(present, refused=True)
+        return REFUSED
 
     def revert(self, name: str) -> str:
         """Remember that the vendor takes the login and password from before again; the next ones are kept."""
@@ -185,19 +215,31 @@ class Credentials:
         return REVERTED
 
     def commit(self, name: str) -> str:
-        """Let the next login and password be the current ones, and forget the old ones."""
+        """Let the next login and password be the current ones, and the old ones the former ones, in place of others."""
         present = self.get(name)
         if not present.rotating:
             return UNCHANGED
-        self.entries[name] = Credential(name, present.next_login, present.next)
+        self.entries[name] = Credential(
+            name, present.next_login, present.next, former=present.current, former_login=present.login
+        )
         return COMMITTED
+
+    def forget_former(self, name: str) -> str:
+        """Forget the password from before the last rotation."""
+        present = self.get(name)
+        if not present.former:
+            return UNCHANGED
+        self.entries[name] = replace(present, former="", former_login="")
+        return UPDATED
 
     def roll_back(self, name: str) -> str:
         """Forget the next login and password."""
         present = self._without_leak(name)
         if not present.rotating:
             return UNCHANGED
-        self.entries[name] = Credential(name, present.login, present.current)
+        self.entries[name] = Credential(
+            name, present.login, present.current, former=present.former, former_login=present.former_login
+        )
         return ROLLED_BACK
 
     def _without_leak(self, name: str) -> Credential:
@@ -249,4 +291,19 @@ def _credential(name: str, entry: object) -> Credential:
     switched = bool(following) and entry.get("in_use") == "next"
     locked = bool(following) and entry.get("locked") == "yes"
     leaked = bool(following) and entry.get("leaked") == "yes"
-    return Credential(name, login, str(entry["current"]), following, next_login, switched, locked, leaked)
+    refused = bool(following) and entry.get("refused") == "yes"
+    former = str(entry.get("former", ""))
+    former_login = str(entry.get("former_login", login)) if former else ""
+    return Credential(
+        name,
+        login,
+        str(entry["current"]),
+        following,
+        next_login,
+        switched,
+        locked,
+        leaked,
+        refused,
+        former,
+        former_login,
+    )

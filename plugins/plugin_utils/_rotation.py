@@ -10,13 +10,15 @@ has returned, and with the store; a run that was killed is finished by one that 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from ..module_utils._rotation import description, objections, outcome, plan, report, requests
 from ..module_utils._rotation.entry import NEXT
+from ..module_utils._smarthost.login import MOST_REFUSALS
 from ._credentials import UNCHANGED, Credentials
 from ._secrets import register_secret
 from ._store import Store
@@ -43,9 +45,17 @@ class Rotation:
     """
 
     def __init__(
-        self, options: Mapping[str, Any], store: Store, run: int, call: Call, *, check_mode: bool = False
+        self,
+        options: Mapping[str, Any],
+        store: Store,
+        run: int,
+        call: Call,
+        *,
+        check_mode: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """options: as the module `rotation` documents them. run: the process id of ansible-playbook."""
+        self._sleep = sleep
         self._options = options
         self._store = store
         self._run = run
@@ -113,16 +123,36 @@ class Rotation:
             [] if self._goes_back else [host for host, relay in others.items() if "installed" not in relay]
         )
         self._stop_unless_well()
-        domains = sorted({entry["domain"] for entry in self._entries if entry["moves"]})
-        self.data["present"] = []
-        if domains and self.data["works"].get("read_users"):
-            arguments = {**self._account, "domains": domains}
-            answer = self._ask("outgoing_user_info", "see the limits of logins that get a second one", arguments)
-            self.data["present"] = self._succeeded(answer)["users"]
+        self._look_at_list()
         if self._goes_back:
             return
         self._stop_for(objections.locked(self._entries, self.data["present"]), "Nothing was changed.")
+        renewed = self._renewable()
+        for entry in self._entries:
+            entry["renewed"] = entry["name"] in renewed
         self._remember("staged", {entry["name"]: self._staging(entry) for entry in self._entries})
+
+    def _look_at_list(self) -> None:
+        """See who is there, and with which limits, where the server shows it."""
+        self.data["present"] = []
+        if not self.data["works"].get("read_users"):
+            return
+        arguments = {**self._account, "domains": sorted({entry["domain"] for entry in self._entries})}
+        answer = self._ask("outgoing_user_info", "see who is at the vendor, and with which limits", arguments)
+        if answer.get("failed") and not any(entry["moves"] for entry in self._entries):
+            return  # a list that is of no use is done without, as outgoing_users does
+        self.data["present"] = self._succeeded(answer)["users"]
+        self._stop_for(objections.absent(self._entries, self.data["present"]), "Nothing was changed.")
+
+    def _renewable(self) -> list[str]:
+        """The credentials whose next password an earlier run saw refused, while the old one is in force."""
+        known = self._read().entries
+        refused = [
+            entry for entry in self._entries if known[entry["name"]].refused and not known[entry["name"]].switched
+        ]
+        proofs = self._try(refused, LOGIN, "see whether the old passwords are in force, as the next ones were refused")
+        accepted = {proof["login"] for proof in proofs if proof["accepted"]}
+        return [entry["name"] for entry in refused if entry["login"] in accepted]
 
     def switch(self) -> None:
         """Have the vendor take the next passwords, and remember which of them it takes."""
@@ -136,10 +166,14 @@ class Rotation:
         # The next password shuts a stranger out as well, so a lock that fails stops nothing.
         locking = self._lock(to_lock, True, "lock the logins first")
         sent = self._set(self._entries, NEXT, "set the next passwords")
+        tried = self._settled(sent, NEXT)
         # A second login is tried with the senders that it has to send for, before any mail server moves.
-        tried = self._try(outcome.unproven(self._entries, sent), NEXT, "try the logins that are new or in doubt")
+        doubtful = outcome.unproven(self._entries, sent)
+        tried = self._tried(doubtful, tried, NEXT, "try the logins that are new or in doubt")
         accepted = outcome.taken(self._entries, sent, tried)
         self._remember("switched", {name: _change("switch", name) for name in accepted})
+        refused = outcome.known_refused(self._entries, sent, tried)
+        self._remember("refused", {name: _change("refuse", name) for name in refused})
         # The first login of two has its old password until it is removed.
         to_unlock = [
             entry
@@ -151,32 +185,67 @@ class Rotation:
             accepted=accepted,
             sent=[user for user in sent.get("users", ()) if user.get("reason")],
             tried=tried,
+            proven=outcome.proven(self._entries, sent, tried),
+            made=outcome.made(self._entries, sent),
             lock_failed=outcome.undone(to_lock, locking),
             unlock_failed=outcome.undone(to_unlock, unlocking),
         )
 
     def decide(self) -> None:
         """Decide about each login by what became of its mail servers, and have the vendor take old passwords again."""
-        decided = outcome.outcome(
-            self._entries, self.data["accepted"], self._options["hosts"], roll_back=self._goes_back
-        )
+        hosts = self._options["hosts"]
+        decided = outcome.outcome(self._entries, self.data["accepted"], hosts, roll_back=self._goes_back)
+        decided, refused = self._prove(decided, hosts)
         back = [entry for entry in decided if entry["outcome"] == outcome.ROLLED_BACK and not self._check_mode]
         # Where the vendor does not take it, the next password stays in force, and in the store.
         # The first of two logins may have been removed already.
         sent = self._set(back, LOGIN, "set the old passwords again")
-        tried = self._try(outcome.unproven(back, sent, LOGIN), LOGIN, "try the old logins that are in doubt")
+        tried = self._settled(sent, LOGIN, back)
+        doubtful = outcome.unproven(back, sent, LOGIN)
+        tried = self._tried(doubtful, tried, LOGIN, "try the old logins that are in doubt")
         returned = outcome.taken(back, sent, tried, LOGIN)
         to_unlock = [entry for entry in back if entry["locked"] and entry["name"] in returned]
         unlocking = self._lock(to_unlock, False, "unlock the logins that have their old passwords")
         # The next passwords stay in the store until no mail server uses one.
-        self._remember("reverted", {name: _change("revert", name) for name in returned})
-        self.data.update(decided=decided, returned=returned, unlock_back_failed=outcome.undone(to_unlock, unlocking))
+        again = [*returned, *refused]
+        self._remember("reverted", {name: _change("revert", name) for name in again})
+        self.data.update(
+            decided=decided,
+            returned=returned,
+            in_use_again=again,
+            unlock_back_failed=outcome.undone(to_unlock, unlocking),
+        )
+
+    def _prove(
+        self, decided: Sequence[Entry], hosts: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        """See that every new password works before an old one is forgotten; whose were refused and are not in use then.
+
+        Mail servers have logged in with theirs. Where the controller cannot reach the smarthost, one of them is asked.
+        """
+        self.data.update(prover="", to_prove=[])
+        if self._check_mode:
+            return [dict(entry) for entry in decided], []
+        open_ = outcome.to_prove(decided, self.data.get("proven", ()), hosts)
+        proofs = self._within_budget(open_, NEXT, "prove the new passwords that no mail server has logged in with")
+        found = outcome.judged(decided, [entry["name"] for entry in open_], proofs)
+        self.data["tried"] = [*self.data.get("tried", ()), *proofs]
+        if open_ and all(proof["accepted"] is None for proof in proofs) and self._refusals < MOST_REFUSALS:
+            self.data["prover"] = next((host for host, state in hosts.items() if state.get("state") == "active"), "")
+            self.data["to_prove"] = [{"name": entry["name"], "login": entry[NEXT]} for entry in open_]
+        return found, self._to_revert(found, open_)
+
+    @staticmethod
+    def _to_revert(found: Sequence[Entry], asked: Sequence[Entry]) -> list[str]:
+        names = {entry["name"] for entry in asked if not entry["leaked"]}
+        return [entry["name"] for entry in found if entry["name"] in names and entry["outcome"] == outcome.NOT_CHANGED]
 
     def finish(self) -> None:
         """Remove the logins that nobody uses any more, let the store forget what is over, and report."""
         hosts, clients = self._options["hosts"], self._options["clients"]
         not_handed_over = self._options["not_handed_over"]
         unlock_failed = self.data.get("unlock_failed", [])
+        self._hear_proofs()
         settled: Mapping[str, str] = {}
         if not self._check_mode:
             # What is still locked, or unknown to another store, is not done.
@@ -187,9 +256,11 @@ class Rotation:
         if unused:
             removal = self._manage(unused, "remove the logins that nobody uses any more")
         ends = outcome.left(self._entries, settled, removal)
+        ends, old_works, shut = self._ask_leaked(ends)
         for end, change in ((outcome.COMMITTED, "commit"), (outcome.ROLLED_BACK, "roll_back")):
             names = [name for name, what in ends.items() if what == end]
             self._remember(end, {name: _change(change, name) for name in names})
+        self._remember("without the former password", {name: _change("forget_former", name) for name in shut})
         accepted = self.data["accepted"]
         made = report.report(
             self.data["plan"],
@@ -200,6 +271,8 @@ class Rotation:
                 "sent": self.data.get("sent"),
                 "tried": self.data.get("tried"),
                 "not_handed_over": not_handed_over,
+                "old_works": old_works,
+                "made": self.data.get("made"),
                 "lock_failed": self.data.get("lock_failed"),
                 "unlocked": [name for name in accepted if name not in unlock_failed],
                 "outcome": ends,
@@ -215,7 +288,71 @@ class Rotation:
             "open": report.unfinished(made, roll_back=self._goes_back),
         }
 
+    def _hear_proofs(self) -> None:
+        """Take in what a mail server has found out about the new passwords that nobody could prove before."""
+        proofs = self._options["proofs"]
+        if not proofs or self._check_mode:
+            return
+        asked = [entry for entry in self.data["decided"] if entry["outcome"] == outcome.UNPROVEN]
+        decided = outcome.judged(self.data["decided"], [entry["name"] for entry in asked], proofs)
+        self._remember("reverted", {name: _change("revert", name) for name in self._to_revert(decided, asked)})
+        self.data.update(decided=decided, tried=[*self.data["tried"], *proofs])
+
+    def _ask_leaked(self, ends: Mapping[str, str]) -> tuple[dict[str, str], list[str], list[str]]:
+        """Ask a few logins whose old password is out whether it is refused now; the ends, and who is open, and shut."""
+        asked = [entry for entry in self._entries if entry["leaked"] and ends.get(entry["name"]) == outcome.COMMITTED]
+        asked = [] if self._check_mode else asked[: max(0, MOST_REFUSALS - self._refusals)]
+        still, refused, why = asked, set(), "see whether the passwords that are out are refused"
+        for pause in self._pauses():
+            self._sleep(pause if still else 0)
+            proofs = self._try(still, LOGIN, why)
+            accepted = {proof["login"] for proof in proofs if proof["accepted"]}
+            refused |= {proof["login"] for proof in proofs if proof["accepted"] is False}
+            still = [entry for entry in still if entry["login"] in accepted]
+        open_ = [entry["name"] for entry in still]
+        shut = [entry["name"] for entry in asked if entry["login"] in refused]
+        return {**ends, **dict.fromkeys(open_, outcome.PENDING)}, open_, shut
+
     # What they have in common
+
+    @property
+    def _refusals(self) -> int:
+        """How many logins from here the smarthost has refused in this run; it blocks an address that fails often."""
+        return int(self.data.get("refusals", 0))
+
+    def _pauses(self) -> tuple[float, ...]:
+        """Before each of a few attempts, growing; all of them together take what the rotation allows."""
+        seconds = description.settle_seconds(self._wanted)
+        return (0, 0.2 * seconds, 0.8 * seconds) if seconds else (0,)
+
+    def _settled(
+        self, sent: Mapping[str, Any], which: str, entries: Optional[Sequence[Entry]] = None
+    ) -> list[dict[str, Any]]:
+        """Wait until one password works that the API has set: what it says now may hold at the smarthost in a while."""
+        candidates = outcome.just_set(self._entries if entries is None else entries, sent, which)[:1]
+        proofs: list[dict[str, Any]] = []
+        for pause in self._pauses() if candidates else ():
+            if self._refusals >= MOST_REFUSALS:
+                break
+            self._sleep(pause)
+            proofs = self._try(candidates, which, "see whether what the API has set works already")
+            if not proofs or proofs[0]["accepted"] is not False:
+                break
+        return proofs
+
+    def _within_budget(self, entries: Sequence[Entry], which: str, why: str) -> list[dict[str, Any]]:
+        """As `_try`, for logins that the rotation can do without."""
+        if self._refusals < MOST_REFUSALS:
+            return self._try(entries, which, why)
+        reason = f"not tried, because the smarthost has refused {self._refusals} logins, and blocks who fails often"
+        return [{"login": entry[which], "accepted": None, "reason": reason} for entry in entries]
+
+    def _tried(
+        self, entries: Sequence[Entry], before: list[dict[str, Any]], which: str, why: str
+    ) -> list[dict[str, Any]]:
+        """The proofs from before, and those of the other logins."""
+        known = {proof["login"] for proof in before}
+        return [*before, *self._try([entry for entry in entries if entry[which] not in known], which, why)]
 
     @property
     def _wanted(self) -> Mapping[str, Any]:
@@ -227,8 +364,8 @@ class Rotation:
         return bool(self._wanted.get("roll_back"))
 
     @property
-    def _entries(self) -> Sequence[Entry]:
-        entries: Sequence[Entry] = self.data["plan"]["credentials"]
+    def _entries(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = self.data["plan"]["credentials"]
         return entries
 
     @property
@@ -242,7 +379,8 @@ class Rotation:
 
     def _staging(self, entry: Entry) -> Callable[[Credentials], str]:
         make, marks = self._options["make_password"], {name: entry[name] for name in ("locked", "leaked")}
-        return lambda credentials: credentials.stage(entry["name"], entry[NEXT], make, **marks)
+        renew = entry["renewed"]
+        return lambda credentials: credentials.stage(entry["name"], entry[NEXT], make, renew=renew, **marks)
 
     @staticmethod
     def _stop_for(problems: Sequence[str], before: str = "") -> None:
@@ -304,6 +442,7 @@ class Rotation:
             # Nothing is proven, and the vendor has changed already: what can be done without is done.
             return [{LOGIN: entry[which], "accepted": None, "reason": str(answer.get("msg"))} for entry in entries]
         found: list[dict[str, Any]] = answer["logins"]
+        self.data["refusals"] = self._refusals + sum(proof["accepted"] is False for proof in found)
         return found
 
     def _passwords(self, entries: Sequence[Entry], which: str) -> list[str]:
@@ -317,7 +456,7 @@ class Rotation:
     def _read(self) -> Credentials:
         credentials = self._store.read()
         for entry in credentials.entries.values():
-            register_secret(entry.current, entry.next)
+            register_secret(entry.current, entry.next, entry.former)
         return credentials
 
     def _remember(self, state: str, changes: Mapping[str, Callable[[Credentials], str]]) -> None:

@@ -122,9 +122,10 @@ def test_a_whole_rotation(site: Site) -> None:
             "action": "switched",
         }
     ]
-    following = site.stored()["web"]["next"]
+    entry = site.stored()["web"]
     site.change("committed", "web")
-    assert site.stored()["web"] == {"login": "web2", "current": following}
+    former = {"former_login": "web", "former": entry["current"]}
+    assert site.stored()["web"] == {"login": "web2", "current": entry["next"], **former}
     site.change("staged", "mail")
     site.change("switched", "mail")
     assert site.change("reverted", "mail")["credentials"][0]["action"] == "reverted"

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import yaml
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import MOST_REFUSALS
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _rotation, _store
 
 KILLED = 42
@@ -67,18 +68,22 @@ class Vendor:
         self.works = dict(WORKS)
         self.behaviour: Callable[[int], str] = lambda _number: HEARD
         self.reachable = True
+        #: Whether a former password goes on to work beside the new one.
+        self.keeps_old = False
         self.lag = 0.0
         self.clock = 0.0
         self.sets: list[Pair] = []
         self.made: list[str] = []
         self.refusals = 0
-        self._calls = itertools.count()
+        self._calls = 0
 
     def accepts(self, login: str, password: str) -> bool:
         """Whether the smarthost takes this login now."""
         user = self.users.get(login)
         if user is None:
             return False
+        if self.keeps_old and password == user.before:
+            return True
         return password == (user.before if user.before and self.clock < user.since else user.password)
 
     def in_force(self) -> list[Pair]:
@@ -87,7 +92,7 @@ class Vendor:
             (login, password)
             for login, user in self.users.items()
             for password in (user.password, user.before)
-            if password and (password == user.password or self.clock < user.since)
+            if password and (password == user.password or self.keeps_old or self.clock < user.since)
         ]
 
     def call(self, module: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,9 +111,12 @@ class Vendor:
         return {"changed": False, "users": shown}
 
     def _smtp_login_info(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return {"changed": False, "logins": [self._tried(entry) for entry in arguments["logins"]]}
+        enough = self.refusals + MOST_REFUSALS
+        return {"changed": False, "logins": [self._tried(entry, enough) for entry in arguments["logins"]]}
 
-    def _tried(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+    def _tried(self, entry: Mapping[str, Any], enough: int) -> dict[str, Any]:
+        if self.refusals >= enough:
+            return {"login": entry["login"], "accepted": None, "reason": "not tried"}
         if not self.reachable:
             return {"login": entry["login"], "accepted": None, "reason": "it could not be reached on port 587"}
         accepted = self.accepts(entry["login"], entry["password"])
@@ -117,7 +125,8 @@ class Vendor:
         return {**shown, **({"may_send": accepted or None} if entry.get("senders") else {})}
 
     def _outgoing_users(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        behaviour = self.behaviour(next(self._calls))
+        behaviour = self.behaviour(self._calls)
+        self._calls += 1
         wanted = arguments["users"]
         shown = []
         for place, user in enumerate(wanted):
@@ -184,7 +193,9 @@ class Site:
         #: Mail servers that cannot use a new password.
         self.broken: set[str] = set()
         self.away: set[str] = set()
-        self.watch: Callable[[str], None] = lambda _what: None
+        #: Whether a mail server reaches the smarthost where the controller does not, and who was asked.
+        self.prover_reaches = False
+        self.proved: list[str] = []
         #: The state of each host of Thunderbird, and its logins.
         self.clients: dict[str, dict[str, Any]] = {}
 
@@ -204,6 +215,20 @@ class Site:
                 (login, entry[part]) for login in logins for part in ("current", "next", "former") if part in entry
             }
         return found
+
+    def copy(self, number: int) -> Site:
+        """The same in a folder of its own."""
+        folder = self.path.with_name(f"copy{number}")
+        folder.mkdir(exist_ok=True)
+        other = copy.copy(self)
+        other.path, other.pairs, other.vendor = folder / "store", dict(self.pairs), copy.deepcopy(self.vendor)
+        other.path.write_bytes(self.path.read_bytes())
+        return other
+
+    def _check_known(self, what: str) -> None:
+        """At every moment the store has every password that is in force."""
+        missing = set(self.vendor.in_force()) - self.known()
+        assert not missing, f"after {what} the store has forgotten {missing}"
 
     def rotate(self, rotation: Mapping[str, Any], kill_at: Optional[int] = None) -> dict[str, Any]:
         """Run a rotation; its report. Raises KilledError at this transition, and RuntimeError where it stops."""
@@ -230,7 +255,7 @@ class Site:
                     continue
                 pickle.dump(getattr(self, f"_do_{what}")(*arguments), outgoing)
                 outgoing.flush()
-                self.watch(what)
+                self._check_known(what)
         _pid, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
         if code == KILLED:
@@ -259,6 +284,14 @@ class Site:
         self.pairs[host] = pair
         accepted = self.vendor.accepts(*pair)
         return {"state": "active", "proven": [pair[0]]} if accepted else {"state": "failed", "reason": "535 No"}
+
+    def _do_prove(self, host: str, logins: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        self.proved.append(host)
+        before, self.vendor.reachable = self.vendor.reachable, self.prover_reaches
+        answer = self.vendor.call("smtp_login_info", {"logins": logins})
+        self.vendor.reachable = before
+        found: list[dict[str, Any]] = answer["logins"]
+        return found
 
 
 class _Run:
@@ -322,6 +355,7 @@ class _Run:
                 "hosts": hosts,
                 "make_password": lambda: f"new password {os.urandom(8).hex()}",
                 **self._uses(),
+                "proofs": self._proved(data) if phase == "finish" else [],
                 "clients": clients if phase in ("plan", "finish") else {},
             }
             work = _rotation.Rotation({**_NOTHING, **given}, self._store(), os.getpid(), self._call, **self._options())
@@ -341,7 +375,15 @@ class _Run:
         self._send("result", data)
 
     def _options(self) -> dict[str, Any]:
-        return {}
+        return {"sleep": lambda seconds: self._ask("sleep", seconds)}
+
+    def _proved(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if not data["prover"]:
+            return []
+        stored = self._site.stored()
+        logins = [{"login": entry["login"], "password": stored[entry["name"]]["next"]} for entry in data["to_prove"]]
+        found: list[dict[str, Any]] = self._ask("prove", data["prover"], logins)
+        return found
 
     def _in_use(self, host: str) -> Pair:
         entry = self._store_entry(self._site.hosts[host])
@@ -376,6 +418,7 @@ _NOTHING: dict[str, Any] = {
     "smarthost_ca_path": None,
     "senders": [],
     "others": {},
+    "proofs": [],
     "not_handed_over": [],
     "path": "store",
 }

@@ -31,7 +31,8 @@ def test_a_rotation_from_beginning_to_end() -> None:
     assert store.switch("web") == "unchanged"
     assert store.get("web").in_use == ("web2@example.com", NEW)
     assert store.commit("web") == "committed"
-    assert store.get("web") == Credential("web", "web2@example.com", NEW)
+    assert store.get("web") == Credential("web", "web2@example.com", NEW, former=OLD, former_login="web@example.com")
+    assert Credentials.from_text(store.to_text()).entries == store.entries
     assert store.commit("web") == "unchanged"
 
 
@@ -39,6 +40,28 @@ def test_a_staged_password_is_kept_because_the_vendor_may_know_it() -> None:
     store = credentials(Credential("web", "web", OLD, "staged before", "web"))
     assert store.stage("web", "", make) == "unchanged"
     assert store.get("web").next == "staged before"
+
+
+def test_a_staged_password_that_was_refused_is_made_anew_where_that_is_asked_for() -> None:
+    staged = Credential("web", "web", OLD, "staged before", "web")
+    store = credentials(staged)
+    assert store.stage("web", "", make, renew=True) == "unchanged", "nobody has refused it"
+    assert (store.refuse("web"), store.refuse("web")) == ("refused", "unchanged")
+    store = Credentials.from_text(store.to_text())
+    assert store.stage("web", "", make) == "unchanged"
+    assert store.stage("web", "", make, renew=True) == "staged"
+    assert store.get("web") == Credential("web", "web", OLD, NEW, "web")
+    store.switch("web")
+    assert store.refuse("web") == "unchanged", "it is in use"
+
+
+def test_a_former_password_stays_until_the_next_one_or_until_it_is_forgotten() -> None:
+    store = credentials(Credential("web", "b", OLD, former="former", former_login="a"))
+    store.stage("web", "a", make)
+    store.roll_back("web")
+    assert store.get("web").former == "former"
+    assert (store.forget_former("web"), store.forget_former("web")) == ("updated", "unchanged")
+    assert store.get("web") == Credential("web", "b", OLD)
 
 
 def test_a_staged_login_cannot_become_another_one() -> None:
@@ -60,7 +83,7 @@ def test_it_is_remembered_until_the_end_of_the_rotation(mark: str) -> None:
         "web", "web", OLD, NEW, "web", switched=True, locked=mark == "locked", leaked=mark == "leaked"
     )
     assert again.commit("web") == "committed"
-    assert again.get("web") == Credential("web", "web", NEW)
+    assert again.get("web") == Credential("web", "web", NEW, former=OLD, former_login="web")
     assert mark not in again.to_text()
 
 
@@ -228,7 +251,7 @@ def test_a_file_by_hand_needs_only_the_password() -> None:
         ("format: 1\ncredentials:\n  web: {login: secret}", "web needs current"),
         (
             "format: 1\ncredentials:\n  web: {current: secret, pasword: secret}",
-            "web needs current, and may have current, in_use, leaked, locked, login, next, next_login; correct",
+            "web needs current, and may have current, former, former_login, in_use, leaked, locked, login, next, ",
         ),
         ("format: 1\ncredentials: {web: {current: 'secret}", "not valid YAML in line 2"),
         ('{"format": 1,\n "credentials": {"web": {"current": "secret}}}', "not valid JSON in line 2"),

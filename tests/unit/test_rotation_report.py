@@ -96,8 +96,8 @@ def test_report() -> None:
         "  h2: active, Mail queue is empty",
         "b, now c@example.com has its new password everywhere.",
         "  h2: active, Mail queue is empty",
-        "Thunderbird on desk: updated",
-        "Thunderbird on lap: failed, Thunderbird is open",
+        "Thunderbird on desk, a@example.com: updated",
+        "Thunderbird on lap, b@example.com: failed, Thunderbird is open",
         "Not everything is done: run the same again, or set roll_back: true.",
     ]
 
@@ -205,9 +205,19 @@ def test_report_of_mail_that_had_to_wait(numbers: list[int | None], words: str) 
         ("rolled_back", None, [], ""),
         # What nobody has done yet.
         ("", None, ["a@example.com"], "tell the people who do: a@example.com"),
-        ("", {"state": "not_reached", "logins": ["a@example.com"]}, [], "Thunderbird on desk: would update"),
+        (
+            "",
+            {"state": "not_reached", "logins": ["a@example.com"]},
+            [],
+            "on desk, a@example.com: would update",
+        ),
         # A profile that is managed, but is not up to date.
-        ("committed", {"state": "updated", "logins": ["a@example.com"]}, [], "Thunderbird on desk: updated"),
+        (
+            "committed",
+            {"state": "updated", "logins": ["a@example.com"]},
+            [],
+            "Thunderbird on desk, a@example.com: updated",
+        ),
         (
             "committed",
             {"state": "failed", "logins": ["a@example.com"]},

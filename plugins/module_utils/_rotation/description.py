@@ -15,6 +15,8 @@ NAME = "spamexperts_rotation"
 IN_PLACE = "in_place"
 ALTERNATE = "alternate"
 LOCK = "lock"
+#: Seconds within which a password has to work that the API has set.
+DEFAULT_SETTLE, MOST_SETTLE = 30, 600
 
 ROTATION_OPTIONS: dict[str, Any] = {
     "logins": {"type": "list", "elements": "str"},
@@ -29,6 +31,7 @@ ROTATION_OPTIONS: dict[str, Any] = {
     "roll_back": {"type": "bool"},
     "password_length": {"type": "int", "no_log": False},
     "password_alphabet": {"type": "str", "no_log": False},
+    "settle_seconds": {"type": "int"},
     "report": {"type": "str"},
     "store_is_kept": {"type": "bool"},
     "store_tasks": {"type": "str"},
@@ -62,11 +65,19 @@ def problems(rotation: object, accounts: Optional[Container[str]] = None) -> lis
             found.append(f"{NAME}.alternates: {name} needs a list of two different logins.")
     if rotation.get("strategy") == ALTERNATE and not rotation.get("alternates"):
         found.append(f"{NAME}: the strategy alternate needs alternates, the two logins of each credential.")
+    if not 0 <= settle_seconds(rotation) <= MOST_SETTLE:
+        found.append(f"{NAME}.settle_seconds is {rotation['settle_seconds']}; it must be from 0 to {MOST_SETTLE}.")
     length, alphabet = rotation.get("password_length"), rotation.get("password_alphabet")
     found += [
         f"{NAME}: {problem}."
         for problem in form_problems(
-            DEFAULT_LENGTH if length is None else length, SAFE_ALPHABET if alphabet is None else alphabet
+            DEFAULT_LENGTH if length is None else int(length), SAFE_ALPHABET if alphabet is None else alphabet
         )
     ]
     return found
+
+
+def settle_seconds(rotation: Mapping[str, Any]) -> int:
+    """How long the vendor may take until a password works that its API has set."""
+    given = rotation.get("settle_seconds")
+    return DEFAULT_SETTLE if given is None else int(given)

@@ -129,3 +129,17 @@ def unwell(states: Mapping[str, Mapping[str, Any]]) -> str:
             "have the only copy: adopt_credentials says where the right password is, and docs/recovery.md what to do."
         )
     return text
+
+
+def absent(entries: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One sentence for each entry whose user is not at the vendor any more, and would be made again.
+
+    present: of outgoing_user_info, for all of their domains. Users only: nothing says that a list names domain users.
+    """
+    return [
+        f"{entry['name']}: the vendor's list has no user {entry['login']} any more, and a rotation would make it "
+        f"again; take {entry['name']} out of the credential store (credential_store, state: absent), or make the user "
+        "first (outgoing_users)."
+        for entry in entries
+        if written_key(entry["login"])[1] and not any(listed(entry[which], present) for which in ("login", NEXT))
+    ]

@@ -9,11 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._users.login import identity, login_key, user_key, written_key
+from .clients import people, updated
 from .entry import NEXT, keys_of
 
-#: What becomes of a login. ROLLING_BACK and PENDING are not done yet, the one on its way back and the other forward.
+#: What becomes of a login. ROLLING_BACK and PENDING are not done yet, the one on its way back and the other forward;
+#: nor is UNPROVEN, whose new password nobody has logged in with.
 COMMITTED, ROLLED_BACK, PENDING, NOT_CHANGED = "committed", "rolled_back", "pending", "not_changed"
-ROLLING_BACK = "rolling_back"
+ROLLING_BACK, UNPROVEN = "rolling_back", "unproven"
+#: The states of a password in a result of outgoing_users.
+_SET, _KEPT = "set", "kept"
 
 
 def old_users(entries: Sequence[Mapping[str, Any]], outcome: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -82,9 +86,85 @@ def unproven(
     good = {
         user_key(user)
         for user in result.get("users", ())
-        if user["action"] in ("created", "updated", "unchanged") and user.get("password") in ("set", "kept")
+        if user["action"] in ("created", "updated", "unchanged") and user.get("password") in (_SET, _KEPT)
     }
     return [entry for entry in entries if entry["moves"] or login_key(entry[which]) not in good]
+
+
+def just_set(
+    entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], which: str = NEXT
+) -> list[Mapping[str, Any]]:
+    """The credentials whose password the API says it has set now, those that mail servers use first."""
+    said = {
+        user_key(user)
+        for user in result.get("users", ())
+        if user["action"] != "failed" and user.get("password") == _SET
+    }
+    found = [entry for entry in entries if login_key(entry[which]) in said]
+    return sorted(found, key=lambda entry: not entry["hosts"])
+
+
+def made(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:
+    """The names of the credentials whose only login the vendor did not have, so that outgoing_users has made it."""
+    created = {user_key(user) for user in result.get("users", ()) if user["action"] == "created"}
+    return [entry["name"] for entry in entries if not entry["moves"] and login_key(entry[NEXT]) in created]
+
+
+def proven(
+    entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], proofs: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """The names of the credentials whose next password has let somebody in: outgoing_users itself, or the proofs."""
+    kept = {user_key(user) for user in result.get("users", ()) if user.get("password") == _KEPT}
+    accepted = {proof["login"] for proof in proofs if proof["accepted"]}
+    return [entry["name"] for entry in entries if entry[NEXT] in accepted or login_key(entry[NEXT]) in kept]
+
+
+def known_refused(
+    entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], proofs: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """The names of the credentials whose next password the API did not set, and the smarthost does not take."""
+    failed = {user_key(user) for user in result.get("users", ()) if user["action"] == "failed"}
+    refused = {proof["login"] for proof in proofs if proof["accepted"] is False}
+    return [entry["name"] for entry in entries if entry[NEXT] in refused and login_key(entry[NEXT]) in failed]
+
+
+def to_prove(
+    entries: Sequence[Mapping[str, Any]], proven_names: Sequence[str], hosts: Mapping[str, Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The credentials that would be committed although no login has shown that their next password works.
+
+    entries: as `outcome` gives them. hosts: host -> state, with `proven`, the logins that it has logged in with.
+    """
+    by_host = {host: set(map(written_key, state.get("proven") or ())) for host, state in hosts.items()}
+    return [
+        entry
+        for entry in entries
+        if entry["outcome"] == COMMITTED
+        and entry["name"] not in proven_names
+        and not any(written_key(entry[NEXT]) in by_host.get(host, ()) for host in entry["hosts"])
+    ]
+
+
+def judged(
+    entries: Sequence[Mapping[str, Any]], asked: Sequence[str], proofs: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The credentials, those whose names are `asked` with the outcome that the proofs of their next logins leave.
+
+    A login that is refused goes back where mail servers have moved to it, unless strangers know its old password.
+    """
+    said = {proof["login"]: proof["accepted"] for proof in proofs}
+
+    def now(entry: Mapping[str, Any]) -> str:
+        accepted = said.get(entry[NEXT])
+        if accepted is None:
+            return UNPROVEN
+        if accepted:
+            return COMMITTED
+        if not entry["hosts"]:
+            return NOT_CHANGED
+        return PENDING if entry["leaked"] else ROLLED_BACK
+
+    return [{**entry, "outcome": now(entry)} if entry["name"] in asked else dict(entry) for entry in entries]
 
 
 def outcome(
@@ -127,13 +207,13 @@ def settled(
     unknown to another store. hosts: host -> state. clients: hosts with Thunderbird, by name: state and logins.
     """
     returned, waits = set(back), set(unfinished)
-    # The login of a pair that is to be removed stays while a Thunderbird may use it.
+    # Such a Thunderbird may use the old login or password; another run enters the same new ones.
     behind = {
-        written_key(login) for client in clients.values() if client["state"] != "updated" for login in client["logins"]
+        written_key(person["login"]) for client in clients.values() for person in people(client) if not updated(person)
     }
 
     def waiting(entry: Mapping[str, Any]) -> bool:
-        return entry["name"] in waits or (entry["moves"] and not behind.isdisjoint(keys_of([entry])))
+        return entry["name"] in waits or not behind.isdisjoint(keys_of([entry]))
 
     def now(entry: Mapping[str, Any]) -> str:
         name, wanted = entry["name"], entry["outcome"]

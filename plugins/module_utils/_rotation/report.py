@@ -10,8 +10,9 @@ from datetime import datetime, timezone
 from typing import Any, Optional
 
 from .._users.login import login_key, user_key, written_key
+from .clients import UPDATED, WOULD_UPDATE, people
 from .entry import keys_of
-from .outcome import COMMITTED, NOT_CHANGED, PENDING, ROLLED_BACK, ROLLING_BACK
+from .outcome import COMMITTED, NOT_CHANGED, PENDING, ROLLED_BACK, ROLLING_BACK, UNPROVEN
 
 WOULD_ROTATE = "would_rotate"  # in check mode
 _WORDS = {
@@ -19,10 +20,11 @@ _WORDS = {
     ROLLED_BACK: "was rolled back to its old password",
     ROLLING_BACK: "has its old password at the vendor again, but not on every mail server",
     PENDING: "is changed at the vendor, but not on every mail server",
+    UNPROVEN: "has a new password, as the vendor's API says, but nobody could log in with it; the store keeps both",
     NOT_CHANGED: "was not changed, as the vendor did not take the new password",
     WOULD_ROTATE: "would get a new password",
 }
-_OPEN = (PENDING, ROLLING_BACK, NOT_CHANGED)
+_OPEN = (PENDING, ROLLING_BACK, UNPROVEN, NOT_CHANGED)
 
 
 def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,6 +34,7 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     waiting, and mail with the numbers of postfix_delivery_info, as far as they are known), clients (hosts with
     Thunderbird, by name: state, logins and reason), emergency, why the vendor did not take a login: sent (`users` of
     outgoing_users) and tried (`logins` of smtp_login_info), what became of the locks: lock_failed and unlocked (names),
+    old_works: the names of those whose old password is out and still works, made: of those whose user was not there,
     not_handed_over: the names that store_tasks have failed for, and not_looked_at: mail servers without a part in the
     rotation of which nobody knows what they use.
     """
@@ -50,7 +53,7 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
             shown["next_login"] = entry["next_login"]
         # Why the vendor did not take it: what the API said, or else the smarthost.
         reason = said.get(login_key(entry["next_login"])) or proofs.get(entry["next_login"])
-        if outcome == NOT_CHANGED and reason:
+        if outcome in (NOT_CHANGED, UNPROVEN) and reason:
             shown["reason"] = reason
         if entry.get("locked") and entry["name"] in (seen.get("lock_failed") or ()):
             shown["locked"] = False
@@ -59,6 +62,10 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
         if entry["name"] in (seen.get("not_handed_over") or ()):
             shown["handed_over"] = False
         shown.update({mark: True for mark in ("leaked", "doubtful") if entry.get(mark)})
+        if entry["name"] in (seen.get("old_works") or ()):
+            shown["old_works"] = True
+        if entry["name"] in (seen.get("made") or ()):
+            shown["made"] = True
         # A run that goes on does not know when the window was opened.
         window = (
             None if entry["resumed"] else _seconds(seen.get("changed"), [state.get("at") for state in states.values()])
@@ -78,24 +85,29 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _clients(entries: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The hosts whose Thunderbird uses one of these logins; before a change or after it, under either name."""
+def _clients(entries: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The people whose Thunderbird uses one of these logins, by host; before a change or after it."""
     chosen = keys_of(entries)
-    clients = {
-        host: dict(state)
-        for host, state in (seen.get("clients") or {}).items()
-        if chosen & set(map(written_key, state["logins"]))
-    }
-    if not seen["outcome"]:  # check mode
-        for state in clients.values():
-            state["state"] = "would_update"
+    clients = {}
+    for host, client in (seen.get("clients") or {}).items():
+        persons = [person for person in people(client) if written_key(person["login"]) in chosen]
+        if not seen["outcome"]:  # check mode
+            persons = [{"login": person["login"], "state": WOULD_UPDATE} for person in persons]
+        if persons:
+            clients[host] = persons
     return clients
 
 
-def _tell(plan: Mapping[str, Any], outcome: Mapping[str, str], clients: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _tell(
+    plan: Mapping[str, Any], outcome: Mapping[str, str], clients: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[str]:
     """The logins whose people must be told, as they log in from now on: no mail server and no managed profile knows."""
-    managed = [state for state in clients.values() if state["state"] in ("updated", "would_update")]
-    known = {written_key(login) for state in managed for login in state["logins"]}
+    known = {
+        written_key(person["login"])
+        for persons in clients.values()
+        for person in persons
+        if person["state"] in (UPDATED, WOULD_UPDATE)
+    }
     unchanged = (NOT_CHANGED, ROLLED_BACK, ROLLING_BACK)
     return sorted(
         entry["next_login"]
@@ -104,39 +116,59 @@ def _tell(plan: Mapping[str, Any], outcome: Mapping[str, str], clients: Mapping[
     )
 
 
+def _lines(entry: Mapping[str, Any]) -> list[str]:
+    """What is said of one credential: what became of it, what else is to be known, and its mail servers."""
+    done = entry["outcome"] == COMMITTED
+    moved = f", now {entry['next_login']}" if done and "next_login" in entry else ""
+    window = f" after {entry['window_seconds']} s" if done and "window_seconds" in entry else ""
+    reason = f" ({entry['reason']})" if entry.get("reason") else ""
+    words = _WORDS[entry["outcome"]]
+    if entry["outcome"] == PENDING and all(state["state"] == "active" for state in entry["hosts"].values()):
+        place = "on every mail server" if entry["hosts"] else "at the vendor"
+        words = f"has its new password {place}, but is not finished"
+    lines = [f"{entry['name']}{moved} {words}{window}{reason}.", *(f"  {note}" for note in _notes(entry))]
+    for host, state in sorted(entry["hosts"].items()):
+        parts = [state["state"].replace("_", " "), state.get("reason", ""), state.get("waiting", "")]
+        parts.append(_mail(state.get("mail")))
+        lines.append(f"  {host}: " + ", ".join(part for part in parts if part))
+    return lines
+
+
+def _notes(entry: Mapping[str, Any]) -> list[str]:
+    login, outcome = entry["login"], entry["outcome"]
+    old_works = outcome == NOT_CHANGED or ("next_login" in entry and outcome in _OPEN)
+    notes = []
+    if entry.get("locked"):
+        notes.append(f"{login} is locked at the vendor, and stays so until a run has finished")
+    elif old_works and "locked" in entry:
+        notes.append(f"{login} could not be locked, and its old password still works")
+    elif old_works and outcome == PENDING:
+        notes.append(f"{login} works as well, until nobody uses it and a run has removed it")
+    if entry.get("old_works"):
+        notes.append(f"{login} still gets in with the password that is out; lock it at the vendor, or run again")
+    elif entry.get("leaked") and outcome in (UNPROVEN, NOT_CHANGED) and not entry.get("locked"):
+        notes.append(f"{login} may still get in with the password that is out; lock it at the vendor")
+    if entry.get("made"):
+        notes.append(
+            "the vendor had no such user, so it was made; if somebody had left, remove it, and take it out of the store"
+        )
+    if entry.get("doubtful"):
+        notes.append(
+            "its rotation was under way before this run, so its password is the one that was in use already; if that "
+            "is the one that is out, rotate it once more"
+        )
+    if "handed_over" in entry:
+        notes.append("the other store may not know the password that is in use; the next run hands it over again")
+    return notes
+
+
 def summary(data: Mapping[str, Any]) -> list[str]:
     """The report as lines of text."""
-    lines = []
-    for entry in data["credentials"]:
-        done = entry["outcome"] == COMMITTED
-        moved = f", now {entry['next_login']}" if done and "next_login" in entry else ""
-        window = f" after {entry['window_seconds']} s" if done and "window_seconds" in entry else ""
-        reason = f" ({entry['reason']})" if entry.get("reason") else ""
-        words = _WORDS[entry["outcome"]]
-        if entry["outcome"] == PENDING and all(state["state"] == "active" for state in entry["hosts"].values()):
-            words = "has its new password on every mail server, but is not finished"
-        lines.append(f"{entry['name']}{moved} {words}{window}{reason}.")
-        old_works = entry["outcome"] == NOT_CHANGED or ("next_login" in entry and entry["outcome"] in _OPEN)
-        if entry.get("locked"):
-            lines.append(f"  {entry['login']} is locked at the vendor, and stays so until a run has finished")
-        elif old_works and "locked" in entry:
-            lines.append(f"  {entry['login']} could not be locked, and its old password still works")
-        elif old_works and entry["outcome"] == PENDING:
-            lines.append(f"  {entry['login']} works as well, until nobody uses it and a run has removed it")
-        if entry.get("doubtful"):
-            lines.append(
-                "  its rotation was under way before this run, so its password is the one that was in use already; if "
-                "that is the one that is out, rotate it once more"
-            )
-        if "handed_over" in entry:
-            lines.append("  the other store may not know the password that is in use; the next run hands it over again")
-        for host, state in sorted(entry["hosts"].items()):
-            parts = [state["state"].replace("_", " "), state.get("reason", ""), state.get("waiting", "")]
-            parts.append(_mail(state.get("mail")))
-            lines.append(f"  {host}: " + ", ".join(part for part in parts if part))
-    for host, state in sorted(data["clients"].items()):
-        reason = f", {state['reason']}" if state.get("reason") else ""
-        lines.append(f"Thunderbird on {host}: {state['state'].replace('_', ' ')}{reason}")
+    lines = [line for entry in data["credentials"] for line in _lines(entry)]
+    for host, persons in sorted(data["clients"].items()):
+        for person in persons:
+            reason = f", {person['reason']}" if person.get("reason") else ""
+            lines.append(f"Thunderbird on {host}, {person['login']}: {person['state'].replace('_', ' ')}{reason}")
     if data["tell"]:
         before = {entry["next_login"]: entry["login"] for entry in data["credentials"] if "next_login" in entry}
         shown = [f"{login} (until now {before[login]})" if login in before else login for login in data["tell"]]

@@ -30,7 +30,7 @@ def users(
     def user(entry: Mapping[str, Any], password: str) -> dict[str, Any]:
         forward = which == NEXT
         new = entry["moves"] and (forward or not listed(entry[which], present))
-        known = entry["resumed"] if forward else entry["moves"]
+        known = entry["resumed"] and not entry.get("renewed") if forward else entry["moves"]
         return {
             **identity(entry[which]),
             **(_copied(entry["login" if forward else NEXT], present, works or {}) if new else {}),

@@ -36,7 +36,8 @@ options:
       - V(switched) remembers that the vendor takes the next login and password, so that the lookup gives them.
       - V(reverted) remembers that the vendor takes the login and password from before again, so that the lookup gives
         those; the next ones are kept until V(rolled_back).
-      - V(committed) lets the next login and password be the current ones, and forgets the old ones.
+      - V(committed) lets the next login and password be the current ones. The store keeps the old ones until it is
+        committed again, as C(former_login) and C(former); nobody uses them.
       - V(rolled_back) forgets the next login and password.
       - V(absent) forgets the credentials.
     type: str

@@ -27,6 +27,7 @@ def test_in_place_with_mail_flowing(site: RotationSite) -> None:
     with steady_mail(site, "inplace", 12) as senders:
         run = site.rotate("-vvvv")  # what it prints is searched for every password
     assert run.returncode == 0, run.output
+    assert '"why": "set the next passwords"' in run.output, "each call is said"
     assert check_mail(site, senders) > 50
     site.check_rotated()
     assert set(site.outcomes().values()) == {"committed"}

@@ -102,25 +102,61 @@ def test_saved_logins_change_and_the_others_are_told(site: RotationSite, clients
     origin = f"smtp://{SMARTHOST_NAME}"
     with in_use(profile_of(second, "carol")):
         run = site.rotate("-i", str(clients))
-    assert run.returncode == 0, run.output
-    site.check_rotated([*site.names, *LOGINS])
+    assert run.returncode == 2, run.output
+    site.check_rotated([*site.names, "alice@example.com", "bob@example.com"])
     stored = site.stored()
     assert saved(first, "alice", tmp_path)[origin, "alice@example.com"] == stored["alice@example.com"]["current"]
     assert (origin, "carol@example.com") not in saved(second, "carol", tmp_path)
     report = site.report()
-    assert {name: state["state"] for name, state in report["clients"].items()} == {"h1": "updated", "h2": "failed"}
-    assert "is in use by" in report["clients"]["h2"]["reason"]
+    assert {host: person["state"] for host, (person,) in report["clients"].items()} == {"h1": "updated", "h2": "failed"}
+    assert "is in use by" in report["clients"]["h2"][0]["reason"]
+    assert site.outcomes()["carol@example.com"] == "pending"
     assert report["tell"] == ["bob@example.com", "carol@example.com"]
     assert "tell the people who do: bob@example.com, carol@example.com" in " ".join(run.output.split())
-    # Once more, now with a password that Thunderbird has saved.
+    # Once more: alice has a password that Thunderbird has saved, and carol gets the one that the vendor has already.
+    following = stored["carol@example.com"]["next"]
     site.remember()
     run = site.rotate("-i", str(clients), everything=False, logins=["alice@example.com", "carol@example.com"])
     assert run.returncode == 0, run.output
     stored = site.stored()
     assert saved(first, "alice", tmp_path)[origin, "alice@example.com"] == stored["alice@example.com"]["current"]
-    assert saved(second, "carol", tmp_path)[origin, "carol@example.com"] == stored["carol@example.com"]["current"]
+    assert stored["carol@example.com"]["current"] == following
+    assert saved(second, "carol", tmp_path)[origin, "carol@example.com"] == following
     assert site.report()["tell"] == []
     assert saved(first, "alice", tmp_path)["smtp://smtp.example.org", "alice"] == "Alice's own"
+
+
+def test_two_people_of_one_host_of_whom_one_has_thunderbird_open(
+    site: RotationSite, clients: Path, tmp_path: Path
+) -> None:
+    host = site.fleet.hosts[0]
+    make_person(host, "bob", tmp_path / "bobs")
+    people = [
+        {
+            "user": person,
+            "login": f"{person}@example.com",
+            "password": STORE_LOOKUP.format(name=f"{person}@example.com", part=""),
+        }
+        for person in ("alice", "bob")
+    ]
+    members = {host.name: {"outgoing_mail_thunderbird_people": people}}
+    clients.write_text(yaml.safe_dump({"mail_clients": {"hosts": members}}), encoding="utf-8")
+    logins, origin = ["alice@example.com", "bob@example.com"], f"smtp://{SMARTHOST_NAME}"
+    site.remember()
+    try:
+        with in_use(profile_of(host, "bob")):
+            run = site.rotate("-i", str(clients), everything=False, logins=logins)
+        assert run.returncode == 2, run.output
+        assert site.outcomes() == {"alice@example.com": "committed", "bob@example.com": "pending"}
+        assert [person["state"] for person in site.report()["clients"]["h1"]] == ["updated", "failed"]
+        assert site.report()["tell"] == ["bob@example.com"]
+        following = site.stored()["bob@example.com"]["next"]
+        run = site.rotate("-i", str(clients), everything=False, logins=["bob@example.com"])
+        assert run.returncode == 0, run.output
+        assert site.stored()["bob@example.com"]["current"] == following
+        assert saved(host, "bob", tmp_path)[origin, "bob@example.com"] == following
+    finally:
+        host.run("userdel", "--remove", "bob", check=False)
 
 
 @pytest.mark.slow

@@ -252,7 +252,7 @@ def test_the_first_of_two_logins_is_locked_until_it_is_removed(site: Site) -> No
 @pytest.mark.slow
 def test_what_is_out_is_not_rolled_back_by_a_later_run_either(site: Site) -> None:
     refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
-    site.emulator.faults({**refusal, "times": 1})  # of the mail server
+    site.emulator.faults({**refusal, "skip": 1, "times": 1})  # from here it works, and the mail server is refused
     run = site.rotate(emergency=True)
     assert run.returncode == 2, run.output
     assert site.report()["credentials"][0]["outcome"] == "pending"
@@ -286,9 +286,9 @@ def test_an_emergency_that_only_finishes_a_rotation_says_so(site: Site) -> None:
 
 @pytest.mark.slow
 def test_nothing_is_forgotten_before_the_mail_server_is_back(site: Site) -> None:
-    # The login of the check beforehand is taken; that of the new password is not, nor is the old one when it is back.
+    # The check beforehand and both logins of the controller are taken; the mail server is refused with each password.
     refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
-    site.emulator.faults({**refusal, "skip": 1, "times": 2})
+    site.emulator.faults({**refusal, "skip": 2, "times": 1}, {**refusal, "skip": 3, "times": 1})
     run = site.rotate()
     assert run.returncode == 2
     assert site.report()["credentials"][0]["outcome"] == "rolling_back"
@@ -545,7 +545,8 @@ def test_another_store_is_told_as_the_guide_says(site: Site, vault: Vault) -> No
     run = site.rotate("-vvvv", "-e", json.dumps(given), store_tasks=str(tasks))
     assert run.returncode == 0, run.output
     assert vault.secrets == {path: {"login": NAME, "password": following}}
-    assert site.stored() == {NAME: {"login": NAME, "current": following}}
+    former = {"former": BEFORE, "former_login": NAME}
+    assert site.stored() == {NAME: {"login": NAME, "current": following, **former}}
 
 
 @pytest.mark.slow
@@ -554,9 +555,9 @@ def test_another_store_is_told_of_the_way_back(site: Site, vault: Vault) -> None
     tasks = site.folder / "vault.yml"
     tasks.write_text(block.text, encoding="utf-8")
     given = json.dumps({"vault_address": vault.address, "vault_token": "a token"})
-    # The first login is that of the check beforehand, the second that of the mail server with its new password.
+    # The third login is that of the mail server with its new password, after the check beforehand and the controller's.
     refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
-    site.emulator.faults({**refusal, "skip": 1, "times": 1})
+    site.emulator.faults({**refusal, "skip": 2, "times": 1})
     run = site.rotate("-e", given, store_tasks=str(tasks))
     assert run.returncode == 2
     assert site.report()["credentials"][0]["outcome"] == "rolled_back"

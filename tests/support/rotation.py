@@ -214,7 +214,7 @@ class RotationSite:
     def secrets(self) -> list[str]:
         """Every password that there is or was."""
         stored = self.stored().values() if self.store.exists() else ()
-        now = [entry[part] for entry in stored for part in ("current", "next") if part in entry]
+        now = [entry[part] for entry in stored for part in ("current", "next", "former") if part in entry]
         return [self.emulator.api_password, *self.old.values(), *now]
 
     def check_secrets(self, text: str) -> None:

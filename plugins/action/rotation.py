@@ -16,7 +16,9 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._names import InputError
 from ..module_utils._passwords import DEFAULT_LENGTH, SAFE_ALPHABET, generate
-from ..plugin_utils._rotation import PHASES, Rotation, StopError
+from ..module_utils._plain import plain
+from ..plugin_utils._rotation import PHASES, Rotation
+from ..plugin_utils._rotation_means import StopError
 from ..plugin_utils._store import Store, StoreError
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -50,6 +52,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         """Return what the stub module documents; a failure as well, with the calls that were made before."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
+        params = plain(params)
         self._task_vars = task_vars or {}
         self._warnings: list[Any] = []
         params["make_password"] = lambda: self._new_password(params["rotation"])

@@ -8,7 +8,6 @@ An action, so that one owner has the store, the order of calls and the passwords
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import Any, Optional
 
@@ -57,7 +56,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         self._warnings: list[Any] = []
         params["make_password"] = lambda: self._new_password(params["rotation"])
         store = Store(params["path"], self._loader)
-        rotation = Rotation(params, store, os.getppid(), self._module, check_mode=self._task.check_mode)
+
+        def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+            store.this_run()  # a run that was killed asks nobody any more
+            return self._module(name, arguments)
+
+        rotation = Rotation(params, store, call, check_mode=self._task.check_mode)
         done = False
         try:
             getattr(rotation, params["phase"])()

@@ -44,12 +44,14 @@ class Rotation(Means):
                 "store_is_kept: true."
             )
         self.data["started"] = _now().isoformat()
+        run = self._store.this_run()
         if self._check_mode:
+            self._store.check_lock(run)
             self._read()
         else:
-            with self._store.locked(self._run):
+            with self._store.locked(run):
                 self._read()
-                self._store.hold(self._run)
+                self._store.hold(run)
                 self.holds = True
         answer = self._ask("api_info", "see what the API offers", self._account)
         self.data["works"] = self._succeeded(answer)["works"]
@@ -124,14 +126,14 @@ class Rotation(Means):
         doubtful = outcome.unproven(self._entries, sent)
         tried = self._tried(doubtful, tried, NEXT, "try the logins that are new or in doubt")
         accepted = outcome.taken(self._entries, sent, tried)
+        if self._check_mode:
+            return
         self._remember("switched", {name: _change("switch", name) for name in accepted})
         refused = outcome.known_refused(self._entries, sent, tried)
         self._remember("refused", {name: _change("refuse", name) for name in refused})
         # The first login of two has its old password until it is removed.
         to_unlock = [
-            entry
-            for entry in self._entries
-            if entry["locked"] and not entry["moves"] and entry["name"] in accepted and not self._check_mode
+            entry for entry in self._entries if entry["locked"] and not entry["moves"] and entry["name"] in accepted
         ]
         unlocking = self._lock(to_unlock, False, "unlock the logins whose passwords are new")
         self.data.update(

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Callable, Optional
 
-from ..module_utils._rotation import description, outcome, requests
+from ..module_utils._rotation import description, objections, outcome, requests
 from ..module_utils._rotation.entry import NEXT
 from ..module_utils._smarthost.login import MOST_REFUSALS
 from ._credentials import UNCHANGED, Credentials
@@ -39,17 +40,15 @@ class Means:
         self,
         options: Mapping[str, Any],
         store: Store,
-        run: int,
         call: Call,
         *,
         check_mode: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """options: as the module `rotation` documents them. run: the process id of ansible-playbook."""
+        """options: as the module `rotation` documents them."""
         self._sleep = sleep
         self._options = options
         self._store = store
-        self._run = run
         self._call = call
         self._check_mode = check_mode
         self.data: dict[str, Any] = dict(options["run"] or {})
@@ -60,7 +59,7 @@ class Means:
     def release(self) -> None:
         """Let other runs have the store."""
         if self.holds:
-            with self._store.locked(self._run):
+            with self._store.locked(self._store.this_run()):
                 self._store.release()
             self.holds = False
 
@@ -140,16 +139,9 @@ class Means:
         if self._wanted.get("emergency") or self._wanted.get("leave_out_broken_hosts"):
             return
         states = {host: self._options["hosts"].get(host) or {} for host in self.data["plan"]["hosts"]}
-        broken = [
-            f"{host} ({state.get('reason', 'not reached')})"
-            for host, state in states.items()
-            if state.get("state") != "ready"
-        ]
-        if broken:
-            raise StopError(
-                f"No password was changed, because these mail servers are not well: {', '.join(broken)}. Mend them, or "
-                "set leave_out_broken_hosts: true to finish them with a later run."
-            )
+        unwell = objections.unwell(states)
+        if unwell:
+            raise StopError(unwell)
 
     def _ask(self, module: str, why: str, arguments: dict[str, Any]) -> dict[str, Any]:
         result = self._call(module, arguments)
@@ -209,14 +201,17 @@ class Means:
         return credentials
 
     def _remember(self, state: str, changes: Mapping[str, Callable[[Credentials], str]]) -> None:
-        """Bring credentials into this state of the module credential_store: all of them, or none."""
-        if self._check_mode or not changes:
+        """Bring credentials into this state of the module credential_store: all of them, or none.
+
+        In check mode, only find out whether the store could be written.
+        """
+        if not changes:
             return
-        with self._store.locked(self._run):
+        with nullcontext() if self._check_mode else self._store.locked(self._store.this_run()):
             credentials = self._read()
             actions = {name: change(credentials) for name, change in changes.items()}
             changed = any(action != UNCHANGED for action in actions.values())
             if changed:
-                self._store.write(credentials)
+                self._store.write(credentials, check=self._check_mode)
         self.changed = self.changed or changed
         self.calls.append({"module": "credential_store", "why": f"remember {state}", "credentials": actions})

@@ -332,9 +332,9 @@ class _Run:
         class Watched(_store.Store):
             """The store; each write is a transition."""
 
-            def write(self, credentials: Any) -> None:
+            def write(self, credentials: Any, *, check: bool = False) -> None:
                 run._transition()
-                super().write(credentials)
+                super().write(credentials, check=check)
                 run._ask("written")
                 run._transition()
 
@@ -358,7 +358,7 @@ class _Run:
                 "proofs": self._proved(data) if phase == "finish" else [],
                 "clients": clients if phase in ("plan", "finish") else {},
             }
-            work = _rotation.Rotation({**_NOTHING, **given}, self._store(), os.getpid(), self._call, **self._options())
+            work = _rotation.Rotation({**_NOTHING, **given}, self._store(), self._call, **self._options())
             try:
                 getattr(work, phase)()
             except ValueError as problem:

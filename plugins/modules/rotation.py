@@ -108,6 +108,8 @@ EXAMPLES = r"""
     path: ./credentials.yml
     rotation:
       everything: true
+    account:
+      use_discovered_methods: true
   check_mode: true
   register: begun
 

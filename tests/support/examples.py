@@ -145,7 +145,12 @@ def play_of(tasks: list[dict[str, Any]], machine: Machine, **keywords: Any) -> d
 WITHOUT_SENDERS = {"outgoing_user", "outgoing_users", "README.md", "docs/onboarding.md", "docs/schnellstart.md"}
 RELAY = {f"{COLLECTION}.postfix_relay": {"default_login": "shop@example.com", "default_password": password("shop")}}
 #: What has to be there before the examples of a module.
-BEFORE = {"adopt_credentials": [RELAY], "postfix_relay_info": [RELAY], "postfix_test_mail": [RELAY]}
+BEFORE = {
+    "adopt_credentials": [RELAY],
+    "postfix_relay_info": [RELAY],
+    "postfix_test_mail": [RELAY],
+    "rotation": [{f"{COLLECTION}.credential_store": {"path": "./credentials.yml", "names": ["web1@example.com"]}}],
+}
 
 
 def more_tasks(name: str, machine: Machine) -> list[dict[str, Any]]:

@@ -187,8 +187,8 @@ class Means:
         return found
 
     def _passwords(self, entries: Sequence[Entry], which: str) -> list[str]:
-        credentials = self._read() if entries else Credentials()
-        found = [credentials.get(entry["name"]) for entry in entries]
+        found = self._store.find(entry["name"] for entry in entries) if entries else []
+        register_secret(*(text for entry in found for text in (entry.current, entry.next)))
         if which == LOGIN:
             return [entry.current for entry in found]
         # In check mode nothing is staged, so there may be no next password.

@@ -145,7 +145,7 @@ def play_of(tasks: list[dict[str, Any]], machine: Machine, **keywords: Any) -> d
 WITHOUT_SENDERS = {"outgoing_user", "outgoing_users", "README.md", "docs/onboarding.md", "docs/schnellstart.md"}
 RELAY = {f"{COLLECTION}.postfix_relay": {"default_login": "shop@example.com", "default_password": password("shop")}}
 #: What has to be there before the examples of a module.
-BEFORE = {
+BEFORE: dict[str, list[dict[str, Any]]] = {
     "adopt_credentials": [RELAY],
     "postfix_relay_info": [RELAY],
     "postfix_test_mail": [RELAY],

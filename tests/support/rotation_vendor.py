@@ -36,6 +36,8 @@ HEARD, LOST, HALF, REFUSED, LIE = "heard", "lost", "half", "refused", "lie"
 class PlainVault:
     """In the place of ansible-vault, whose key derivation would take most of the time."""
 
+    secrets: tuple[Any, ...] = ()
+
     def __init__(self, _loader: Any) -> None:
         """Nothing to open."""
 

@@ -121,10 +121,9 @@ class Rotation(Means):
         # The next password shuts a stranger out as well, so a lock that fails stops nothing.
         locking = self._lock(to_lock, True, "lock the logins first")
         sent = self._set(self._entries, NEXT, "set the next passwords")
-        tried = self._settled(sent, NEXT)
         # A second login is tried with the senders that it has to send for, before any mail server moves.
         doubtful = outcome.unproven(self._entries, sent)
-        tried = self._tried(doubtful, tried, NEXT, "try the logins that are new or in doubt")
+        tried = self._tried(doubtful, NEXT, "try the logins that are new or in doubt")
         accepted = outcome.taken(self._entries, sent, tried)
         if self._check_mode:
             return
@@ -155,9 +154,8 @@ class Rotation(Means):
         # Where the vendor does not take it, the next password stays in force, and in the store.
         # The first of two logins may have been removed already.
         sent = self._set(back, LOGIN, "set the old passwords again")
-        tried = self._settled(sent, LOGIN, back)
         doubtful = outcome.unproven(back, sent, LOGIN)
-        tried = self._tried(doubtful, tried, LOGIN, "try the old logins that are in doubt")
+        tried = self._tried(doubtful, LOGIN, "try the old logins that are in doubt")
         returned = outcome.taken(back, sent, tried, LOGIN)
         to_unlock = [entry for entry in back if entry["locked"] and entry["name"] in returned]
         unlocking = self._lock(to_unlock, False, "unlock the logins that have their old passwords")

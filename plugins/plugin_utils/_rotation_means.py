@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Callable, Optional
 
-from ..module_utils._rotation import description, objections, outcome, requests
+from ..module_utils._rotation import description, objections, requests
 from ..module_utils._rotation.entry import NEXT
 from ..module_utils._smarthost.login import MOST_REFUSALS
 from ._credentials import UNCHANGED, Credentials
@@ -73,34 +73,18 @@ class Means:
         seconds = description.settle_seconds(self._wanted)
         return (0, 0.2 * seconds, 0.8 * seconds) if seconds else (0,)
 
-    def _settled(
-        self, sent: Mapping[str, Any], which: str, entries: Optional[Sequence[Entry]] = None
-    ) -> list[dict[str, Any]]:
-        """Wait until one password works that the API has set: what it says now may hold at the smarthost in a while."""
-        candidates = outcome.just_set(self._entries if entries is None else entries, sent, which)[:1]
-        proofs: list[dict[str, Any]] = []
-        for pause in self._pauses() if candidates else ():
-            if self._refusals >= MOST_REFUSALS:
-                break
-            self._sleep(pause)
-            proofs = self._try(candidates, which, "see whether what the API has set works already")
-            if not proofs or proofs[0]["accepted"] is not False:
-                break
-        return proofs
-
     def _within_budget(self, entries: Sequence[Entry], which: str, why: str) -> list[dict[str, Any]]:
-        """As `_try`, for logins that the rotation can do without."""
+        """As `_try`, for logins that the rotation can do without: no more than three are refused in a run."""
         if self._refusals < MOST_REFUSALS:
-            return self._try(entries, which, why)
+            return self._try(entries, which, why, {"refused_logins": self._refusals})
         reason = f"not tried, because the smarthost has refused {self._refusals} logins, and blocks who fails often"
         return [{"login": entry[which], "accepted": None, "reason": reason} for entry in entries]
 
-    def _tried(
-        self, entries: Sequence[Entry], before: list[dict[str, Any]], which: str, why: str
-    ) -> list[dict[str, Any]]:
-        """The proofs from before, and those of the other logins."""
-        known = {proof["login"] for proof in before}
-        return [*before, *self._try([entry for entry in entries if entry[which] not in known], which, why)]
+    def _tried(self, entries: Sequence[Entry], which: str, why: str) -> list[dict[str, Any]]:
+        """The proofs of logins that are in doubt: a second login has to be tried, others as far as the budget goes."""
+        moving = [entry for entry in entries if entry["moves"]]
+        staying = [entry for entry in entries if not entry["moves"]]
+        return [*self._try(moving, which, why), *(self._within_budget(staying, which, why) if staying else [])]
 
     @property
     def _wanted(self) -> Mapping[str, Any]:
@@ -156,11 +140,11 @@ class Means:
             raise StopError(str(result.get("msg") or "A module failed, and did not say why."))
         return result
 
-    def _manage(self, users: Sequence[Mapping[str, Any]], why: str) -> dict[str, Any]:
+    def _manage(self, users: Sequence[Mapping[str, Any]], why: str, **options: int) -> dict[str, Any]:
         """What outgoing_users makes of these users; nothing where there are none. A failure is in the result."""
         if not users:
             return {}
-        arguments = {**self._account, **self._smarthost, "users": list(users), "return_unchanged": True}
+        arguments = {**self._account, **self._smarthost, "users": list(users), "return_unchanged": True, **options}
         return self._ask("outgoing_users", why, arguments)
 
     def _lock(self, entries: Sequence[Entry], locked: bool, why: str) -> dict[str, Any]:
@@ -170,14 +154,20 @@ class Means:
         users = requests.users(
             entries, self._passwords(entries, which), which, self.data["present"], self.data["works"]
         )
-        return self._manage(users, why)
+        # It logs in with what it has set: what the API says now may hold at the smarthost in a while.
+        seconds = description.settle_seconds(self._wanted)
+        result = self._manage(users, why, wait_timeout=seconds, refused_logins=self._refusals)
+        self.data["refusals"] = max(self._refusals, int(result.get("refused_logins") or 0))
+        return result
 
-    def _try(self, entries: Sequence[Entry], which: str, why: str) -> list[dict[str, Any]]:
+    def _try(
+        self, entries: Sequence[Entry], which: str, why: str, budget: Optional[Mapping[str, int]] = None
+    ) -> list[dict[str, Any]]:
         """What the smarthost says of these logins, from the controller."""
         if not entries or self._check_mode:
             return []
         logins = requests.logins(entries, self._passwords(entries, which), which)
-        arguments = {**self._smarthost, "logins": logins, "fail_on_refusal": False}
+        arguments = {**self._smarthost, **(budget or {}), "logins": logins, "fail_on_refusal": False}
         answer = self._ask("smtp_login_info", why, arguments)
         if answer.get("failed"):
             # Nothing is proven, and the vendor has changed already: what can be done without is done.

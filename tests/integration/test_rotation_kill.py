@@ -39,6 +39,7 @@ PROVE = f"{USE} / Prove every login from this host"
 DECIDE = "Decide about each login, and roll back what failed / Decide, and set old passwords again"
 USE_OLD = "Let the mail servers use the old passwords again"
 WAITING = "Let waiting mail go"
+ELSEWHERE = "Prove what the controller cannot"
 CLIENTS = "Let people's Thunderbird use the new passwords"
 COMMIT = "Finish, and report / Let the next passwords be the current ones"
 IS_OVER = f"{COMMIT} / done"
@@ -49,7 +50,7 @@ STRATEGIES = (IN_PLACE, ALTERNATE)
 CHAINS = {
     "before": (IN_PLACE, [KEEP, *READ, PREFLIGHT, STAGE, BESIDE, SET, IS_SET]),
     "between": (IN_PLACE, [USE, FIRST_ACTIVE, DECIDE]),
-    "after": (IN_PLACE, [WAITING, CLIENTS, COMMIT]),
+    "after": (IN_PLACE, [WAITING, ELSEWHERE, CLIENTS, COMMIT]),
     "alternate": (ALTERNATE, [COMMIT]),
     "locked": ({"emergency": True, "emergency_action": "lock"}, [SET, IS_SET]),
 }

@@ -220,9 +220,10 @@ def test_a_lock_that_cannot_be_undone_is_undone_by_the_next_run(site: Site) -> N
 
 @pytest.mark.slow
 def test_a_second_login_that_a_mail_server_cannot_use_is_removed(site: Site) -> None:
-    # The mail server's own login before the change, the second login from the controller, and from the mail server.
+    # The mail server's own login before the change, the second login from the controller when it is made and with its
+    # senders, and from the mail server.
     refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
-    site.emulator.faults({**refusal, "skip": 2, "times": 1})
+    site.emulator.faults({**refusal, "skip": 3, "times": 1})
     run = site.rotate(strategy="alternate", alternates=PAIR)
     assert run.returncode == 2
     assert site.report()["credentials"][0]["outcome"] == "rolled_back"

@@ -113,7 +113,7 @@ class Vendor:
         return {"changed": False, "users": shown}
 
     def _smtp_login_info(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        enough = self.refusals + MOST_REFUSALS
+        enough = self.refusals + MOST_REFUSALS - int(arguments.get("refused_logins", 0))
         return {"changed": False, "logins": [self._tried(entry, enough) for entry in arguments["logins"]]}
 
     def _tried(self, entry: Mapping[str, Any], enough: int) -> dict[str, Any]:
@@ -139,8 +139,37 @@ class Vendor:
                 reason = "the password is too short" if behaviour == REFUSED else "the connection broke; run again"
                 said = {"action": "failed", "reason": reason}
             shown.append({**_named(login), **said})
+        used = self._prove_written(arguments, wanted, shown)
         failed = any(user["action"] == "failed" for user in shown)
-        return {"changed": True, "users": shown, **({"failed": True, "msg": "some failed"} if failed else {})}
+        return {
+            "changed": True,
+            "users": shown,
+            "refused_logins": used,
+            **({"failed": True, "msg": "some failed"} if failed else {}),
+        }
+
+    def _prove_written(
+        self, arguments: Mapping[str, Any], wanted: list[dict[str, Any]], shown: list[dict[str, Any]]
+    ) -> int:
+        """Log in with what was set, the first time with patience, as outgoing_users does; how many were refused."""
+        used, patience = int(arguments.get("refused_logins", 0)), float(arguments.get("wait_timeout", 10))
+        for user, said in zip(wanted, shown):
+            if said.get("password") != "set":
+                continue
+            accepted = self.accepts(said["login"], user["password"]) if self.reachable else None
+            for part in (0.2, 0.8) if patience else ():
+                if accepted is not False or used >= MOST_REFUSALS - 1:
+                    break
+                used, self.refusals, self.clock = used + 1, self.refusals + 1, self.clock + part * patience
+                accepted = self.accepts(said["login"], user["password"])
+            patience = 0
+            if accepted is None or (accepted is False and used >= MOST_REFUSALS):
+                said.update(password="unknown", action="unknown" if said["action"] == "updated" else said["action"])
+            elif not accepted:
+                used, self.refusals = used + 1, self.refusals + 1
+                del said["password"]
+                said.update(action="failed", reason="it is said to be set, 535 No")
+        return used
 
     def _managed(self, login: str, wanted: Mapping[str, Any], *, really: bool) -> dict[str, Any]:
         user = self.users.get(login)

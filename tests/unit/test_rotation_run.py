@@ -39,11 +39,11 @@ def line_of(data: dict[str, Any], words: str) -> str:
 def test_a_done_that_changes_nothing_is_not_believed(site: Site) -> None:
     site.vendor.behaviour = lambda _call: LIE
     data = site.rotate({**EVERYTHING, "settle_seconds": 0})
-    assert outcomes(data) == {MAIL: "rolled_back", PERSON: "not_changed"}
+    assert outcomes(data) == {MAIL: "not_changed", PERSON: "not_changed"}
     assert data["open"] == [MAIL, PERSON]
     entry = site.stored()[PERSON]
     assert (entry["current"], entry["in_use"]) == (site.old[PERSON], "current")
-    assert "(535 No)" in line_of(data, f"{PERSON} was not changed")
+    assert "535 No)" in line_of(data, f"{PERSON} was not changed")
     site.vendor.behaviour = lambda _call: HEARD
     assert site.rotate(EVERYTHING)["open"] == []
     assert site.vendor.accepts(PERSON, site.stored()[PERSON]["current"])
@@ -52,7 +52,7 @@ def test_a_done_that_changes_nothing_is_not_believed(site: Site) -> None:
 def test_a_leak_stays_open_in_words_where_a_done_changes_nothing(site: Site) -> None:
     site.vendor.behaviour = lambda _call: LIE
     data = site.rotate(EMERGENCY)
-    assert outcomes(data) == {MAIL: "pending", PERSON: "unproven"}
+    assert outcomes(data) == {MAIL: "not_changed", PERSON: "unproven"}
     assert "(not tried, because the smarthost has refused 3 logins" in line_of(data, f"{PERSON} has a new password")
     assert f"  {PERSON} may still get in with the password that is out; lock it at the vendor" in data["summary"]
     assert site.stored()[PERSON]["leaked"] == "yes"

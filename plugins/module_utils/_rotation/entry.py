@@ -26,3 +26,10 @@ def listed(login: str, present: Sequence[Mapping[str, Any]]) -> Mapping[str, Any
 def keys_of(entries: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
     """The logins of these entries, before and after."""
     return {written_key(entry[which]) for entry in entries for which in ("login", NEXT)}
+
+
+def tried_first(entry: Mapping[str, Any], which: str) -> bool:
+    """Whether the vendor may know this password already, so that it is tried before it is set."""
+    if which == NEXT:
+        return bool(entry["resumed"] and not entry.get("renewed"))
+    return bool(entry["moves"])

@@ -10,14 +10,14 @@ from typing import Any
 
 from .._users.login import identity, login_key, user_key, written_key
 from .clients import people, updated
-from .entry import NEXT, keys_of
+from .entry import NEXT, keys_of, tried_first
 
 #: What becomes of a login. ROLLING_BACK and PENDING are not done yet, the one on its way back and the other forward;
 #: nor is UNPROVEN, whose new password nobody has logged in with.
 COMMITTED, ROLLED_BACK, PENDING, NOT_CHANGED = "committed", "rolled_back", "pending", "not_changed"
 ROLLING_BACK, UNPROVEN = "rolling_back", "unproven"
-#: The states of a password in a result of outgoing_users.
-_SET, _KEPT = "set", "kept"
+#: The states of a password in a result of outgoing_users that a login has proven.
+_WORKING = ("set", "kept")
 
 
 def old_users(entries: Sequence[Mapping[str, Any]], outcome: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -86,22 +86,20 @@ def unproven(
     good = {
         user_key(user)
         for user in result.get("users", ())
-        if user["action"] in ("created", "updated", "unchanged") and user.get("password") in (_SET, _KEPT)
+        if user["action"] in ("created", "updated", "unchanged") and user.get("password") in _WORKING
     }
-    return [entry for entry in entries if entry["moves"] or login_key(entry[which]) not in good]
-
-
-def just_set(
-    entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], which: str = NEXT
-) -> list[Mapping[str, Any]]:
-    """The credentials whose password the API says it has set now, those that mail servers use first."""
+    # Set, as the API says, but nobody could log in from the controller: the mail servers will.
     said = {
         user_key(user)
         for user in result.get("users", ())
-        if user["action"] != "failed" and user.get("password") == _SET
+        if user["action"] in ("created", "updated", "unknown") and user.get("password") == "unknown"
     }
-    found = [entry for entry in entries if login_key(entry[which]) in said]
-    return sorted(found, key=lambda entry: not entry["hosts"])
+    return [
+        entry
+        for entry in entries
+        if entry["moves"]
+        or not (login_key(entry[which]) in good or (login_key(entry[which]) in said and not tried_first(entry, which)))
+    ]
 
 
 def made(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:
@@ -114,9 +112,9 @@ def proven(
     entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], proofs: Sequence[Mapping[str, Any]]
 ) -> list[str]:
     """The names of the credentials whose next password has let somebody in: outgoing_users itself, or the proofs."""
-    kept = {user_key(user) for user in result.get("users", ()) if user.get("password") == _KEPT}
+    working = {user_key(user) for user in result.get("users", ()) if user.get("password") in _WORKING}
     accepted = {proof["login"] for proof in proofs if proof["accepted"]}
-    return [entry["name"] for entry in entries if entry[NEXT] in accepted or login_key(entry[NEXT]) in kept]
+    return [entry["name"] for entry in entries if entry[NEXT] in accepted or login_key(entry[NEXT]) in working]
 
 
 def known_refused(

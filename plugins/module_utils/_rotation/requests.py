@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from .._users.login import identity
 from .._users.user import LOCK_SETTINGS
-from .entry import NEXT, listed
+from .entry import NEXT, listed, tried_first
 
 
 def users(
@@ -30,12 +30,11 @@ def users(
     def user(entry: Mapping[str, Any], password: str) -> dict[str, Any]:
         forward = which == NEXT
         new = entry["moves"] and (forward or not listed(entry[which], present))
-        known = entry["resumed"] and not entry.get("renewed") if forward else entry["moves"]
         return {
             **identity(entry[which]),
             **(_copied(entry["login" if forward else NEXT], present, works or {}) if new else {}),
             "password": password,
-            "update_password": "on_mismatch" if known else "always",
+            "update_password": "on_mismatch" if tried_first(entry, which) else "always",
         }
 
     return [user(entry, password) for entry, password in zip(entries, passwords)]

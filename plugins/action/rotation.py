@@ -18,6 +18,7 @@ from ..module_utils._passwords import DEFAULT_LENGTH, SAFE_ALPHABET, generate
 from ..module_utils._plain import plain
 from ..plugin_utils._rotation import PHASES, Rotation
 from ..plugin_utils._rotation_means import StopError
+from ..plugin_utils._secrets import register_secret
 from ..plugin_utils._store import Store, StoreError
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -25,7 +26,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "path": {"type": "path", "required": True},
     "rotation": {"type": "raw"},
     "accounts": {"type": "list", "elements": "str", "default": []},
-    "account": {"type": "dict", "no_log": True, "default": {}},
+    # Not no_log: core would take every value for a secret, also that of retries, and hide each 1 that it prints.
+    "account": {"type": "dict", "no_log": False, "default": {}},
     "smarthost": {"type": "str"},
     "smarthost_port": {"type": "int"},
     "smarthost_ca_path": {"type": "path"},
@@ -55,6 +57,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         self._task_vars = task_vars or {}
         self._warnings: list[Any] = []
         params["make_password"] = lambda: self._new_password(params["rotation"])
+        register_secret(*(str(params["account"].get(name) or "") for name in ("api_password", "proxy")))
         store = Store(params["path"], self._loader)
 
         def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:

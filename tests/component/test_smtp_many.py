@@ -108,7 +108,8 @@ def test_however_many_were_accepted_before_never_more_than_three_are_refused(emu
     wrong = [(login, "wrong-horse-battery") for login, _password in pairs[30:]]
     emulator.faults({"match": "smtp:auth", "kind": "latency", "seconds": 0.05})
     proofs = prove_logins(smarthost(emulator), [*pairs[:right], *wrong], connections=10)
-    assert outcomes(proofs[:right]) in ("A" * right, "U" * right)
+    # Who waits for the end of others when the budget is spent is not tried.
+    assert set(outcomes(proofs[:right])) <= {"A", "U"}
     assert sorted(outcomes(proofs[right:])) == ["R"] * 3 + ["U"] * 27
     assert emulator.counters()["auths_refused"] == 3
 

@@ -13,9 +13,7 @@ import tempfile
 from pathlib import Path
 
 from ._files import sync_folder
-from ._names import (
-    InputError,
-)
+from ._names import InputError
 
 #: Characters that survive URL paths, Postfix maps, Thunderbird and shells without quoting.
 SAFE_ALPHABET = string.ascii_letters + string.digits + "-_."

@@ -13,15 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fleet import why_impossible
-from tests.integration.test_rotation_kill import (
-    ALTERNATE,
-    BACK,
-    COMMIT,
-    FIRST_ACTIVE,
-    IN_PLACE,
-    STRATEGIES,
-    kill_at,
-)
+from tests.integration.test_rotation_kill import ALTERNATE, BACK, COMMIT, FIRST_ACTIVE, IN_PLACE, STRATEGIES, kill_at
 from tests.support.rotation import RotationSite, check_mail, steady_mail
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]

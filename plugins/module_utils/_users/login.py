@@ -8,16 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from .._names import (
-    InputError,
-    normalise_domain,
-)
-from .user import (
-    DOMAIN,
-    USER,
-    Key,
-    normalise_local_part,
-)
+from .._names import InputError, normalise_domain
+from .user import DOMAIN, USER, Key, normalise_local_part
 
 
 def key_of(login: object) -> Optional[Key]:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._api.options import (
-    CONCURRENCY,
-)
+from .._api.options import CONCURRENCY
 from .user import LIMIT_NAMES
 
 UPDATE_PASSWORD: dict[str, Any] = {"type": "str", "choices": ["on_mismatch", "on_create", "always"], "no_log": False}

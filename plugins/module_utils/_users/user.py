@@ -10,14 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional, Protocol, Union
 
-from .._names import (
-    InputError,
-    check_sender_network,
-    is_network,
-    normalise_domain,
-    normalise_network,
-    unicode_domain,
-)
+from .._names import InputError, check_sender_network, is_network, normalise_domain, normalise_network, unicode_domain
 from .._passwords import check_password
 
 USER = "user"

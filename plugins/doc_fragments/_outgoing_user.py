@@ -34,7 +34,7 @@ options:
     choices: [user, domain, ip]
     default: user
   state:
-    description: Whether the outgoing user shall exist.
+    description: Whether the outgoing user should exist.
     type: str
     choices: [present, absent]
     default: present
@@ -93,7 +93,7 @@ options:
         description: Recipients per day.
         type: int
       inherit:
-        description: Names of limits that shall come from the level above, which is neither V(0) nor "not given".
+        description: Names of limits that should come from the level above, which is neither V(0) nor "not given".
         type: list
         elements: str
         choices: [per_minute, per_hour, per_day, per_week, per_month, recipients_per_day]

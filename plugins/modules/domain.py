@@ -26,7 +26,7 @@ options:
     required: true
   state:
     description:
-      - Whether the domain shall be in the account.
+      - Whether the domain should be in the account.
       - The server does not tell a missing domain from one of somebody else, so that V(absent) changes nothing for both.
     type: str
     choices: [present, absent]

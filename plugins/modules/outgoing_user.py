@@ -137,7 +137,7 @@ user:
     login:
       description: The name that a mail program uses to log in to the smarthost.
       type: str
-      returned: for users and domain users that shall exist
+      returned: for users and domain users that should exist
       sample: alice@example.com
     password:
       description:

@@ -52,7 +52,7 @@ options:
         choices: [user, domain, ip]
         default: user
       state:
-        description: Whether the user shall exist.
+        description: Whether the user should exist.
         type: str
         choices: [present, absent]
         default: present
@@ -95,7 +95,7 @@ options:
             description: Recipients per day.
             type: int
           inherit:
-            description: Names of limits that shall come from the level above.
+            description: Names of limits that should come from the level above.
             type: list
             elements: str
             choices: [per_minute, per_hour, per_day, per_week, per_month, recipients_per_day]
@@ -268,7 +268,7 @@ users:
     login:
       description: The name that a mail program uses to log in to the smarthost.
       type: str
-      returned: for users and domain users that shall exist
+      returned: for users and domain users that should exist
       sample: alice@example.com
     password:
       description:

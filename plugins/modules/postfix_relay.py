@@ -168,7 +168,7 @@ notes:
     only and without passwords. It is removed with O(state=absent).
   - If a value of ours has been changed by hand since, O(state=present) sets it again and remembers the changed value as
     the one to bring back. With O(state=absent) it is left alone. Both with a warning.
-  - A permanent refusal for want of a login (530, 534, 535, 538) is made a temporary one by
+  - A permanent refusal without a login (530, 534, 535, 538) is made a temporary one by
     C(smtp_delivery_status_filter), so a wrong map cannot lose mail. A filter of the administrator stays in force before
     ours.
   - Where C(main.cf), C(master.cf) or a table of ours is a symbolic link, nothing that would put a file in its place is
@@ -366,7 +366,7 @@ def run(module: SecretSafeModule) -> dict[str, Any]:
     if settings and not options["ignore_host_manager"] and names_main_instance(module):
         objection = host_manager.objection()
         if objection:
-            raise PostfixError(f"{objection} Set ignore_host_manager=true if Postfix shall be configured all the same.")
+            raise PostfixError(f"{objection} Set ignore_host_manager=true to configure Postfix all the same.")
     with nullcontext() if module.check_mode else files.lock(instance.config_directory):
         plan = make_plan(instance, settings)
         if staged:
@@ -397,7 +397,7 @@ def not_the_same_bytes(instance: Instance, plan: Plan) -> list[str]:
 
 
 def make_plan(instance: Instance, settings: RelaySettings | None) -> Plan:
-    """Plan the wanted state; no settings mean that nothing of ours shall remain."""
+    """Plan the wanted state; no settings mean that nothing of ours should remain."""
     return plan_present(instance, settings) if settings else plan_absent(instance)
 
 

@@ -276,7 +276,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def wanted_of(params: dict[str, Any]) -> Wanted:
-    """What every profile shall have; ThunderbirdError where the options do not fit together."""
+    """What every profile should have; ThunderbirdError where the options do not fit together."""
     # Not left to ansible-core, to which all_users is always given, as it has a default.
     named = bool(params["profile"]) + (params["users"] is not None) + params["all_users"]
     if named != 1:

@@ -246,7 +246,7 @@ class Credentials:
         present = self.get(name)
         if present.leaked:
             raise InputError(
-                f"the password of {name} from before is out, so it is not rolled back; finish the rotation"
+                f"the password of {name} from before has leaked, so it is not rolled back; finish the rotation"
             )
         return present
 

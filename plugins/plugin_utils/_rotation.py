@@ -95,7 +95,7 @@ class Rotation(Means):
         arguments = {**self._account, "domains": sorted({entry["domain"] for entry in self._entries})}
         answer = self._ask("outgoing_user_info", "see who is at the vendor, and with which limits", arguments)
         if answer.get("failed") and not any(entry["moves"] for entry in self._entries):
-            return  # a list that is of no use is done without, as outgoing_users does
+            return  # a list that is of no use is not used, as outgoing_users does
         self.data["present"] = self._succeeded(answer)["users"]
         self._stop_for(objections.absent(self._entries, self.data["present"]), "Nothing was changed.")
 
@@ -252,7 +252,7 @@ class Rotation(Means):
         self.data.update(decided=decided, tried=[*self.data["tried"], *proofs])
 
     def _ask_leaked(self, ends: Mapping[str, str]) -> tuple[dict[str, str], list[str], list[str]]:
-        """Ask a few logins whose old password is out whether it is refused now; the ends, and who is open, and shut."""
+        """Ask a few logins whether their leaked password is refused now; the ends, and who is open, and shut."""
         asked = [entry for entry in self._entries if entry["leaked"] and ends.get(entry["name"]) == outcome.COMMITTED]
         asked = [] if self._check_mode else asked[: max(0, MOST_REFUSALS - self._refusals)]
         still, refused, why = asked, set(), "see whether the passwords that are out are refused"

@@ -135,7 +135,7 @@ def test_a_whole_rotation(site: Site) -> None:
     site.change("staged", credentials=[{"name": "mail", "leaked": True}])
     for state in ("reverted", "rolled_back"):
         with pytest.raises(
-            AnsibleActionFail, match="the password of mail from before is out, so it is not rolled back"
+            AnsibleActionFail, match="the password of mail from before has leaked, so it is not rolled back"
         ):
             site.change(state, "mail")
     removed = site.change("absent", "mail", "unknown")

@@ -25,7 +25,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "reset_after"},
 ]
 VENDOR = "Change the passwords at the vendor"
-STAGE = "Make everything ready / Have the next passwords in the store before anybody uses them"
+STAGE = "Make everything ready / Ensure that the store has the next passwords before anybody uses them"
 SET = f"{VENDOR} / Set the next passwords"
 USE = "Let the mail servers use the new passwords"
 ACTIVATE = f"{USE} / Put the tables that lie beside in use"

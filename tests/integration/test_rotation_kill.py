@@ -20,14 +20,14 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reaso
 
 PLAYBOOK = yaml.safe_load((ROOT / "playbooks/rotate_credentials.yml").read_text(encoding="utf-8"))
 ACTION = "smarthost.spamexperts.rotation"
-KEEP = "Look at the store and at the vendor / Keep the store for this run, and see what the API offers"
+KEEP = "Look at the store and at the vendor / Lock the credential store, and see what the API offers"
 READ = (
     "See who uses which login",
     "Decide what to do / Make the plan",
     "See whether another mail server has these logins",
 )
 PREFLIGHT = "See whether every mail server is well"
-STAGE = "Make everything ready / Have the next passwords in the store before anybody uses them"
+STAGE = "Make everything ready / Ensure that the store has the next passwords before anybody uses them"
 BESIDE = "Put the next passwords beside those in use"
 FIRST_BESIDE = f"{BESIDE} / Send through the smarthost / done"
 SET = "Change the passwords at the vendor / Set the next passwords"

@@ -162,7 +162,7 @@ def test_a_second_login_that_is_locked_stops_the_start(site: Site, arguments: li
     assert (site.emulator.counters()["writes"], site.store.read_bytes()) == (writes, store)
 
 
-# The password is out
+# The password has leaked
 
 
 def sent(emulator: Emulator) -> list[str]:
@@ -240,7 +240,7 @@ def test_the_first_of_two_logins_is_locked_until_it_is_removed(site: Site) -> No
     assert site.report()["credentials"][0]["locked"] is True
     run = site.rotate(roll_back=True)
     assert run.returncode == 2
-    assert f"{NAME}: its password from before is out" in run.output
+    assert f"{NAME}: its password from before has leaked" in run.output
     assert site.users()["web1"]["locked"] == 1
     assert site.stored()[NAME]["leaked"] == "yes"
     site.emulator.faults()
@@ -260,7 +260,7 @@ def test_what_is_out_is_not_rolled_back_by_a_later_run_either(site: Site) -> Non
     assert run.output.count("Not everything is done: run the same again.") == 1
     assert site.stored()[NAME]["in_use"] == "next"
     status = site.run("smarthost.spamexperts.rotation_status")
-    assert f"{NAME} cannot be rolled back, as its password from before is out." in status.output
+    assert f"{NAME} cannot be rolled back, as its password from before has leaked." in status.output
     # The password is tried from here, then by the mail server.
     site.emulator.faults({**refusal, "skip": 1, "times": 1})
     assert site.rotate().returncode == 2
@@ -269,7 +269,7 @@ def test_what_is_out_is_not_rolled_back_by_a_later_run_either(site: Site) -> Non
 
 @pytest.mark.slow
 def test_an_emergency_that_only_finishes_a_rotation_says_so(site: Site) -> None:
-    """The password that is out may be the new one, which every mail server has already."""
+    """The leaked password may be the new one, which every mail server has already."""
     for state in ("staged", "switched"):
         task = {"path": str(site.store), "state": state, "names": [NAME]}
         site.play({"smarthost.spamexperts.credential_store": task})
@@ -278,7 +278,7 @@ def test_an_emergency_that_only_finishes_a_rotation_says_so(site: Site) -> None:
     run = site.rotate(emergency=True)
     assert run.returncode == 2
     assert site.stored() == {NAME: {"login": NAME, "current": following}}
-    assert "if that is the one that is out, rotate it once more" in run.output
+    assert "if that is the one that has leaked, rotate it once more" in run.output
     assert f"Not everything is done, see the report: {NAME}." in run.output
 
 

@@ -94,7 +94,7 @@ def main() -> int:
         print(f"ansible-core {core.version} on Python {usable}", flush=True)
         ran.append(core.release)
         failed += run_core(core, pythons[usable], stages)
-    print(f"Cores that ran: {', '.join(ran) or 'none'}. Skipped for want of a Python: {', '.join(skipped) or 'none'}.")
+    print(f"Cores that ran: {', '.join(ran) or 'none'}. Skipped without a Python: {', '.join(skipped) or 'none'}.")
     if failed:
         print(f"FAILED: {', '.join(failed)}")
     return 1 if failed or not ran else 0

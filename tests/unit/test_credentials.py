@@ -97,7 +97,7 @@ def test_a_lock_is_forgotten_by_the_way_back_too() -> None:
 def test_a_password_that_is_out_never_comes_back() -> None:
     store = credentials(Credential("web", "web", OLD, NEW, "web", switched=True, leaked=True))
     for back in (store.revert, store.roll_back):
-        with pytest.raises(InputError, match="the password of web from before is out"):
+        with pytest.raises(InputError, match="the password of web from before has leaked"):
             back("web")
 
 

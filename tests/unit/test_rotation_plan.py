@@ -288,7 +288,7 @@ def test_a_password_that_is_out_is_not_rolled_back() -> None:
     other = credential("b@example.com", next_login="b@example.com")
     made = plan.plan({"everything": True, "roll_back": True}, [out, other], {}, WORKS)
     (problem,) = made["problems"]
-    assert problem.startswith("a@example.com: its password from before is out")
+    assert problem.startswith("a@example.com: its password from before has leaked")
     assert plan.plan({"logins": ["b@example.com"], "roll_back": True}, [out, other], {}, WORKS)["problems"] == []
 
 

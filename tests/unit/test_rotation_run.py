@@ -54,7 +54,7 @@ def test_a_leak_stays_open_in_words_where_a_done_changes_nothing(site: Site) -> 
     data = site.rotate(EMERGENCY)
     assert outcomes(data) == {MAIL: "not_changed", PERSON: "unproven"}
     assert "(not tried, because the smarthost has refused 3 logins" in line_of(data, f"{PERSON} has a new password")
-    assert f"  {PERSON} may still get in with the password that is out; lock it at the vendor" in data["summary"]
+    assert f"  {PERSON} may still get in with the leaked password; lock it at the vendor" in data["summary"]
     assert site.stored()[PERSON]["leaked"] == "yes"
 
 
@@ -98,7 +98,7 @@ def test_one_former_password_is_kept_until_the_next_rotation(site: Site) -> None
     assert site.stored()[PERSON]["former"] == first["current"]
 
 
-# The password is out
+# The password has leaked
 
 
 def test_an_emergency_shows_that_the_old_password_is_refused(site: Site) -> None:
@@ -119,10 +119,7 @@ def test_an_old_password_that_still_works_is_said(site: Site) -> None:
     site.vendor.keeps_old = True
     data = site.rotate(EMERGENCY)
     assert data["open"] == [MAIL, PERSON]
-    assert (
-        f"  {PERSON} still gets in with the password that is out; lock it at the vendor, or run again"
-        in data["summary"]
-    )
+    assert f"  {PERSON} still gets in with the leaked password; lock it at the vendor, or run again" in data["summary"]
     assert site.stored()[PERSON]["leaked"] == "yes"
     site.vendor.keeps_old = False
     assert site.rotate(EMERGENCY)["report"]["credentials"][0]["outcome"] == "committed"

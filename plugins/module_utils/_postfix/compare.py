@@ -97,7 +97,7 @@ def check_ways(remembered: Originals, explicit: Mapping[str, str]) -> None:
         if current.startswith(f"{TRANSPORT}:") or host in re.split(r"[\[\]:]+", current):
             raise PostfixError(
                 f"{name} was changed by hand to '{current}', which still leads to the smarthost; without its login "
-                "that mail would be lost. Set it to where mail shall go now, or take it out, then run again."
+                "that mail would be lost. Set it to where mail should go now, or take it out, then run again."
             )
 
 

@@ -119,7 +119,7 @@ def install(instance: Instance, table: Table, extra: Mapping[str, str]) -> None:
             files.rename(new_index, f"{table.path}{INDEX_SUFFIXES[table.kind]}")
         files.rename(beside, table.path)
     except BaseException:
-        # A password shall not stay behind in a file that nobody uses.
+        # A password must not stay behind in a file that nobody uses.
         for path in (new_index, beside):
             if path:
                 files.remove(path)

@@ -136,7 +136,7 @@ def _contradictions(settings: RelaySettings) -> list[str]:
         problems.append(
             "default_login is missing: mail from senders without a login of their own, and every bounce, would be "
             "refused. Give default_login, or authentication=ip if the smarthost knows this host by its address, or "
-            "only_named_senders=true if other mail shall not use the smarthost."
+            "only_named_senders=true if other mail must not use the smarthost."
         )
     if settings.only_named_senders:
         if needs_login and settings.senders:

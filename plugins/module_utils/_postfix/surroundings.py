@@ -208,7 +208,7 @@ def check_files_free(instance: Instance, originals: Originals, names: list[str])
 def _check_other_clients(instance: Instance, settings: RelaySettings, separate: str) -> None:
     """Refuse where a service of the administrator, such as the way to a virus scanner, would inherit our rules.
 
-    It would defer all its mail for want of TLS, or offer it the logins that are chosen by sender.
+    It would defer all its mail without TLS, or offer it the logins that are chosen by sender.
     """
     needed = ["smtp_tls_security_level", *(["smtp_sasl_auth_enable"] if settings.logins else [])]
     for service, words in instance.services().items():

@@ -46,13 +46,13 @@ def refusals(rotation: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) 
             )
         if entry["moves"] and rotation.get("emergency") and not entry["locks"]:
             found.append(
-                f"{name}: {login} would work with the password that is out until every mail server uses "
+                f"{name}: {login} would work with the leaked password until every mail server uses "
                 f"{entry['next_login']}; add emergency_action: {LOCK}, or rotate it {IN_PLACE}."
             )
         if entry["leaked"] and rotation.get("roll_back"):
             found.append(
-                f"{name}: its password from before is out, as it was rotated with emergency: true, so it is not rolled "
-                "back; finish its rotation, and choose the others by their logins."
+                f"{name}: its password from before has leaked, as it was rotated with emergency: true, so it is not "
+                "rolled back; finish its rotation, and choose the others by their logins."
             )
     return found
 

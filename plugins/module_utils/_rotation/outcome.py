@@ -81,7 +81,7 @@ def unproven(
     """The credentials whose next login, or with `login` whose old one, has to be tried.
 
     That are those of which outgoing_users did not say that the password is set or right, and every other login, since
-    the mail servers shall not move before it works.
+    the mail servers must not move before it works.
     """
     good = {
         user_key(user)

@@ -93,7 +93,7 @@ def plan(
                 or (moves and bool(entry.get("locked")) and bool(works.get("lock_users"))),
                 "locked": lock_first or bool(entry.get("locked")),
                 "leaked": emergency or bool(entry.get("leaked")),
-                # Is it the password from before that is out, or the one that everybody uses already?
+                # Is it the password from before that has leaked, or the one that everybody uses already?
                 "doubtful": emergency and bool(entry.get("switched")) and not entry.get("leaked"),
             }
         )

@@ -34,7 +34,7 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     waiting, and mail with the numbers of postfix_delivery_info, as far as they are known), clients (hosts with
     Thunderbird, by name: state, logins and reason), emergency, why the vendor did not take a login: sent (`users` of
     outgoing_users) and tried (`logins` of smtp_login_info), what became of the locks: lock_failed and unlocked (names),
-    old_works: the names of those whose old password is out and still works, made: of those whose user was not there,
+    old_works: the names of those whose leaked password still works, made: of those whose user was not there,
     not_handed_over: the names that store_tasks have failed for, and not_looked_at: mail servers without a part in the
     rotation of which nobody knows what they use.
     """
@@ -145,9 +145,9 @@ def _notes(entry: Mapping[str, Any]) -> list[str]:
     elif old_works and outcome == PENDING:
         notes.append(f"{login} works as well, until nobody uses it and a run has removed it")
     if entry.get("old_works"):
-        notes.append(f"{login} still gets in with the password that is out; lock it at the vendor, or run again")
+        notes.append(f"{login} still gets in with the leaked password; lock it at the vendor, or run again")
     elif entry.get("leaked") and outcome in (UNPROVEN, NOT_CHANGED) and not entry.get("locked"):
-        notes.append(f"{login} may still get in with the password that is out; lock it at the vendor")
+        notes.append(f"{login} may still get in with the leaked password; lock it at the vendor")
     if entry.get("made"):
         notes.append(
             "the vendor had no such user, so it was made; if somebody had left, remove it, and take it out of the store"
@@ -155,7 +155,7 @@ def _notes(entry: Mapping[str, Any]) -> list[str]:
     if entry.get("doubtful"):
         notes.append(
             "its rotation was under way before this run, so its password is the one that was in use already; if that "
-            "is the one that is out, rotate it once more"
+            "is the one that has leaked, rotate it once more"
         )
     if "handed_over" in entry:
         notes.append("the other store may not know the password that is in use; the next run hands it over again")
@@ -183,7 +183,7 @@ def summary(data: Mapping[str, Any]) -> list[str]:
         )
     unfinished = [entry for entry in data["credentials"] if entry["outcome"] in _OPEN]
     if unfinished:
-        # What is out is never used again.
+        # What has leaked is never used again.
         back = "." if any(entry.get("leaked") for entry in unfinished) else ", or set roll_back: true."
         lines.append(f"Not everything is done: run the same again{back}")
     return lines

@@ -95,7 +95,7 @@ def _text(literal: bytes) -> str:
 def require_harmony(preferences: Preferences, entry: str, overrides: Overrides, *, wanted: bool) -> None:
     """ThunderbirdError where `entry` would not work with these preferences after the next start of Thunderbird.
 
-    `wanted`: the entry shall be there, and not gone.
+    `wanted`: the entry should be there, and not gone.
     """
     for name, override in overrides.forced.items():
         reason = ""

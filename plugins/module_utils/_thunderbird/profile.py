@@ -26,7 +26,7 @@ COPY_LOGINS = "signon.rustMirror.migrationNeeded"
 
 
 class Wanted(NamedTuple):
-    """What one profile shall have; None: `server` be gone, the others stay as they are."""
+    """What one profile should have; None: `server` be gone, the others stay as they are."""
 
     entry: str
     server: OutgoingServer | None

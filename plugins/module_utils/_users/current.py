@@ -40,7 +40,7 @@ _BOOLEANS = ("locked", "enabled", "automatic_lock")
 _NUMBERS = ("lock_timeout", "maximum_unlocks")
 _MOST_DIGITS = 18
 _IDENTITY = ("domain", "username", "authentication_method")
-#: Fields that are never looked at: what a server should not show, nobody else shall show.
+#: Fields that are never looked at: what a server should not show, nobody else should show.
 _SECRET = re.compile(r"pass|pwd|secret|token|private|hash")
 #: What a wire word may stand for, by name; in all else, such as a username, it is what it is.
 _WORDS = {

@@ -11,18 +11,19 @@ module: postfix_delivery_info
 short_description: Count what Postfix has delivered and deferred in the last seconds
 version_added: 1.0.0
 description:
-  - Reads in the mail log of this host how many mails were deferred on their way to a server, and what became of them.
+  - Reads in the mail log of this host how many mails were deferred on their way to the smarthost, and what became of
+    them.
   - It counts mails, not recipients. No address and no content is in the result.
 options:
-  server:
-    description: Name of the server, as it stands in the log, such as the smarthost's.
+  smarthost:
+    description: Name of the smarthost, as it stands in the log.
     type: str
     default: 4489.smtp.antispamcloud.com
   seconds:
     description: How many seconds to look back, by the clock of this host.
     type: float
     required: true
-  wait:
+  wait_timeout:
     description: How many seconds to wait at most until none of the deferred mails waits any more.
     type: int
     default: 0
@@ -57,7 +58,7 @@ log:
   type: str
   sample: /var/log/mail.log
 sent:
-  description: Mails that the server has taken.
+  description: Mails that the smarthost has taken.
   returned: always
   type: int
   sample: 120
@@ -107,15 +108,15 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "server": {"type": "str", "default": DEFAULT_SMARTHOST},
+            "smarthost": {"type": "str", "default": DEFAULT_SMARTHOST},
             "seconds": {"type": "float", "required": True},
-            "wait": {"type": "int", "default": 0},
+            "wait_timeout": {"type": "int", "default": 0},
             "config_directory": {"type": "path"},
         },
         supports_check_mode=True,
     )
     try:
-        module.params["server"] = host_name(module.params["server"], "server")
+        module.params["smarthost"] = host_name(module.params["smarthost"])
         if module.params["seconds"] < 0:
             raise ValueError(f"seconds: {module.params['seconds']} is negative; give how far back to look")
         if module.get_bin_path("postconf") is None:
@@ -131,13 +132,13 @@ def main() -> None:
 def count(instance: Instance, params: Any) -> dict[str, Any]:
     """Count, again until nothing waits or the time is over."""
     begin = time.time() - params["seconds"]
-    deadline = time.monotonic() + params["wait"]
+    deadline = time.monotonic() + params["wait_timeout"]
     path = log_file(instance)
     while True:
         text = since(instance, path, begin)
         if text is None:
             return {"log": None, **dict.fromkeys(Tally._fields)}
-        numbers = tally(text, params["server"])
+        numbers = tally(text, params["smarthost"])
         if not numbers.waiting or time.monotonic() >= deadline:
             return {"log": str(path or "journal"), **numbers._asdict()}
         time.sleep(0.2)

@@ -55,7 +55,7 @@ options:
       - With V(false) the result tells which ones are not.
     type: bool
     default: true
-  connections:
+  concurrency:
     description: How many connections are open at once, from 1 to 10. The vendor takes no more from one address.
     type: int
     default: 4
@@ -173,8 +173,8 @@ def check_options(params: Mapping[str, Any]) -> None:
             for sender in entry["senders"] or ()
             if not ENVELOPE_SENDER.match(sender)
         ]
-    if not 1 <= params["connections"] <= MOST_CONNECTIONS:
-        problems.append(f"connections is {params['connections']}; it must be from 1 to {MOST_CONNECTIONS}")
+    if not 1 <= params["concurrency"] <= MOST_CONNECTIONS:
+        problems.append(f"concurrency is {params['concurrency']}; it must be from 1 to {MOST_CONNECTIONS}")
     if params["timeout"] < 1:
         problems.append(f"timeout is {params['timeout']}; it must be 1 or more")
     if problems:
@@ -212,7 +212,7 @@ def main() -> None:
             **BUDGET_OPTIONS,
             "logins": {"type": "list", "elements": "dict", "required": True, "options": login},
             "fail_on_refusal": {"type": "bool", "default": True},
-            "connections": {"type": "int", "default": 4},
+            "concurrency": {"type": "int", "default": 4},
             "timeout": {"type": "int", "default": 15},
         },
         supports_check_mode=True,
@@ -230,7 +230,7 @@ def main() -> None:
     proofs = prove_logins(
         server,
         pairs,
-        connections=params["connections"],
+        connections=params["concurrency"],
         timeout=params["timeout"],
         senders=senders,
         refusals=refusals,

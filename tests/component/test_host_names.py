@@ -65,13 +65,11 @@ ACCEPTED = {
 def told(module: str, tmp_path: Path, **options: Any) -> str:
     """What the module says to these options."""
     given = {**MODULES[module], **options}
-    if module == "postfix_delivery_info":
-        given = {("server" if key == "smarthost" else key): value for key, value in given.items()}
     if module == "thunderbird_outgoing_server":
         given["profile"] = str(tmp_path)
     run = run_module(module, given, check=True)
     assert run.failed
-    return run.message.replace("server: ", "smarthost: ", 1) if module == "postfix_delivery_info" else run.message
+    return run.message
 
 
 @pytest.mark.parametrize("module", MODULES)

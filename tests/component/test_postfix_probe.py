@@ -294,7 +294,7 @@ def test_log_that_is_rotated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def deliveries(postfix: ScratchPostfix, seconds: float = 60, **options: Any) -> ModuleRun:
-    given = {"server": "localhost", "config_directory": str(postfix.config_directory), "seconds": seconds}
+    given = {"smarthost": "localhost", "config_directory": str(postfix.config_directory), "seconds": seconds}
     return run_module("postfix_delivery_info", {**given, **options})
 
 
@@ -313,10 +313,10 @@ def test_mail_that_had_to_wait_is_counted_and_followed(vendor: Emulator, sending
         sending.inject("server@example.com", f"someone{number}@elsewhere.example")
     sending.wait_until_quiet()
     assert numbers(deliveries(sending)) == (str(sending.log_file), 1, 3, 0, 0, 3)
-    assert deliveries(sending, server="smtp.elsewhere.example").result["deferred"] == 0
+    assert deliveries(sending, smarthost="smtp.elsewhere.example").result["deferred"] == 0
     vendor.set_password("example.com", "server", PASSWORD)
     sending.flush()
-    assert numbers(deliveries(sending, wait=20)) == (str(sending.log_file), 4, 3, 3, 0, 0)
+    assert numbers(deliveries(sending, wait_timeout=20)) == (str(sending.log_file), 4, 3, 3, 0, 0)
 
 
 def test_deliveries_without_a_log(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:

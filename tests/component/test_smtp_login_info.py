@@ -63,7 +63,7 @@ def test_several(emulator: Emulator) -> None:
 
 
 def test_three_refusals_are_enough(emulator: Emulator) -> None:
-    result = run(emulator, *(f"{WRONG} {number}" for number in range(8)), fail_on_refusal=False, connections=10)
+    result = run(emulator, *(f"{WRONG} {number}" for number in range(8)), fail_on_refusal=False, concurrency=10)
     accepted = [entry["accepted"] for entry in result.result["logins"]]
     assert (accepted.count(False), accepted.count(None)) == (3, 5)
     assert emulator.counters()["auths_refused"] == 3
@@ -116,8 +116,8 @@ def test_the_environment_stands_in(emulator: Emulator, monkeypatch: pytest.Monke
         ({"logins": [{"login": "a"}]}, "missing required arguments: password found in logins"),
         ({"logins": [{"login": "a", "password": RIGHT, "user": "b"}]}, "Unsupported parameters"),
         ({"logins": "alice"}, "dictionary requested"),
-        ({"connections": 0}, "connections is 0; it must be from 1 to 10"),
-        ({"connections": 11}, "connections is 11; it must be from 1 to 10"),
+        ({"concurrency": 0}, "concurrency is 0; it must be from 1 to 10"),
+        ({"concurrency": 11}, "concurrency is 11; it must be from 1 to 10"),
         ({"timeout": 0}, "timeout is 0; it must be 1 or more"),
         ({"smarthost": "smtp.example.com:587"}, "smarthost: 'smtp.example.com:587' is neither a host name"),
         ({"smarthost_port": 70000}, "smarthost_port: 70000 is not a port"),
@@ -133,10 +133,10 @@ def test_bad_input(emulator: Emulator, options: dict[str, Any], message: str) ->
 
 def test_all_bad_input_is_named_at_once(emulator: Emulator) -> None:
     logins = [{"login": "", "password": RIGHT}, {"login": "a", "password": RIGHT}, {"login": "b", "password": ""}]
-    result = run(emulator, logins=logins, connections=99, timeout=-1)
+    result = run(emulator, logins=logins, concurrency=99, timeout=-1)
     assert result.message == (
         "logins[0].login is empty or has control characters; logins[2].password is empty or has control characters; "
-        "connections is 99; it must be from 1 to 10; timeout is -1; it must be 1 or more; nothing was tried."
+        "concurrency is 99; it must be from 1 to 10; timeout is -1; it must be 1 or more; nothing was tried."
     )
 
 

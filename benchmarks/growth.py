@@ -10,13 +10,14 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 from benchmarks.ansible_process import ModuleProcess
-from benchmarks.measure import BenchmarkError, Figure, Run, SkippedError, bounded, run_process
+from benchmarks.measure import BenchmarkError, Figure, SkippedError, bounded, run_process
 from tests.fleet import Fleet, fleet_emulator, why_impossible
 from tests.support.emulator import Emulator
 from tests.support.playbook import ansible_environment, inventory_file, run_playbook
@@ -58,9 +59,7 @@ def senders(runs: int) -> list[Figure]:
             playbook = "smarthost.spamexperts.onboard_domain"
             command = [_PLAYBOOK, playbook, "-i", str(inventory), "-e", f"@{variables}"]
 
-            def onboard(command: list[str] = command) -> Run:
-                return run_process(command, ansible_environment())
-
+            onboard = partial(run_process, command, ansible_environment())
             onboard()
             emulator.reset_counters()
             measured = [onboard() for _number in range(runs)]

@@ -214,7 +214,7 @@ from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.module import find_instance, names_main_instance
 from ..module_utils._postfix.originals import Originals
 from ..module_utils._postfix.parameters import PASSWORDS_FILE, ROUTES, SENDERS_FILE, TRANSPORT_SERVICE, normal
-from ..module_utils._postfix.settings import next_hop
+from ..module_utils._postfix.settings import checked_login, next_hop
 from ..module_utils._postfix.surroundings import find_ca_file, has_sasl_plugin
 from ..module_utils._smarthost.options import PLACE_OPTIONS
 
@@ -253,7 +253,15 @@ def main() -> None:
 
 
 def look(module: Any) -> dict[str, Any]:
-    """Everything that is returned; raises PostfixError on an objection, if the options say so."""
+    """Everything that is returned; raises PostfixError on an objection, if the options say so.
+
+    Raises ValueError for a login that no table can carry: nobody should try it at the smarthost, which counts refusals.
+    """
+    problems: list[str] = []
+    for entry in module.params["logins"]:
+        checked_login(entry["login"], entry["password"], (), f"login {entry['login']!r}", problems)
+    if problems:
+        raise ValueError(" ".join(problems))
     objection = host_manager.objection() if names_main_instance(module) else None
     if objection and module.params["fail_on_objection"]:
         raise PostfixError(objection)

@@ -195,7 +195,8 @@ def test_commit_and_roll_back(site: Site) -> None:
     site.change("committed", "a")
     site.change("rolled_back", "b")
     after = site.view()
-    assert after["a"] == {"login": "a", "current": staged["a"]["next"]}
+    former = {"former": before["a"]["current"], "former_login": "a"}
+    assert after["a"] == {"login": "a", "current": staged["a"]["next"], **former}
     assert after["b"] == before["b"]
     assert site.change("absent", "b").changed() == 1
     assert list(site.view()) == ["a"]

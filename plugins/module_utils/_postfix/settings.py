@@ -81,7 +81,9 @@ def settings_from(options: Mapping[str, Any]) -> RelaySettings:
         if options["default_password"] is not None:
             problems.append("default_password: it belongs to default_login, which is missing.")
     else:
-        default_login = _login(options["default_login"], options["default_password"], (), "default_login", problems)
+        default_login = checked_login(
+            options["default_login"], options["default_password"], (), "default_login", problems
+        )
     logins = []
     for position, given in enumerate(options["logins"], start=1):
         place = f"logins, entry {position}"
@@ -93,7 +95,7 @@ def settings_from(options: Mapping[str, Any]) -> RelaySettings:
                 f"{place}: bounces ('<>') are never looked up by sender; they use default_login, so name them in "
                 "'senders' of the module, not here."
             )
-        logins.append(_login(given["login"], given["password"], keys, place, problems))
+        logins.append(checked_login(given["login"], given["password"], keys, place, problems))
     level = "secure"
     if options["reveal_password_to_any_server"]:
         level = "encrypt"
@@ -203,8 +205,10 @@ def _checked(check: Callable[[Given], Given], given: Given, problems: list[str])
         return None
 
 
-def _login(name: str, password: Optional[str], senders: tuple[str, ...], place: str, problems: list[str]) -> Login:
-    """Check that a Postfix map carries name and password byte for byte."""
+def checked_login(
+    name: str, password: Optional[str], senders: tuple[str, ...], place: str, problems: list[str]
+) -> Login:
+    """The login, and in `problems` one sentence for all that keeps a Postfix map from carrying it byte for byte."""
     if not name or name != name.strip() or any(ord(character) < 32 or ord(character) == 127 for character in name):
         problems.append(f"{place}: a login must not be empty, hold control characters or begin or end with a blank.")
     if ":" in name:

@@ -141,7 +141,13 @@ def test_how_policies_were_written_before(postfix: ScratchPostfix) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["hash:/nowhere/policy", "inline:{ oops }", "nonsense:/x", "proxy:hash:/nowhere/policy"]
+    "table",
+    [
+        "hash:/nowhere/policy",
+        pytest.param("inline:{ oops }", marks=[pytest.mark.slow]),
+        pytest.param("nonsense:/x", marks=[pytest.mark.slow]),
+        "proxy:hash:/nowhere/policy",
+    ],
 )
 def test_a_policy_table_that_cannot_be_asked(postfix: ScratchPostfix, table: str, warnings: list[str]) -> None:
     postfix.set(smtp_tls_policy_maps=table)

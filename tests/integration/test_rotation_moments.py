@@ -57,13 +57,17 @@ def _killed_while_it_rolls_back(site: RotationSite, rotation: Mapping[str, Any],
         assert site.accepts(entry["login"], site.old[name])
 
 
-@pytest.mark.parametrize(("place", "fraction"), moments(5))
+#: So many by day, the others at night: inside of a phase, every transition is killed in one process by day.
+BY_DAY = 2
+
+
+@pytest.mark.parametrize(("place", "fraction"), moments(BY_DAY))
 def test_killed_at_any_moment(site: RotationSite, place: int, fraction: float) -> None:
     killed_at_any_moment(site, place, fraction)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("place", "fraction"), moments(50)[5:])
+@pytest.mark.parametrize(("place", "fraction"), moments(50)[BY_DAY:])
 def test_killed_at_any_further_moment(site: RotationSite, place: int, fraction: float) -> None:
     killed_at_any_moment(site, place, fraction)
 

@@ -248,6 +248,28 @@ def test_a_mail_server_keeps_its_login_where_the_sender_of_the_domain_has_none(
     assert re.search(r"mail1 +unchanged, +sends as server@example.net, +its login is not proven", summary), summary
 
 
+def test_at_most_three_logins_are_refused_in_a_run(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
+    """What the senders have cost is counted where the logins of the mail servers are proven."""
+    others = [{"domain": "example.com", "username": name, "password": "Another-Horse-43"} for name in ("alice", "info")]
+    emulator.seed(domains=["example.com"], users=others)
+    onboarding = Onboarding(tmp_path, emulator, postfix)
+    onboarding.description["senders"] = [
+        {"username": user["username"], "password": "Correct-Horse-42"} for user in others
+    ]
+    wrong = {"password": "Correct-Horse-44", "senders": ["web@example.net"]}
+    onboarding.change_host(
+        outgoing_mail_login="one@example.net",
+        outgoing_mail_password="Correct-Horse-44",
+        outgoing_mail_logins=[{"login": "two@example.net", **wrong}],
+    )
+    before = snapshot(postfix.config_directory)
+    run = onboarding.run()
+    assert run.returncode != 0
+    assert emulator.counters()["auths_refused"] == 3
+    assert "Leave this mail server as it is if the smarthost refuses its login" in run.output
+    assert snapshot(postfix.config_directory) == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "inventory", [{"outgoing_mail_authentication": "login"}, {"outgoing_mail_login": ""}], ids=["method", "no login"]

@@ -29,7 +29,7 @@ class _NotData(yaml.YAMLError):
         self.problem_mark = mark
 
 
-class _Loader(_Base):  # type: ignore[misc]  # PyYAML ships no types
+class _Loader(_Base):  # type: ignore[misc]  # its base is chosen at run time
     """YAML as data: no key twice, no tag of Ansible, no template."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:

@@ -138,7 +138,7 @@ def _authorities(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def wanted(**options: object) -> RelaySettings:
     values: dict[str, object] = {"host": "smarthost.example", "port": 587, **options}
-    return RelaySettings(default_login=Login("web@example.com", PASSWORD), **values)  # type: ignore[arg-type]
+    return RelaySettings(default_login=Login("web@example.com", PASSWORD), **values)  # type: ignore[arg-type]  # any setting
 
 
 SYSTEMS = {
@@ -229,7 +229,7 @@ def test_the_lock_of_newer_versions(tmp_path: Path, own: bool, by_address: bool)
     def settings(level: str = "secure") -> RelaySettings:
         login = None if by_address else Login("web@example.com", PASSWORD)
         values = {"host": "smarthost.example", "port": 587, "dedicated_transport": own, "by_address": by_address}
-        return RelaySettings(default_login=login, tls_level=level, **values)  # type: ignore[arg-type]
+        return RelaySettings(default_login=login, tls_level=level, **values)  # type: ignore[arg-type]  # any setting
 
     def locks(plan: Plan) -> list[str]:
         options = plan.services["smarthost/unix"].options if plan.services else {}

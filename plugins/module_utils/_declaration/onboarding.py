@@ -14,10 +14,9 @@ from .._users.login import key_of, written_key
 from .._users.options import OUTGOING_USER_OPTIONS
 from .._users.user import IP, USER, Key, Wanted, parse_limits, parse_wanted
 from .check import spec_problems
+from .description import SHARED_LIMITS, merged
 
 NAME = "spamexperts_onboarding"
-#: Limits of an address that several people share, unless the onboarding names others.
-SHARED_LIMITS = {"enabled": False}
 #: What only the onboarding knows; everything else of a sender is an option of an outgoing user.
 SENDER_OPTIONS: dict[str, Any] = {"shared": {"type": "bool"}, "relay": {"type": "bool"}}
 
@@ -79,19 +78,11 @@ def users(onboarding: Mapping[str, Any], limits_offered: bool = True) -> list[di
     for sender in onboarding["senders"]:
         user = {name: value for name, value in sender.items() if name not in SENDER_OPTIONS and value is not None}
         if sender.get("shared"):
-            user["limits"] = _merged(onboarding.get("shared_limits") or {}, sender.get("limits") or {}) or SHARED_LIMITS
+            user["limits"] = merged(onboarding.get("shared_limits") or {}, sender.get("limits") or {}) or SHARED_LIMITS
         if not limits_offered:
             user.pop("limits", None)
         result.append({**user, "domain": onboarding["domain"]})
     return result
-
-
-def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """The shared limits beneath a sender's own; each limit is a number in one of them, or named in its `inherit`."""
-    taken = {*own, *own.get("inherit", ()), "inherit"}
-    merged = {**{name: value for name, value in shared.items() if name not in taken}, **own}
-    inherited = [*own.get("inherit", ()), *(name for name in shared.get("inherit", ()) if name not in taken)]
-    return {**merged, "inherit": inherited} if inherited else merged
 
 
 def relay_sender(onboarding: Mapping[str, Any]) -> Optional[dict[str, Any]]:

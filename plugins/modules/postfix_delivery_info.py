@@ -98,9 +98,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._names import host_name
 from ..module_utils._postfix.commands import Instance, PostfixError
+from ..module_utils._postfix.delivery_counts import DeliveryCounts, count_deliveries, recent
 from ..module_utils._postfix.mail_log import log_file
 from ..module_utils._postfix.module import find_instance
-from ..module_utils._postfix.tally import Tally, recent, tally
 from ..module_utils._smarthost.options import DEFAULT_SMARTHOST
 
 
@@ -137,8 +137,8 @@ def count(instance: Instance, params: Any) -> dict[str, Any]:
     while True:
         text = since(instance, path, begin)
         if text is None:
-            return {"log": None, **dict.fromkeys(Tally._fields)}
-        numbers = tally(text, params["smarthost"])
+            return {"log": None, **dict.fromkeys(DeliveryCounts._fields)}
+        numbers = count_deliveries(text, params["smarthost"])
         if not numbers.waiting or time.monotonic() >= deadline:
             return {"log": str(path or "journal"), **numbers._asdict()}
         time.sleep(0.2)

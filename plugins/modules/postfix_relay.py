@@ -291,12 +291,12 @@ from typing import Any
 from ..module_utils._module import SecretSafeModule
 from ..module_utils._postfix import files, host_manager, maps, staging
 from ..module_utils._postfix.apply import Outcome, apply
+from ..module_utils._postfix.changes import Plan
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.maps import INDEX_SUFFIXES
 from ..module_utils._postfix.module import find_instance, names_main_instance
 from ..module_utils._postfix.parameters import PASSWORDS_FILE
-from ..module_utils._postfix.plan import Plan
-from ..module_utils._postfix.planning import plan_absent, plan_present
+from ..module_utils._postfix.plan import plan_absent, plan_present
 from ..module_utils._postfix.settings import RelaySettings, settings_from
 from ..module_utils._smarthost.options import AUTHORITY_OPTIONS, PLACE_OPTIONS
 

@@ -211,11 +211,11 @@ from ..module_utils._module import SecretSafeModule
 from ..module_utils._names import host_name, starttls_port
 from ..module_utils._postfix import files, host_manager, maps, originals, password_maps
 from ..module_utils._postfix.commands import Instance, PostfixError
+from ..module_utils._postfix.conflicts import find_ca_file, has_sasl_plugin
 from ..module_utils._postfix.module import find_instance, names_main_instance
 from ..module_utils._postfix.originals import Originals
 from ..module_utils._postfix.parameters import PASSWORDS_FILE, ROUTES, SENDERS_FILE, TRANSPORT_SERVICE, normal
 from ..module_utils._postfix.settings import checked_login, next_hop
-from ..module_utils._postfix.surroundings import find_ca_file, has_sasl_plugin
 from ..module_utils._smarthost.options import PLACE_OPTIONS
 
 #: Where the role notes that a Postfix which it installs is to be settled.

@@ -245,9 +245,9 @@ def test_look_after_an_installation_that_was_interrupted(
 
 
 def test_look_at_a_host_that_lacks_something(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
-    surroundings = "ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.surroundings"
+    conflicts = "ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.conflicts"
     monkeypatch.setattr(f"{INFO}.has_sasl_plugin", lambda: False)
-    monkeypatch.setattr(f"{surroundings}.CA_FILES", ())
+    monkeypatch.setattr(f"{conflicts}.CA_FILES", ())
     run = run_module("postfix_relay_info", {"config_directory": str(postfix.config_directory)})
     assert run.result["lacking"] == ["a plugin of Cyrus SASL for PLAIN or LOGIN", "a bundle of trusted certificates"]
     assert (run.result["running"], run.result["managed"], run.result["waiting"]) == (False, False, None)

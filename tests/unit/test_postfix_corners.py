@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import (
+    conflicts,
     daemons,
     files,
     originals,
     parameters,
-    surroundings,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import (
     Answer,
@@ -74,19 +74,19 @@ def test_originals_of_another_version(tmp_path: Path, content: str) -> None:
 )
 def test_two_ways_share_the_connections(concurrency: int, smtp: str, relay: str) -> None:
     settings = RelaySettings("a.example", 587, concurrency=concurrency)
-    assert parameters.manners(settings, relays_for_others=True) == {
+    assert parameters.delivery_limits(settings, relays_for_others=True) == {
         "smtp_destination_concurrency_limit": smtp,
         "relay_destination_concurrency_limit": relay,
     }
     own = RelaySettings("a.example", 587, concurrency=concurrency, dedicated_transport=True)
-    assert parameters.manners(own, relays_for_others=True) == {
+    assert parameters.delivery_limits(own, relays_for_others=True) == {
         "smarthost_destination_concurrency_limit": str(concurrency)
     }
 
 
 def test_rules_of_delay_and_reuse() -> None:
     settings = RelaySettings("a.example", 587, rate_delay=2, connection_reuse=False)
-    assert parameters.manners(settings, relays_for_others=False) == {
+    assert parameters.delivery_limits(settings, relays_for_others=False) == {
         "smtp_destination_concurrency_limit": "5",
         "smtp_destination_rate_delay": "2s",
     }
@@ -97,20 +97,20 @@ def test_rules_of_delay_and_reuse() -> None:
 
 
 def test_a_missing_plugin_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert not surroundings.has_sasl_plugin(tmp_path)
+    assert not conflicts.has_sasl_plugin(tmp_path)
     plugin = tmp_path / "usr/lib64/sasl2/libplain.so"
     plugin.parent.mkdir(parents=True)
     plugin.write_bytes(b"")
-    assert surroundings.has_sasl_plugin(tmp_path)
-    monkeypatch.setattr(surroundings, "has_sasl_plugin", lambda: False)
-    assert "No worthy mechs found" in surroundings.check_client(answering(0, "cyrus\n"), needs_login=True)[0]
-    assert surroundings.check_client(answering(0, ""), needs_login=False) == []
+    assert conflicts.has_sasl_plugin(tmp_path)
+    monkeypatch.setattr(conflicts, "has_sasl_plugin", lambda: False)
+    assert "No worthy mechs found" in conflicts.check_client(answering(0, "cyrus\n"), needs_login=True)[0]
+    assert conflicts.check_client(answering(0, ""), needs_login=False) == []
 
 
 def test_no_authorities_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surroundings, "CA_FILES", ("/nowhere/ca.pem",))
+    monkeypatch.setattr(conflicts, "CA_FILES", ("/nowhere/ca.pem",))
     with pytest.raises(PostfixError, match="install the package ca-certificates"):
-        surroundings.find_ca_file(None)
+        conflicts.find_ca_file(None)
 
 
 def test_clients_of_an_instance(tmp_path: Path) -> None:

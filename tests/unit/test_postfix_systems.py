@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import surroundings
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import conflicts
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.apply import apply
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.changes import Plan
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.chroot import fill, missing
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import (
     Answer,
     Instance,
     PostfixError,
 )
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import Plan
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.planning import plan_absent, plan_present
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.plan import plan_absent, plan_present
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.settings import Login, RelaySettings
 
 PASSWORD = "Correct-Horse-42"
@@ -132,8 +132,8 @@ def _stopped(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _authorities(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other systems keep their authorities elsewhere; here they are where this machine has them."""
-    monkeypatch.setattr(surroundings, "find_ca_file", lambda path: path or "/etc/ssl/certs/ca-certificates.crt")
-    monkeypatch.setattr(surroundings, "has_sasl_plugin", lambda: True)
+    monkeypatch.setattr(conflicts, "find_ca_file", lambda path: path or "/etc/ssl/certs/ca-certificates.crt")
+    monkeypatch.setattr(conflicts, "has_sasl_plugin", lambda: True)
 
 
 def wanted(**options: object) -> RelaySettings:

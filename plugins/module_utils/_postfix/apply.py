@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Optional
 
 from . import chroot, daemons, delivery_filter, files, mail_log, maps, originals
+from .changes import Plan
 from .commands import Instance, PostfixError
 from .originals import Originals, Remembered, Service
 from .parameters import shown
-from .plan import Plan
 
 # Differ with every start of postconf.
 _OF_POSTCONF_ITSELF = ("process_id", "process_name")

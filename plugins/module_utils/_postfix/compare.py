@@ -13,11 +13,11 @@ import re
 from collections.abc import Mapping
 from typing import Optional
 
-from . import delivery_filter, files, maps, surroundings
+from . import conflicts, delivery_filter, files, maps
+from .changes import Plan
 from .commands import Instance, PostfixError
 from .originals import Originals, Remembered, Service
 from .parameters import PASSWORDS_FILE, ROUTES, SENDERS_FILE, TRANSPORT, is_right, normal, shown
-from .plan import Plan
 from .tables import split
 
 NOT_SET = "(not set)"
@@ -36,7 +36,7 @@ def administrators(instance: Instance, remembered: Originals, explicit: Mapping[
     return re.sub(rf"[\s,]*[^\s,]+:(?:{paths})(?![^\s,])", "", current).strip(" ,")
 
 
-def parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str], explicit: Mapping[str, str]) -> None:
+def plan_parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str], explicit: Mapping[str, str]) -> None:
     """Plan every parameter of main.cf that differs."""
     before = plan.remembered_before.parameters
     for name, known_before in before.items():
@@ -59,7 +59,7 @@ def parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str], explic
                 f"'{_shown(name, current)}' is what state=absent will bring back."
             )
         if name == "smtp_sasl_password_maps":
-            surroundings.check_no_password_in_main(original or "")
+            conflicts.check_no_password_in_main(original or "")
         plan.originals.parameters[name] = Remembered(original, value)
         (plan.routes if name in ROUTES else plan.rules)[name] = value
         plan.before[name], plan.after[name] = _shown(name, current), value
@@ -101,7 +101,7 @@ def check_ways(remembered: Originals, explicit: Mapping[str, str]) -> None:
             )
 
 
-def services(instance: Instance, plan: Plan, wanted: Mapping[str, Service]) -> None:
+def plan_services(instance: Instance, plan: Plan, wanted: Mapping[str, Service]) -> None:
     """Plan every service of ours in master.cf that differs."""
     present = instance.services()
     before = plan.remembered_before.services
@@ -129,7 +129,7 @@ def services(instance: Instance, plan: Plan, wanted: Mapping[str, Service]) -> N
         plan.after[name] = wanted[name].definition if name in wanted else NOT_SET
 
 
-def own_files(instance: Instance, plan: Plan, tables: Mapping[str, maps.Table], explicit: Mapping[str, str]) -> None:
+def plan_files(instance: Instance, plan: Plan, tables: Mapping[str, maps.Table], explicit: Mapping[str, str]) -> None:
     """Plan our maps and our filter, and find the files that nothing needs any more."""
     wanted = list(tables)
     if plan.kind is not None:

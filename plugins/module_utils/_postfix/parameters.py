@@ -78,7 +78,7 @@ def client_rules(settings: RelaySettings, ca_path: str, passwords: str, status_f
     return rules
 
 
-def manners(settings: RelaySettings, *, relays_for_others: bool) -> dict[str, str]:
+def delivery_limits(settings: RelaySettings, *, relays_for_others: bool) -> dict[str, str]:
     """How much at once: parameters that the queue manager reads by the name of the transport.
 
     `relays_for_others`: mail for relay_domains takes the transport `relay`, which then shares what is allowed.

@@ -1,66 +1,163 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that one run changes, as data: what check mode reports and what is then applied."""
+"""Current state + wanted relay -> plan. Decides; changes nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Optional
+from collections.abc import Mapping
 
-from .maps import Table
+from . import chroot, compare, conflicts, delivery_filter, files, maps, originals, parameters
+from .changes import Plan
+from .commands import Instance, PostfixError
+from .maps import Table, choose_kind
 from .originals import Originals, Service
+from .other_ways import check_own_transport, other_ways
+from .settings import RelaySettings
 
 
-@dataclass
-class Plan:
-    """What a run changes. A value of None takes a parameter out of main.cf.
+def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
+    """Plan the wanted relay; raise PostfixError where it cannot live on this instance."""
+    remembered = originals.load(instance)
+    plan = Plan(remembered)
+    explicit = instance.explicit()
+    plan.kind = choose_kind(instance, settings.map_type)
+    tables = _tables(instance, settings, plan.kind)
+    conflicts.check_files_free(instance, remembered, [delivery_filter.FILE, *tables])
+    plan.warnings += conflicts.check_client(instance, needs_login=parameters.PASSWORDS_FILE in tables)
+    rules = _rules(instance, settings, tables, remembered, explicit)
+    senders = tables.get(parameters.SENDERS_FILE)
+    others = compare.administrators(instance, remembered, explicit, "sender_dependent_default_transport_maps")
+    routes = parameters.routes(settings, senders.name if senders else "", others)
+    limits = parameters.delivery_limits(settings, relays_for_others=bool(explicit.get("relay_domains")))
+    wanted = {**limits, **routes}
+    if not settings.dedicated_transport:
+        plan.warnings += conflicts.check_shared(instance, settings, remembered, rules, explicit)
+        wanted.update(rules)
+    else:
+        plan.warnings += check_own_transport(instance, settings, other_ways(instance))
+    plan.warnings += conflicts.check_reach(instance, settings, remembered, explicit)
+    compare.plan_services(instance, plan, _services(instance, settings, rules, tables, remembered))
+    compare.plan_parameters(instance, plan, wanted, explicit)
+    compare.plan_files(instance, plan, tables, explicit)
+    plan.chroot_files = chroot.missing(instance)
+    for name in plan.chroot_files:
+        plan.before[f"chroot: {name}"], plan.after[f"chroot: {name}"] = compare.NOT_SET, f"copy of /{name}"
+    plan.unended = plan.originals.unended = _unended(instance, plan)
+    plan.originals.digests = _digests(instance, plan)
+    _refuse_links(instance, plan)
+    return plan
 
-    `rules` make the way to the smarthost safe and are set before `routes` send mail there; `dropped` and
-    `dropped_services` are taken back when no mail is sent there any more. `originals` is what is remembered
-    afterwards. `unended` are the files whose last line had no newline before us, as `Originals.unended`. `chroot_files`
-    are missing from the chroot. `reopen_tables` tells that a daemon would not notice a new map by itself. `before` and
-    `after` are for diff mode, without a secret.
-    """
 
-    remembered_before: Originals
-    originals: Originals = field(default_factory=Originals)
-    unended: dict[str, str] = field(default_factory=dict)
-    kind: Optional[str] = None
-    chroot_files: list[str] = field(default_factory=list)
-    write_filter: bool = False
-    tables: list[Table] = field(default_factory=list)
-    reopen_tables: bool = False
-    services: dict[str, Service] = field(default_factory=dict)
-    rules: dict[str, Optional[str]] = field(default_factory=dict)
-    routes: dict[str, Optional[str]] = field(default_factory=dict)
-    dropped: dict[str, Optional[str]] = field(default_factory=dict)
-    dropped_services: list[str] = field(default_factory=list)
-    unused_files: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    before: dict[str, Any] = field(default_factory=dict)
-    after: dict[str, Any] = field(default_factory=dict)
+def plan_absent(instance: Instance) -> Plan:
+    """Plan the way back to what was there before us."""
+    plan = Plan(originals.load(instance))
+    explicit = instance.explicit()
+    compare.check_ways(plan.remembered_before, explicit)
+    compare.plan_services(instance, plan, {})
+    compare.plan_parameters(instance, plan, {}, explicit)
+    compare.plan_files(instance, plan, {}, explicit)
+    plan.unended = _unended(instance, plan)
+    _refuse_links(instance, plan)
+    return plan
 
-    @property
-    def changed_configuration(self) -> list[str]:
-        """Which of main.cf and master.cf change."""
-        main = self.rules or self.routes or self.dropped
-        master = self.services or self.dropped_services
-        return [name for name, changes in (("main.cf", main), ("master.cf", master)) if changes]
 
-    @property
-    def changes_configuration(self) -> bool:
-        """Whether main.cf or master.cf changes, so that the daemons must read them again."""
-        return bool(self.changed_configuration)
+def _refuse_links(instance: Instance, plan: Plan) -> None:
+    """Refuse where something that the plan writes or removes is a link."""
+    indexes = [maps.index_path(table.path, table.kind) for table in plan.tables]
+    paths = [instance.path(name) for name in plan.changed_configuration]
+    paths += [path for path in (*(table.path for table in plan.tables), *indexes, *plan.unused_files) if path]
+    if plan.write_filter:
+        paths.append(instance.path(delivery_filter.FILE))
+    if plan.changed:
+        paths.append(instance.path(originals.FILE))
+    for path in paths:
+        files.refuse_link(path)
 
-    @property
-    def changed(self) -> bool:
-        """Whether there is anything to do; the end of a run that was killed counts."""
-        return bool(
-            self.changes_configuration
-            or self.chroot_files
-            or self.write_filter
-            or self.tables
-            or self.unused_files
-            or self.originals != self.remembered_before
-        )
+
+def _digests(instance: Instance, plan: Plan) -> dict[str, str]:
+    """Digests of the files as they were before us, as far as that is known."""
+    old = plan.remembered_before
+    new = {name: files.digest(instance.path(name)) for name in plan.changed_configuration}
+    # What an older version of this collection has changed already is known to nobody.
+    untouched = {"main.cf": not old.parameters, "master.cf": not old.services}
+    return {**{name: value for name, value in new.items() if untouched[name]}, **old.digests}
+
+
+def _unended(instance: Instance, plan: Plan) -> dict[str, str]:
+    """The files whose last line has no newline, or had none before our first run."""
+    digests = {name: files.unended(instance.path(name)) for name in plan.changed_configuration}
+    return {**plan.remembered_before.unended, **{name: digest for name, digest in digests.items() if digest}}
+
+
+def _rules(
+    instance: Instance,
+    settings: RelaySettings,
+    tables: Mapping[str, Table],
+    remembered: Originals,
+    explicit: Mapping[str, str],
+) -> dict[str, str]:
+    """The rules for the SMTP client, as far as this version of Postfix knows them."""
+    administrators = compare.administrators(instance, remembered, explicit, "smtp_delivery_status_filter")
+    if not administrators and explicit.get("default_delivery_status_filter"):
+        administrators = "$default_delivery_status_filter"
+    passwords = tables.get(parameters.PASSWORDS_FILE)
+    rules = parameters.client_rules(
+        settings,
+        conflicts.find_ca_file(settings.ca_path),
+        passwords.name if passwords else "",
+        delivery_filter.merged(instance, administrators),
+    )
+    known = instance.effective(rules)
+    return {name: value for name, value in rules.items() if name in known}
+
+
+def _tables(instance: Instance, settings: RelaySettings, kind: str) -> dict[str, Table]:
+    """The maps that the relay needs, by file name."""
+    tables = {}
+    logins = {key: login.secret for login in settings.logins for key in login.senders}
+    if settings.default_login:
+        logins[settings.next_hop] = settings.default_login.secret
+    if logins:
+        name = parameters.PASSWORDS_FILE
+        tables[name] = Table(instance.path(name), kind, 0o600, logins)
+    if settings.only_named_senders:
+        name = parameters.SENDERS_FILE
+        target = f"{parameters.TRANSPORT}:{settings.next_hop}"
+        tables[name] = Table(instance.path(name), kind, 0o644, dict.fromkeys(settings.named_senders, target))
+    return tables
+
+
+def _services(
+    instance: Instance,
+    settings: RelaySettings,
+    rules: Mapping[str, str],
+    tables: Mapping[str, Table],
+    remembered: Originals,
+) -> dict[str, Service]:
+    """The services that master.cf needs beyond the administrator's."""
+    present = instance.services()
+    if "smtp/unix" not in present:
+        raise PostfixError(f"{instance.path('master.cf')} has no service 'smtp unix'; restore it, then run again.")
+    chroot = present["smtp/unix"][4]
+    wanted = {}
+    if settings.dedicated_transport:
+        if parameters.TRANSPORT_SERVICE in present and parameters.TRANSPORT_SERVICE not in remembered.services:
+            raise PostfixError(
+                f"{instance.path('master.cf')} already has a transport named '{parameters.TRANSPORT}' that is not "
+                "ours; rename it, then run again."
+            )
+        # A policy table of the administrator could lower the level for the smarthost.
+        policies = dict.fromkeys(instance.effective(conflicts.POLICY_TABLES), "")
+        # What the administrator says of `smtp`, such as the address to send from, counts for its mail here as well.
+        options = {**instance.overrides("smtp/unix"), **rules, **policies}
+        if parameters.PASSWORDS_FILE not in tables:
+            options.pop("smtp_sasl_password_maps", None)
+        wanted[parameters.TRANSPORT_SERVICE] = parameters.transport_service(settings, options, chroot)
+    if settings.connection_reuse:
+        name = parameters.OWN_TLSPROXY if settings.dedicated_transport else parameters.SHARED_TLSPROXY
+        service = f"{name}/unix"
+        # The administrator's own shared one serves as well.
+        if service not in present or service in remembered.services:
+            wanted[service] = parameters.tlsproxy_service(name, rules, chroot)
+    return wanted

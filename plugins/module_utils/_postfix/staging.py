@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from . import maps
+from .changes import Plan
 from .commands import Instance
 from .maps import Table
-from .plan import Plan
 
 
 def stageable(plan: Plan) -> list[Table]:

@@ -12,8 +12,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import tally as module
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.tally import Tally, recent, tally
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import delivery_counts as module
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.delivery_counts import (
+    DeliveryCounts,
+    count_deliveries,
+    recent,
+)
 
 SERVER = "4489.smtp.example"
 RELAY = f"{SERVER}[192.0.2.1]:587"
@@ -35,15 +39,15 @@ def gone(mail: str, program: str = "postsuper") -> str:
 @pytest.mark.parametrize(
     ("lines", "numbers"),
     [
-        ([], Tally(0, 0, 0, 0, 0)),
-        ([attempt("A", "sent"), attempt("B", "sent")], Tally(2, 0, 0, 0, 0)),
-        ([attempt("A", "deferred", REFUSED), attempt("A", "sent")], Tally(1, 1, 1, 0, 0)),
-        ([attempt("A", "deferred", REFUSED), attempt("A", "deferred", REFUSED)], Tally(0, 1, 0, 0, 1)),
-        ([attempt("A", "deferred", REFUSED), attempt("A", "bounced", "550 No")], Tally(0, 1, 0, 1, 0)),
+        ([], DeliveryCounts(0, 0, 0, 0, 0)),
+        ([attempt("A", "sent"), attempt("B", "sent")], DeliveryCounts(2, 0, 0, 0, 0)),
+        ([attempt("A", "deferred", REFUSED), attempt("A", "sent")], DeliveryCounts(1, 1, 1, 0, 0)),
+        ([attempt("A", "deferred", REFUSED), attempt("A", "deferred", REFUSED)], DeliveryCounts(0, 1, 0, 0, 1)),
+        ([attempt("A", "deferred", REFUSED), attempt("A", "bounced", "550 No")], DeliveryCounts(0, 1, 0, 1, 0)),
         # Put off without a connection, and then delivered.
         (
             [attempt("A", "deferred", f"delivery temporarily suspended: {REFUSED}", "none"), attempt("A", "sent")],
-            Tally(1, 1, 1, 0, 0),
+            DeliveryCounts(1, 1, 1, 0, 0),
         ),
         # Another server, or a local mailbox.
         (
@@ -51,7 +55,7 @@ def gone(mail: str, program: str = "postsuper") -> str:
                 attempt("A", "deferred", "timed out", "mx.example.net[192.0.2.9]:25"),
                 attempt("B", "sent", "ok", "local"),
             ],
-            Tally(0, 0, 0, 0, 0),
+            DeliveryCounts(0, 0, 0, 0, 0),
         ),
         # A mail with two recipients is one mail; it waits until both are done.
         (
@@ -60,21 +64,21 @@ def gone(mail: str, program: str = "postsuper") -> str:
                 attempt("A", "deferred", REFUSED, to="b@example.org"),
                 attempt("A", "sent"),
             ],
-            Tally(0, 1, 0, 0, 1),
+            DeliveryCounts(0, 1, 0, 0, 1),
         ),
         # Somebody has taken it out of the queue.
-        ([attempt("A", "deferred", REFUSED), gone("A")], Tally(0, 1, 0, 0, 0, 1)),
-        ([attempt("A", "deferred", REFUSED), "A: removed"], Tally(0, 1, 0, 0, 0, 1)),
+        ([attempt("A", "deferred", REFUSED), gone("A")], DeliveryCounts(0, 1, 0, 0, 0, 1)),
+        ([attempt("A", "deferred", REFUSED), "A: removed"], DeliveryCounts(0, 1, 0, 0, 0, 1)),
         # It was done, and its queue id is another mail's now.
-        ([attempt("A", "sent"), gone("A", "qmgr"), attempt("A", "deferred", REFUSED)], Tally(1, 1, 0, 0, 1)),
+        ([attempt("A", "sent"), gone("A", "qmgr"), attempt("A", "deferred", REFUSED)], DeliveryCounts(1, 1, 0, 0, 1)),
         (
             [attempt("A", "deferred", REFUSED), attempt("A", "sent"), gone("A", "qmgr"), attempt("A", "sent")],
-            Tally(2, 1, 1, 0, 0),
+            DeliveryCounts(2, 1, 1, 0, 0),
         ),
         # It was too old.
         (
             [attempt("A", "deferred", REFUSED), f"{HEAD}qmgr[7]: A: from=<b@x>, status=expired, returned to sender"],
-            Tally(0, 1, 0, 1, 0),
+            DeliveryCounts(0, 1, 0, 1, 0),
         ),
         (
             [
@@ -82,21 +86,21 @@ def gone(mail: str, program: str = "postsuper") -> str:
                 f"{HEAD}qmgr[7]: A: from=<b@x>, status=force-expired, returned to sender",
                 gone("A", "qmgr"),
             ],
-            Tally(0, 1, 0, 1, 0),
+            DeliveryCounts(0, 1, 0, 1, 0),
         ),
         # It has another queue id now, under which it waits or leaves.
         (
             [attempt("A", "deferred", REFUSED), f"{HEAD}postsuper[7]: A: requeued", attempt("B", "sent")],
-            Tally(1, 0, 0, 0, 0),
+            DeliveryCounts(1, 0, 0, 0, 0),
         ),
         # A mail of somebody else.
-        ([gone("A"), gone("B", "qmgr"), f"{HEAD}postsuper[7]: Deleted: 1 message"], Tally(0, 0, 0, 0, 0)),
+        ([gone("A"), gone("B", "qmgr"), f"{HEAD}postsuper[7]: Deleted: 1 message"], DeliveryCounts(0, 0, 0, 0, 0)),
         # The journal has no time and no program.
-        ([attempt("A", "sent").partition("]: ")[2], "status=sent (x)"], Tally(1, 0, 0, 0, 0)),
+        ([attempt("A", "sent").partition("]: ")[2], "status=sent (x)"], DeliveryCounts(1, 0, 0, 0, 0)),
     ],
 )
-def test_tally(lines: list[str], numbers: Tally) -> None:
-    assert tally("\n".join(lines), SERVER.upper()) == numbers
+def test_deliveries_are_counted(lines: list[str], numbers: DeliveryCounts) -> None:
+    assert count_deliveries("\n".join(lines), SERVER.upper()) == numbers
 
 
 @pytest.fixture

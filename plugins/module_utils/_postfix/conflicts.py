@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What else this Postfix does, and whether the wanted relay can live beside it. Reads only."""
+"""What this Postfix does besides, and whether that stands in the way of the wanted relay. Reads only."""
 
 from __future__ import annotations
 

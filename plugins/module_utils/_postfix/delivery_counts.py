@@ -24,7 +24,7 @@ _GONE = re.compile(
 )
 
 
-class Tally(NamedTuple):
+class DeliveryCounts(NamedTuple):
     """Numbers of mails. Of those deferred, each is delivered, returned, waiting or was removed by somebody."""
 
     sent: int
@@ -47,7 +47,7 @@ class _Mail:
 
     @property
     def end(self) -> str:
-        """What became of it: a field of Tally."""
+        """What became of it: a field of DeliveryCounts."""
         statuses = set(self.recipients.values())
         if self.expired or ("deferred" not in statuses and statuses & {"bounced", "expired"}):
             return "returned"
@@ -56,7 +56,7 @@ class _Mail:
         return "delivered"
 
 
-def tally(text: str, server: str) -> Tally:
+def count_deliveries(text: str, server: str) -> DeliveryCounts:
     """Count the attempts to deliver to this server, or that were not made because of it."""
     mails: list[_Mail] = []
     there: dict[str, _Mail] = {}  # queue id -> the mail that has it
@@ -86,7 +86,7 @@ def tally(text: str, server: str) -> Tally:
     ends = Counter(mail.end for mail in counted if mail.was_deferred)
     sent = sum(set(mail.recipients.values()) == {"sent"} for mail in counted)
     deferred = sum(mail.was_deferred for mail in counted)
-    return Tally(sent, deferred, ends["delivered"], ends["returned"], ends["waiting"], ends["removed"])
+    return DeliveryCounts(sent, deferred, ends["delivered"], ends["returned"], ends["waiting"], ends["removed"])
 
 
 def recent(path: Path, since: datetime) -> str:

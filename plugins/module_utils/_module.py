@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module base for options that hold secrets."""
+"""The bases of modules: how one fails, and how one keeps secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 
-class SecretSafeModule(AnsibleModule):  # type: ignore[misc]  # ansible-core ships no types
+class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core ships no types
+    """A module that says why it fails twice: in a sentence for people, and in a word for programs."""
+
+    def fail_json(self, msg: str, *, code: str = "invalid_options", **result: Any) -> None:
+        """End the module with a failure. code: one of the words in the fragment `_failure`.
+
+        What ansible-core itself refuses are options.
+        """
+        super().fail_json(msg=msg, failure={"code": code}, **result)
+
+
+class SecretSafeModule(Module):
     """A module whose secrets reach neither syslog nor its result: nested ones, and those under a misspelt option.
 
     When ansible-core refuses an option that there is not, it shows all that were given, with what may be a password

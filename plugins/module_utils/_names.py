@@ -28,6 +28,8 @@ IMPLICIT_TLS_PORT = 465
 class InputError(ValueError):
     """An option's value that cannot be; the message is one sentence for the administrator."""
 
+    code = "invalid_options"
+
 
 def normalise_domain(text: object) -> str:
     """A domain as the API wants it: lower case, without a final dot, IDNA-encoded."""

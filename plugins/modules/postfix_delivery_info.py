@@ -94,8 +94,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Optional
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._module import Module
 from ..module_utils._names import host_name
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.delivery_counts import DeliveryCounts, count_deliveries, recent
@@ -106,7 +105,7 @@ from ..module_utils._smarthost.options import DEFAULT_SMARTHOST
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "smarthost": {"type": "str", "default": DEFAULT_SMARTHOST},
             "seconds": {"type": "float", "required": True},

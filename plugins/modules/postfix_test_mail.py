@@ -99,8 +99,7 @@ import time
 import uuid
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._module import Module
 from ..module_utils._names import host_name
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.mail_log import Delivery, MailLog
@@ -122,7 +121,7 @@ ADDRESS = re.compile(r"[^\s<>\x00-\x1f\x7f]+@[^\s<>@\x00-\x1f\x7f]+\Z")
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "sender": {"type": "str"},
             "recipient": {"type": "str", "required": True},

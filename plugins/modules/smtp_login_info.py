@@ -236,7 +236,7 @@ def main() -> None:
         refusals=refusals,
     )
     logins = [shown(proof, asked=bool(senders[proof.login])) for proof in proofs]
-    result = {"logins": logins, "refused_logins": refusals.used}
+    result: dict[str, Any] = {"logins": logins, "refused_logins": refusals.used}
     refusal = failure(proofs) if params["fail_on_refusal"] else ""
     if refusal:
         module.fail_json(msg=refusal, **result)

@@ -75,15 +75,14 @@ policies_path:
 import os
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._module import Module
 from ..module_utils._thunderbird import files, policies
 from ..module_utils._thunderbird.errors import ThunderbirdError, sentence
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "path": {"type": "str", "required": True},

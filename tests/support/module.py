@@ -48,6 +48,11 @@ class ModuleRun:
     def message(self) -> str:
         return str(self.result.get("msg", ""))
 
+    @property
+    def code(self) -> str:
+        """Why it failed, in the word for programs; empty where it has not failed."""
+        return str(self.result.get("failure", {}).get("code", ""))
+
 
 def run_module(name: str, arguments: dict[str, Any], *, check: bool = False, diff: bool = False) -> ModuleRun:
     """Run module `name` (without the collection's name) with these arguments; never raises for a failed module."""

@@ -24,11 +24,11 @@ class UsersModule(SecretSafeModule):
         super().__init__(argument_spec=argument_spec, **options)
         self._checked = True
 
-    def fail_json(self, msg: str, **result: Any) -> None:
+    def fail_json(self, msg: str, *, code: str = "invalid_options", **result: Any) -> None:
         """End the module with a failure."""
         entries = [] if self._checked else self.params.get("users")
         wrong = _wrong(entries, self._entry_spec) if isinstance(entries, list) else []
-        super().fail_json(msg=f"{msg}; see {named(wrong)}" if wrong else msg, **result)
+        super().fail_json(msg=f"{msg}; see {named(wrong)}" if wrong else msg, code=code, **result)
 
 
 def _wrong(entries: list[Any], spec: Mapping[str, Any]) -> list[str]:

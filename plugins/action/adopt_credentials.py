@@ -22,7 +22,7 @@ from ..module_utils._names import InputError
 from ..module_utils._passwords import check_password
 from ..module_utils._postfix.password_maps import Pair, map_entries, map_files, server_name
 from ..module_utils._smarthost.options import DEFAULT_SMARTHOST
-from ..module_utils._users.login import written_key
+from ..module_utils._users.user import identity
 from ..plugin_utils._adoption import AdoptionError, csv_pairs
 from ..plugin_utils._credentials import Credential, Credentials
 from ..plugin_utils._secrets import register_secret
@@ -160,14 +160,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
     ) -> tuple[Credentials, list[dict[str, Any]]]:
         credentials = store.read(missing=True)
         known = {
-            written_key(login): entry
+            identity(login): entry
             for entry in credentials.entries.values()
             for login in (entry.login, entry.next_login)
         }
         shown = []
         for pair, proof in zip(pairs, proofs):
             action, reason = "", ""
-            entry = known.get(written_key(pair.login))
+            entry = known.get(identity(pair.login))
             in_store = entry is not None and pair.password in (entry.current, entry.next)
             if in_store:
                 action = "unchanged"
@@ -186,6 +186,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
                 else:
                     action = "created"
                     entry = Credential(pair.login, pair.login, pair.password)
-                    credentials.entries[pair.login] = known[written_key(pair.login)] = entry
+                    credentials.entries[pair.login] = known[identity(pair.login)] = entry
             shown.append({"login": pair.login, "action": action, "reason": reason})
         return credentials, shown

@@ -81,7 +81,7 @@ def shown(one: Description) -> dict[str, Any]:
         "senders": [
             {
                 "username": sender.wanted.key.username,
-                "authentication_method": sender.wanted.user.method,
+                "authentication_method": sender.wanted.user.authentication,
                 "login": sender.login,
                 "state": sender.state,
             }

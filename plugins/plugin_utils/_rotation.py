@@ -267,8 +267,8 @@ class Rotation(Means):
         return {**ends, **dict.fromkeys(open_, outcome.PENDING)}, open_, shut
 
 
-def _change(method: str, name: str) -> Callable[[Credentials], str]:
-    return lambda credentials: str(getattr(credentials, method)(name))
+def _change(change: str, name: str) -> Callable[[Credentials], str]:
+    return lambda credentials: str(getattr(credentials, change)(name))
 
 
 def in_container() -> bool:

@@ -86,7 +86,7 @@ def test_what_is_no_list_of_users_is_refused(result: object, words: str) -> None
 )
 def test_who_a_row_is(fields: dict[str, Any], key: Key, kind: str, listed_name: Optional[str]) -> None:
     user = row(**fields)
-    assert (user.key, user.method) == (key, kind)
+    assert (user.key, user.authentication) == (key, kind)
     assert user.listed_name == (fields["username"] if listed_name is None else listed_name)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils import _names, _passwords
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import login, user
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import user
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -453,14 +453,31 @@ def test_keys_are_shown_as_people_name_them(key: user.Key, text: str) -> None:
     ("text", "key"),
     [
         ("Alice@Müller.example", user.Key("xn--mller-kva.example", "alice")),
-        ("@example.com", None),
-        ("example.com", None),
+        ("@example.com", user.Key("example.com", "")),
+        ("Example.com", user.Key("example.com", "")),
         ("alice@", None),
+        ("192.0.2.7@example.com", None),
+        ("", None),
         (None, None),
     ],
 )
 def test_whose_login_it_is(text: object, key: object) -> None:
-    assert login.key_of(text) == key
+    assert user.Key.of_login(text) == key
+
+
+def test_logins_are_compared_by_whose_they_are_or_else_as_text() -> None:
+    assert user.identity("Alice@Müller.example") == user.identity("alice@xn--mller-kva.example")
+    assert user.identity("@example.com") == user.identity("example.com.")
+    assert user.identity("two words") == "two words"
+
+
+@pytest.mark.parametrize("login", ["alice@xn--mller-kva.example", "xn--mller-kva.example"])
+def test_the_options_and_the_result_of_who_has_a_login_are_the_same_person(login: str) -> None:
+    key = user.Key.of_login(login)
+    assert key is not None
+    wanted = user.parse_wanted(user.options_of(key), 0, "on_create")
+    assert wanted.login("domain") == login
+    assert user.Key.of_result(wanted.user.to_result()) == key
 
 
 @pytest.mark.parametrize(

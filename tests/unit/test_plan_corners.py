@@ -91,7 +91,7 @@ def test_a_purge_leaves_a_domain_user_beside_others_and_says_so() -> None:
 )
 def test_who_is_protected_from_a_purge(protect: tuple[str, ...], expected: set[str]) -> None:
     names = {"alice": "user", "": "domain", "192.0.2.1": "ip", "backup-1": "user"}
-    users = {Key("a.example", name): OutgoingUser(Key("a.example", name), method) for name, method in names.items()}
+    users = {Key("a.example", name): OutgoingUser(Key("a.example", name), kind) for name, kind in names.items()}
     methods = _methods.Methods({"list": {"call": "a/list"}}, False, lambda: None)
     rules = plan.Rules(purge_domains=frozenset({"a.example"}), purge_protect=protect, allow_domain_user_removal=True)
     changes = plan.plan(Current(users, frozenset({"a.example"})), [], methods, rules)

@@ -51,7 +51,7 @@ KEYS = [
 ]
 
 
-def method_of(key: Key) -> str:
+def authentication_of(key: Key) -> str:
     return "domain" if not key.username else "ip" if key.username[0].isdigit() else "user"
 
 
@@ -62,7 +62,7 @@ class Server:
         self.users = {key: dict(state) for key, state in users.items()}
 
     def current(self) -> Current:
-        users = {key: OutgoingUser(key, method_of(key), dict(state)) for key, state in self.users.items()}
+        users = {key: OutgoingUser(key, authentication_of(key), dict(state)) for key, state in self.users.items()}
         return Current(users, frozenset({"a.example", "b.example"}))
 
     def apply(self, changes: list[plan.Change]) -> None:
@@ -117,10 +117,10 @@ def wanted_from(chosen: dict[Key, tuple[dict[str, Any], str]]) -> list[Wanted]:
         entry = {
             "domain": key.domain,
             "username": key.username,
-            "authentication_method": method_of(key),
+            "authentication_method": authentication_of(key),
             **given_attributes,
         }
-        if method_of(key) != "ip":
+        if authentication_of(key) != "ip":
             entry["password"] = PASSWORD
         entry.update({"ignore": True} if kind == "ignore" else {"state": kind})
         result.append(parse_wanted(entry, position, "on_create"))

@@ -171,6 +171,16 @@ def test_what_cannot_be_done(rotation: dict[str, Any], works: dict[str, bool], m
     assert message in found[0]
 
 
+@pytest.mark.parametrize(
+    ("login", "others"), [("two words", ["x"]), ("192.0.2.7@example.com", ["x"]), ("a@example.com", ["a@nowhere"])]
+)
+def test_a_login_that_nobody_can_have_is_not_rotated(login: str, others: list[str]) -> None:
+    alternates = {"strategy": "alternate", "alternates": {"a": [login, *others]}} if "@example.com" in login else {}
+    made = plan.plan({"everything": True, **alternates}, [credential("a", login)], {"h1": [login]}, WORKS)
+    assert (len(made["problems"]), made["credentials"]) == (1, [])
+    assert made["problems"][0].startswith("a: no outgoing user can have the login ")
+
+
 def test_a_host_with_a_login_that_nobody_knows() -> None:
     made = plan.plan({"everything": True}, STORE, {"h1": ["other@example.com"]}, WORKS)
     assert made["problems"][0].startswith("h1 uses the login other@example.com, which is not in the credential store")

@@ -80,7 +80,7 @@ class _Request:
     """What is asked of the server. name: for messages. page: a page for people, and no call."""
 
     name: str
-    method: str
+    verb: str
     path: str
     write: bool
     redactor: Redactor
@@ -246,7 +246,7 @@ class Client:
     def _send(self, request: _Request, url: str, timeout: float) -> Union[requests.Response, _Failure]:
         _PROGRESS.sent = False
         try:
-            prepared = requests.Request(request.method, url, headers=self._headers).prepare()
+            prepared = requests.Request(request.verb, url, headers=self._headers).prepare()
             response = self._adapter.send(
                 prepared, timeout=timeout, verify=self._verify, cert=self._certificate, proxies=self._proxies
             )

@@ -111,7 +111,7 @@ class Sender:
     @property
     def login(self) -> str:
         """The name for AUTH; empty for one that is recognised by its address."""
-        return "" if self.wanted.user.method == IP else self.wanted.login("domain")
+        return "" if self.wanted.user.authentication == IP else self.wanted.login("domain")
 
     @property
     def state(self) -> str:
@@ -284,16 +284,16 @@ def merged(beneath: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 def _contradictions(entry: Mapping[str, Any], wanted: Wanted) -> list[tuple[Path, str]]:
     """What a sender says that cannot be true together."""
     found: list[tuple[Path, str]] = []
-    method, state = wanted.user.method, entry.get("state")
+    authentication, state = wanted.user.authentication, entry.get("state")
     if state == LOCKED and entry.get("locked") is False:
         found.append((("locked",), "is false, but state is locked; leave one of the two out"))
     used = [name for name in ("relay", "default_for", "people") if entry.get(name)]
     if state in (ABSENT, LOCKED) and used:
         found.append(((used[0],), f"has no meaning for a sender whose state is {state}; leave it out"))
-    if method == IP and isinstance(entry.get("relay"), list):
+    if authentication == IP and isinstance(entry.get("relay"), list):
         text = "has no meaning for an ip sender, which Postfix cannot choose by sender; name the hosts in default_for"
         found.append((("relay",), text))
-    if method != USER and entry.get("people"):
+    if authentication != USER and entry.get("people"):
         found.append((("people",), "is for senders with an address of their own; give each person one"))
     found += [
         (("people", position), "has neither user nor profile; say whose Thunderbird it is")

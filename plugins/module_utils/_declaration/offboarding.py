@@ -9,8 +9,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any, Optional
 
 from .._names import InputError, normalise_domain
-from .._users.login import key_of, written_key
-from .._users.user import USER, Key, normalise_local_part
+from .._users.user import Key, identity, normalise_local_part, options_of
 from .check import spec_problems
 
 NAME = "spamexperts_offboarding"
@@ -49,16 +48,13 @@ def problems(offboarding: object, accounts: Optional[Container[str]] = None) -> 
 def users(offboarding: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The option `users` of outgoing_users that removes or locks these users."""
     change = {"locked": True} if offboarding.get("action") == LOCK else {"state": "absent"}
-    return [
-        {"domain": key.domain, "username": key.username, "authentication_method": USER, **change}
-        for key in _keys(offboarding)
-    ]
+    return [{**options_of(key), **change} for key in _keys(offboarding)]
 
 
 def uses(offboarding: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> list[str]:
     """The keys under which a mail server uses these logins. found: `logins` of postfix_relay_info."""
     leaving = set(_keys(offboarding))
-    return sorted(entry["key"] for entry in found if key_of(entry["login"]) in leaving)
+    return sorted(entry["key"] for entry in found if Key.of_login(entry["login"]) in leaving)
 
 
 def unnamed(
@@ -68,12 +64,12 @@ def unnamed(
 
     found: `logins` of postfix_relay_info. wanted: its outgoing_mail_logins.
     """
-    leaving, named = set(_keys(offboarding)), {written_key(entry["login"]) for entry in wanted}
-    senders = {entry["login"] for entry in found if "@" in entry["key"] and key_of(entry["login"]) not in leaving}
-    return sorted(login for login in senders if written_key(login) not in named)
+    leaving, named = set(_keys(offboarding)), {identity(entry["login"]) for entry in wanted}
+    senders = {entry["login"] for entry in found if "@" in entry["key"] and Key.of_login(entry["login"]) not in leaving}
+    return sorted(login for login in senders if identity(login) not in named)
 
 
 def remaining(offboarding: Mapping[str, Any], wanted: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The entries of outgoing_mail_logins that stay."""
     leaving = set(_keys(offboarding))
-    return [entry for entry in wanted if key_of(entry["login"]) not in leaving]
+    return [entry for entry in wanted if Key.of_login(entry["login"]) not in leaving]

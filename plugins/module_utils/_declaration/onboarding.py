@@ -10,9 +10,8 @@ from typing import Any, Callable, Optional
 
 from .._names import InputError, normalise_domain
 from .._users.duplicates import check_duplicates
-from .._users.login import key_of, written_key
 from .._users.options import OUTGOING_USER_OPTIONS
-from .._users.user import IP, USER, Key, Wanted, parse_limits, parse_wanted
+from .._users.user import IP, USER, Key, Wanted, identity, parse_limits, parse_wanted
 from .check import spec_problems
 from .description import SHARED_LIMITS, merged
 
@@ -93,7 +92,7 @@ def relay_sender(onboarding: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     for sender in onboarding["senders"]:
         if sender.get("relay"):
             wanted = parse_wanted({**sender, "domain": onboarding["domain"]}, 0, "on_mismatch")
-            return {**sender, "login": "" if wanted.user.method == IP else wanted.login("domain")}
+            return {**sender, "login": "" if wanted.user.authentication == IP else wanted.login("domain")}
     return None
 
 
@@ -112,7 +111,7 @@ def left_alone(onboarding: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     if sender is None:
         return f"left alone{now}: no sender of {domain} is marked relay: true"
     wanted = sender["login"]
-    if written_key(wanted) in map(written_key, logins) if logins else not (wanted and is_set_up):
+    if identity(wanted) in map(identity, logins) if logins else not (wanted and is_set_up):
         return ""
     return (
         f"left alone{now}: its inventory variable outgoing_mail_logins can give it a login for mail of {domain}, and "
@@ -136,7 +135,7 @@ def people(
     senders: dict[Optional[Key], tuple[str, Mapping[str, Any]]] = {}
     for sender in onboarding["senders"]:
         entry = parse_wanted({**sender, "domain": onboarding["domain"]}, 0, "on_mismatch")
-        if entry.user.method == USER:
+        if entry.user.authentication == USER:
             senders[entry.key] = (entry.login("domain"), sender)
     result = []
     for person in wanted:
@@ -144,7 +143,7 @@ def people(
         name = person.get("username") or person.get("user")
         if not name:
             raise InputError("spamexperts_people has somebody without user and username; say which sender it is")
-        key = key_of(str(name) if "@" in str(name) else f"{name}@{onboarding['domain']}")
+        key = Key.of_login(name if "@" in str(name) else f"{name}@{onboarding['domain']}")
         if key not in senders:
             continue
         login, sender = senders[key]

@@ -103,11 +103,11 @@ def _relays(facts: Mapping[str, Any]) -> list[str]:
     return [f"  None was set up: {missing}."]
 
 
-def _named(result: Mapping[str, Any], method: str) -> list[str]:
+def _named(result: Mapping[str, Any], authentication: str) -> list[str]:
     return [
         _row(user.get("login") or user["username"])
         for user in result["users"]
-        if user["authentication_method"] == method
+        if user["authentication_method"] == authentication
     ]
 
 

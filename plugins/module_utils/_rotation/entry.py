@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from .._users.login import login_key, user_key, written_key
+from .._users.user import Identity, Key, identity
 
 NEXT = "next_login"
 
@@ -20,12 +20,18 @@ def logins_of(entry: Mapping[str, Any]) -> list[str]:
 
 def listed(login: str, present: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """What outgoing_user_info shows of this login; empty where it does not know it."""
-    return next((user for user in present if user_key(user) == login_key(login)), {})
+    wanted = identity(login)
+    return next((user for user in present if Key.of_result(user) == wanted), {})
 
 
-def keys_of(entries: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
+def key_of(entry: Mapping[str, Any], which: str = "login") -> Key:
+    """Whose login it is; a plan has no entry whose login is nobody's."""
+    return cast(Key, Key.of_login(entry[which]))
+
+
+def identities(entries: Sequence[Mapping[str, Any]]) -> set[Identity]:
     """The logins of these entries, before and after."""
-    return {written_key(entry[which]) for entry in entries for which in ("login", NEXT)}
+    return {identity(entry[which]) for entry in entries for which in ("login", NEXT)}
 
 
 def tried_first(entry: Mapping[str, Any], which: str) -> bool:

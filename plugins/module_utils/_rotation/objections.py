@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._users.login import written_key
+from .._users.user import Identity, identity
 from .description import IN_PLACE, LOCK, NAME
-from .entry import NEXT, keys_of, listed
+from .entry import NEXT, identities, key_of, listed
 from .selection import Uses
 
 
@@ -21,7 +21,7 @@ def strays(plan: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -> li
     seen: mail servers that are not among the hosts of the plan, each with the result of postfix_relay_info, or without
     what nobody could see. A login whose rotation has begun is finished, whoever has it.
     """
-    keys = keys_of([entry for entry in plan["credentials"] if not entry["resumed"]])
+    keys = identities([entry for entry in plan["credentials"] if not entry["resumed"]])
     found = []
     for host, relay in seen.items():
         logins = [*(entry["login"] for entry in relay.get("logins", ())), *relay.get("other_logins", ())]
@@ -29,7 +29,7 @@ def strays(plan: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -> li
             f"{host} sends with {login}, which its variables do not name, so it would keep the old password; give it "
             "outgoing_mail_login and outgoing_mail_password (or outgoing_mail_logins) there, or take the login away "
             "from it, and run again."
-            for login in sorted({login for login in logins if written_key(login) in keys})
+            for login in sorted({login for login in logins if identity(login) in keys})
         ]
     return found
 
@@ -59,24 +59,24 @@ def refusals(rotation: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) 
 
 def taken_logins(
     entries: Sequence[Mapping[str, Any]],
-    by_login: Mapping[tuple[str, str], Mapping[str, Any]],
+    by_login: Mapping[Identity, Mapping[str, Any]],
     uses: Sequence[tuple[str, Uses]],
 ) -> list[str]:
     """One sentence for each login that two credentials have, or that would be taken from somebody who uses it."""
     found = []
-    second: dict[tuple[str, str], str] = {}
-    users: dict[tuple[str, str], str] = {}
+    second: dict[Identity, str] = {}
+    users: dict[Identity, str] = {}
     for host, logins in uses:
         for login in logins or ():
-            users.setdefault(written_key(login), host)
+            users.setdefault(identity(login), host)
     for entry in entries:
-        twin = by_login[written_key(entry["login"])]["name"]
+        twin = by_login[identity(entry["login"])]["name"]
         if twin != entry["name"]:
             found.append(
                 f"{entry['name']} and {twin} are the same login in the credential store, which can have one password "
                 "only; remove one of the two (credential_store, state: absent)."
             )
-        key = written_key(entry["next_login"])
+        key = identity(entry["next_login"])
         if not entry["moves"] or (entry["resumed"] and by_login[key]["name"] == entry["name"]):
             continue
         user = users.get(key, "")
@@ -141,5 +141,5 @@ def absent(entries: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, 
         f"again; take {entry['name']} out of the credential store (credential_store, state: absent), or make the user "
         "first (outgoing_users)."
         for entry in entries
-        if written_key(entry["login"])[1] and not any(listed(entry[which], present) for which in ("login", NEXT))
+        if key_of(entry).username and not any(listed(entry[which], present) for which in ("login", NEXT))
     ]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._users.login import identity, login_key, user_key, written_key
+from .._users.user import Key, identity, options_of
 from .clients import people, updated
-from .entry import NEXT, keys_of, tried_first
+from .entry import NEXT, identities, key_of, tried_first
 
 #: What becomes of a login. ROLLING_BACK and PENDING are not done yet, the one on its way back and the other forward;
 #: nor is UNPROVEN, whose new password nobody has logged in with.
@@ -25,7 +25,11 @@ def old_users(entries: Sequence[Mapping[str, Any]], outcome: Mapping[str, str]) 
 
     outcome: by name. None is removed of an entry that is not done, or whose login stays.
     """
-    return [{**identity(entry[unused]), "state": "absent"} for entry in entries if (unused := _unused(entry, outcome))]
+    return [
+        {**options_of(key_of(entry, unused)), "state": "absent"}
+        for entry in entries
+        if (unused := _unused(entry, outcome))
+    ]
 
 
 def _unused(entry: Mapping[str, Any], outcome: Mapping[str, str]) -> str:
@@ -34,21 +38,26 @@ def _unused(entry: Mapping[str, Any], outcome: Mapping[str, str]) -> str:
     return unused if entry["moves"] else ""
 
 
+def _acted(result: Mapping[str, Any], *actions: str) -> set[Key]:
+    """Those with whom outgoing_users has done one of these things."""
+    return {Key.of_result(user) for user in result.get("users", ()) if user["action"] in actions}
+
+
 def left(entries: Sequence[Mapping[str, Any]], outcome: Mapping[str, str], result: Mapping[str, Any]) -> dict[str, str]:
     """What becomes of each entry when the logins that nobody uses are removed; one that is still there is not done.
 
     outcome: by name, from before. result: of outgoing_users with what `old_users` gives.
     """
-    gone = {user_key(user) for user in result.get("users", ()) if user["action"] in ("removed", "unchanged")}
+    gone = _acted(result, "removed", "unchanged")
     open_ = {COMMITTED: PENDING, ROLLED_BACK: ROLLING_BACK}
-    still = [entry for entry in entries if (unused := _unused(entry, outcome)) and login_key(entry[unused]) not in gone]
+    still = [entry for entry in entries if (unused := _unused(entry, outcome)) and key_of(entry, unused) not in gone]
     return {**outcome, **{entry["name"]: open_[outcome[entry["name"]]] for entry in still}}
 
 
 def undone(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:
     """The names of the credentials whose present login outgoing_users has not brought to the wanted state."""
-    done = {user_key(user) for user in result.get("users", ()) if user["action"] in ("updated", "unchanged")}
-    return [entry["name"] for entry in entries if login_key(entry["login"]) not in done]
+    done = _acted(result, "updated", "unchanged")
+    return [entry["name"] for entry in entries if key_of(entry) not in done]
 
 
 def taken(
@@ -65,12 +74,14 @@ def taken(
     accepted = {proof["login"] for proof in proofs if proof["accepted"] and proof.get("may_send", True)}
     doubtful = {entry["name"] for entry in unproven(entries, result, which)}
     failed = {
-        user_key(user) for user in result.get("users", ()) if user["action"] not in ("created", "updated", "unchanged")
+        Key.of_result(user)
+        for user in result.get("users", ())
+        if user["action"] not in ("created", "updated", "unchanged")
     }
     return [
         entry["name"]
         for entry in entries
-        if not (entry["moves"] and login_key(entry[which]) in failed)
+        if not (entry["moves"] and key_of(entry, which) in failed)
         and (entry["name"] not in doubtful or entry[which] in accepted)
     ]
 
@@ -84,13 +95,13 @@ def unproven(
     the mail servers must not move before it works.
     """
     good = {
-        user_key(user)
+        Key.of_result(user)
         for user in result.get("users", ())
         if user["action"] in ("created", "updated", "unchanged") and user.get("password") in _WORKING
     }
     # Set, as the API says, but nobody could log in from the controller: the mail servers will.
     said = {
-        user_key(user)
+        Key.of_result(user)
         for user in result.get("users", ())
         if user["action"] in ("created", "updated", "unknown") and user.get("password") == "unknown"
     }
@@ -98,32 +109,32 @@ def unproven(
         entry
         for entry in entries
         if entry["moves"]
-        or not (login_key(entry[which]) in good or (login_key(entry[which]) in said and not tried_first(entry, which)))
+        or not (key_of(entry, which) in good or (key_of(entry, which) in said and not tried_first(entry, which)))
     ]
 
 
 def made(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:
     """The names of the credentials whose only login the vendor did not have, so that outgoing_users has made it."""
-    created = {user_key(user) for user in result.get("users", ()) if user["action"] == "created"}
-    return [entry["name"] for entry in entries if not entry["moves"] and login_key(entry[NEXT]) in created]
+    created = _acted(result, "created")
+    return [entry["name"] for entry in entries if not entry["moves"] and key_of(entry, NEXT) in created]
 
 
 def proven(
     entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], proofs: Sequence[Mapping[str, Any]]
 ) -> list[str]:
     """The names of the credentials whose next password has let somebody in: outgoing_users itself, or the proofs."""
-    working = {user_key(user) for user in result.get("users", ()) if user.get("password") in _WORKING}
+    working = {Key.of_result(user) for user in result.get("users", ()) if user.get("password") in _WORKING}
     accepted = {proof["login"] for proof in proofs if proof["accepted"]}
-    return [entry["name"] for entry in entries if entry[NEXT] in accepted or login_key(entry[NEXT]) in working]
+    return [entry["name"] for entry in entries if entry[NEXT] in accepted or key_of(entry, NEXT) in working]
 
 
 def known_refused(
     entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], proofs: Sequence[Mapping[str, Any]]
 ) -> list[str]:
     """The names of the credentials whose next password the API did not set, and the smarthost does not take."""
-    failed = {user_key(user) for user in result.get("users", ()) if user["action"] == "failed"}
+    failed = _acted(result, "failed")
     refused = {proof["login"] for proof in proofs if proof["accepted"] is False}
-    return [entry["name"] for entry in entries if entry[NEXT] in refused and login_key(entry[NEXT]) in failed]
+    return [entry["name"] for entry in entries if entry[NEXT] in refused and key_of(entry, NEXT) in failed]
 
 
 def to_prove(
@@ -133,13 +144,13 @@ def to_prove(
 
     entries: as `outcome` gives them. hosts: host -> state, with `proven`, the logins that it has logged in with.
     """
-    by_host = {host: set(map(written_key, state.get("proven") or ())) for host, state in hosts.items()}
+    by_host = {host: set(map(identity, state.get("proven") or ())) for host, state in hosts.items()}
     return [
         entry
         for entry in entries
         if entry["outcome"] == COMMITTED
         and entry["name"] not in proven_names
-        and not any(written_key(entry[NEXT]) in by_host.get(host, ()) for host in entry["hosts"])
+        and not any(identity(entry[NEXT]) in by_host.get(host, ()) for host in entry["hosts"])
     ]
 
 
@@ -207,11 +218,11 @@ def settled(
     returned, waits = set(back), set(unfinished)
     # Such a Thunderbird may use the old login or password; another run enters the same new ones.
     behind = {
-        written_key(person["login"]) for client in clients.values() for person in people(client) if not updated(person)
+        identity(person["login"]) for client in clients.values() for person in people(client) if not updated(person)
     }
 
     def waiting(entry: Mapping[str, Any]) -> bool:
-        return entry["name"] in waits or not behind.isdisjoint(keys_of([entry]))
+        return entry["name"] in waits or not behind.isdisjoint(identities([entry]))
 
     def now(entry: Mapping[str, Any]) -> str:
         name, wanted = entry["name"], entry["outcome"]

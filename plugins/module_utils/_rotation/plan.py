@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from .._names import ENVELOPE_SENDER, InputError
-from .._users.login import identity, written_key
+from .._users.user import identity
 from .description import LOCK, NAME
-from .entry import keys_of, logins_of
+from .entry import identities, key_of, logins_of
 from .objections import refusals, taken_logins
 from .selection import Uses, chosen, next_login, unreadable
 
@@ -36,28 +36,24 @@ def plan(
     profiles = {host: client.get("logins", False) for host, client in (clients or {}).items()}
     found = unreadable(uses, profiles)
     used: dict[str, Sequence[str]] = {host: logins or () for host, logins in uses.items()}
-    by_login = {written_key(login): entry for entry in credentials for login in logins_of(entry)}
+    by_login = {identity(login): entry for entry in credentials for login in logins_of(entry)}
     unknown = [
         f"{host} uses the login {login}, which is not in the credential store; adopt it with "
         "smarthost.spamexperts.adopt_credentials, or give the host a credential of the store."
         for host, logins in used.items()
         for login in logins
-        if written_key(login) not in by_login and (rotation.get("everything") or host in (rotation.get("hosts") or ()))
+        if identity(login) not in by_login and (rotation.get("everything") or host in (rotation.get("hosts") or ()))
     ]
     found += unknown
     hosts_of: dict[str, list[str]] = {}
     for host, logins in used.items():
-        for name in dict.fromkeys(
-            by_login[written_key(login)]["name"] for login in logins if written_key(login) in by_login
-        ):
+        for name in dict.fromkeys(by_login[identity(login)]["name"] for login in logins if identity(login) in by_login):
             hosts_of.setdefault(name, []).append(host)
     declared: dict[str, list[str]] = {}
     for login, addresses in senders:
-        if written_key(login) in by_login:
+        if identity(login) in by_login:
             # @example.com, for all of a domain, cannot be offered.
-            declared.setdefault(by_login[written_key(login)]["name"], []).extend(
-                filter(ENVELOPE_SENDER.match, addresses)
-            )
+            declared.setdefault(by_login[identity(login)]["name"], []).extend(filter(ENVELOPE_SENDER.match, addresses))
     emergency = bool(rotation.get("emergency"))
     lock_first = emergency and rotation.get("emergency_action") == LOCK
     if lock_first and not works.get("lock_users"):
@@ -82,7 +78,7 @@ def plan(
                 "name": entry["name"],
                 "login": entry["login"],
                 "next_login": to,
-                "domain": identity(entry["login"])["domain"],
+                "domain": key_of(entry).domain,
                 "hosts": hosts,
                 "resumed": bool(entry["rotating"]),
                 "moves": moves,
@@ -98,7 +94,7 @@ def plan(
             }
         )
     found += refusals(rotation, entries) + taken_logins(entries, by_login, [*used.items(), *profiles.items()])
-    keys, chosen_names = keys_of(entries), {entry["name"] for entry in selected}
+    keys, chosen_names = identities(entries), {entry["name"] for entry in selected}
     waiting = {
         entry["name"]
         for entry in credentials
@@ -108,6 +104,6 @@ def plan(
         "problems": found,
         "credentials": entries,
         "hosts": sorted({host for entry in entries for host in entry["hosts"]}),
-        "clients": sorted(host for host, logins in profiles.items() if keys & set(map(written_key, logins or ()))),
+        "clients": sorted(host for host, logins in profiles.items() if keys & set(map(identity, logins or ()))),
         "mixed": sorted({host for name in waiting for host in hosts_of.get(name, ())}),
     }

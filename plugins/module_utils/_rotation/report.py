@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from .._users.login import login_key, user_key, written_key
+from .._users.user import Key, identity
 from .clients import UPDATED, WOULD_UPDATE, people
-from .entry import keys_of
+from .entry import NEXT, identities, key_of
 from .outcome import COMMITTED, NOT_CHANGED, PENDING, ROLLED_BACK, ROLLING_BACK, UNPROVEN
 
 WOULD_ROTATE = "would_rotate"  # in check mode
@@ -39,7 +39,7 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     rotation of which nobody knows what they use.
     """
     credentials = []
-    said = {user_key(user): str(user.get("reason") or "") for user in seen.get("sent") or ()}
+    said = {Key.of_result(user): str(user.get("reason") or "") for user in seen.get("sent") or ()}
     proofs = {proof["login"]: str(proof["reason"]) for proof in seen.get("tried") or ()}
     for entry in plan["credentials"]:
         states = {host: dict(seen["hosts"].get(host) or {"state": "not_reached"}) for host in entry["hosts"]}
@@ -52,7 +52,7 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
         if entry["next_login"] != entry["login"]:
             shown["next_login"] = entry["next_login"]
         # Why the vendor did not take it: what the API said, or else the smarthost.
-        reason = said.get(login_key(entry["next_login"])) or proofs.get(entry["next_login"])
+        reason = said.get(key_of(entry, NEXT)) or proofs.get(entry["next_login"])
         if outcome in (NOT_CHANGED, UNPROVEN) and reason:
             shown["reason"] = reason
         if entry.get("locked") and entry["name"] in (seen.get("lock_failed") or ()):
@@ -87,10 +87,10 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
 
 def _clients(entries: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """The people whose Thunderbird uses one of these logins, by host; before a change or after it."""
-    chosen = keys_of(entries)
+    chosen = identities(entries)
     clients = {}
     for host, client in (seen.get("clients") or {}).items():
-        persons = [person for person in people(client) if written_key(person["login"]) in chosen]
+        persons = [person for person in people(client) if identity(person["login"]) in chosen]
         if not seen["outcome"]:  # check mode
             persons = [{"login": person["login"], "state": WOULD_UPDATE} for person in persons]
         if persons:
@@ -103,7 +103,7 @@ def _tell(
 ) -> list[str]:
     """The logins whose people must be told, as they log in from now on: no mail server and no managed profile knows."""
     known = {
-        written_key(person["login"])
+        identity(person["login"])
         for persons in clients.values()
         for person in persons
         if person["state"] in (UPDATED, WOULD_UPDATE)
@@ -112,7 +112,7 @@ def _tell(
     return sorted(
         entry["next_login"]
         for entry in plan["credentials"]
-        if not entry["hosts"] and outcome.get(entry["name"]) not in unchanged and not known & keys_of([entry])
+        if not entry["hosts"] and outcome.get(entry["name"]) not in unchanged and not known & identities([entry])
     )
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from .._users.login import identity
-from .._users.user import LOCK_SETTINGS
-from .entry import NEXT, listed, tried_first
+from .._users.user import LOCK_SETTINGS, options_of
+from .entry import NEXT, key_of, listed, tried_first
 
 
 def users(
@@ -31,7 +30,7 @@ def users(
         forward = which == NEXT
         new = entry["moves"] and (forward or not listed(entry[which], present))
         return {
-            **identity(entry[which]),
+            **options_of(key_of(entry, which)),
             **(_copied(entry["login" if forward else NEXT], present, works or {}) if new else {}),
             "password": password,
             "update_password": "on_mismatch" if tried_first(entry, which) else "always",
@@ -65,4 +64,4 @@ def logins(entries: Sequence[Mapping[str, Any]], passwords: Sequence[str], which
 
 def locks(entries: Sequence[Mapping[str, Any]], locked: bool) -> list[dict[str, Any]]:
     """The option `users` of outgoing_users that locks or unlocks the present logins."""
-    return [{**identity(entry["login"]), "locked": locked} for entry in entries]
+    return [{**options_of(key_of(entry)), "locked": locked} for entry in entries]

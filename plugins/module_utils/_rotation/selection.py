@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union
 
 from .._names import InputError, normalise_domain
-from .._users.login import identity, written_key
-from .._users.user import USER, parse_wanted
+from .._users.user import Key, identity
 from .description import ALTERNATE, IN_PLACE, NAME
 from .entry import logins_of
 
@@ -45,7 +44,7 @@ def chosen(
 ) -> list[Mapping[str, Any]]:
     """The credentials that the rotation selects; what it names and nobody knows is a problem."""
     logins = list(rotation.get("logins") or ())
-    named = set(logins) | set(map(written_key, logins))
+    named = set(logins) | set(map(identity, logins))
     hosts = set(rotation.get("hosts") or ())
     domains = set()
     for domain in rotation.get("domains") or ():
@@ -56,16 +55,16 @@ def chosen(
     chosen = []
     known: set[object] = set()
     for entry in credentials:
-        keys = set(map(written_key, logins_of(entry)))
+        keys = set(map(identity, logins_of(entry)))
         known |= keys | {entry["name"]}
-        in_domain = {domain for domain, _username in keys} & domains
+        in_domain = any(isinstance(key, Key) and key.domain in domains for key in keys)
         on_host = hosts & set(hosts_of.get(entry["name"], ()))
         if rotation.get("everything") or named & (keys | {entry["name"]}) or in_domain or on_host:
             chosen.append(entry)
     found += [
         f"{NAME}.logins: {login} is not in the credential store."
         for login in logins
-        if not known & {login, written_key(login)}
+        if not known & {login, identity(login)}
     ]
     found += [f"{NAME}.hosts: {host} is not among the mail servers." for host in sorted(hosts - set(uses))]
     if rotation.get("roll_back"):
@@ -78,13 +77,12 @@ def chosen(
 def next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Mapping[str, bool]) -> str:
     """The login that the next password will belong to. Raises InputError where the strategy cannot be used for it."""
     name, login = entry["name"], entry["login"]
-    user = identity(login)
-    parse_wanted(user, 0, "on_create")
+    user = _user(name, login)
     pair = (rotation.get("alternates") or {}).get(name)
     if entry["rotating"]:
         wanted = str(entry["next_login"])  # what has begun is finished as it was begun
     elif rotation.get("strategy", IN_PLACE) == ALTERNATE:
-        others = [str(other) for other in pair or () if written_key(other) != written_key(login)]
+        others = [str(other) for other in pair or () if identity(other) != identity(login)]
         if len(others) != 1:
             raise InputError(
                 f"{name}: the strategy alternate needs {NAME}.alternates.{name} with {login} and a second login"
@@ -93,10 +91,9 @@ def next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Map
     else:
         wanted = str(login)
     if wanted != login:
-        other = identity(wanted)
-        if not user["authentication_method"] == other["authentication_method"] == USER:
+        other = _user(name, wanted)
+        if not (user.username and other.username):
             raise InputError(f"{name}: the strategy alternate is for logins of users only; rotate this one in_place")
-        parse_wanted(other, 0, "on_create")
         if not works.get("create_users") or not works.get("remove_users"):
             raise InputError(f"{name}: this server offers no call to add and remove users, which alternate needs")
     elif not works.get("change_passwords"):
@@ -105,3 +102,13 @@ def next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Map
             "name the call in api_methods, or declare a second login and use the strategy alternate"
         )
     return wanted
+
+
+def _user(name: str, login: str) -> Key:
+    key = Key.of_login(login)
+    if key is None:
+        raise InputError(
+            f"{name}: no outgoing user can have the login {login!r}; take it out of the credential store "
+            "(credential_store, state: absent), or correct it in alternates"
+        )
+    return key

@@ -231,7 +231,7 @@ class Applier:
 
     def _check_owner(self, change: Change, error: ApiError) -> None:
         """An address that another domain has is refused in the same words as one that this domain has."""
-        if change.method != IP:
+        if change.authentication != IP:
             return
         domain = change.key.domain
         named = {name for line in error.lines for name in _QUOTED_DOMAIN.findall(line.lower()) if not is_network(name)}
@@ -248,7 +248,7 @@ class Applier:
         found = self._send(change, step, accept=ErrorKind.NOT_FOUND)
         if found:
             change.action, change.unknown = REMOVED, []
-        elif change.method == IP and self._methods.find(LIST) is None:
+        elif change.authentication == IP and self._methods.find(LIST) is None:
             # Nothing public says how an IP user is named here, so that "not found" may mean "named otherwise".
             change.action, change.steps = UNKNOWN, []  # nothing has changed
             change.reason = "the server found no such user; how it wants IP users to be named is not documented"

@@ -17,11 +17,11 @@ from .._names import InputError, is_network, normalise_domain
 from .._smarthost.login import Refusals, Smarthost, Verdict, prove_logins
 from .methods import LIST, Method, MethodError, Methods, known_name
 from .user import (
+    AUTHENTICATIONS,
     DOMAIN,
     INHERIT,
     IP,
     LIMIT_NAMES,
-    METHODS,
     USER,
     Key,
     OutgoingUser,
@@ -44,7 +44,7 @@ _IDENTITY = ("domain", "username", "authentication_method")
 _SECRET = re.compile(r"pass|pwd|secret|token|private|hash")
 #: What a wire word may stand for, by name; in all else, such as a username, it is what it is.
 _WORDS = {
-    "authentication_method": METHODS,
+    "authentication_method": AUTHENTICATIONS,
     **dict.fromkeys(_BOOLEANS, ("true", "false")),
     **dict.fromkeys(LIMIT_NAMES, (INHERIT,)),
 }
@@ -88,7 +88,7 @@ class Current:
 
     def user(self, wanted: OutgoingUser) -> OutgoingUser:
         """The user as it is known: completely from a list, by its bare existence otherwise."""
-        return self.users.get(wanted.key) or OutgoingUser(wanted.key, wanted.method)
+        return self.users.get(wanted.key) or OutgoingUser(wanted.key, wanted.authentication)
 
 
 #: Why a list is of no use: the answers of a server that shows a call without offering it.
@@ -212,12 +212,12 @@ def _identify(username: str, kind: str, domain: str) -> tuple[Key, str, str]:
         raise InputError(f"an IP user of {domain} without an address")
     if kind == DOMAIN or not username or username.lower() in (domain, f"@{domain}"):
         return Key(domain, ""), DOMAIN, ""
-    method = IP if kind == IP or (kind != USER and is_network(username)) else USER
+    authentication = IP if kind == IP or (kind != USER and is_network(username)) else USER
     try:
-        key = Key(domain, normalise_username(method, username, domain))
+        key = Key(domain, normalise_username(authentication, username, domain))
     except InputError:  # nobody can want it by this name, but it is there: it is shown, and purged
-        return Key(domain, username.lower()), method, username
-    return key, method, username.partition("@")[0]
+        return Key(domain, username.lower()), authentication, username
+    return key, authentication, username.partition("@")[0]
 
 
 def attribute_name(name: str) -> str:

@@ -20,7 +20,7 @@ def check_duplicates(wanted: Sequence[Wanted]) -> list[str]:
         first = seen.setdefault(entry.key, entry.position)
         if first != entry.position:
             problems.append(f"users[{entry.position}] and users[{first}] are both {entry.key.name}; keep one of them")
-    return problems + _check_owners([entry for entry in wanted if entry.user.method == IP and entry.present])
+    return problems + _check_owners([entry for entry in wanted if entry.user.authentication == IP and entry.present])
 
 
 def _check_owners(senders: Sequence[Wanted]) -> list[str]:

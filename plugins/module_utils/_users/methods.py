@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 from urllib.parse import unquote
 
-from .user import INHERIT, LIMIT_NAMES, LOCK_SETTINGS, METHODS, Value
+from .user import AUTHENTICATIONS, INHERIT, LIMIT_NAMES, LOCK_SETTINGS, Value
 
 LIST = "list"
 ADD = "add"
@@ -46,7 +46,7 @@ _REQUIRED = {
 #: What an operation may be told besides.
 _OPTIONAL = {LIST: ADDRESS, ADD_IP: ("mask",), **_ATTRIBUTES}
 #: What `values` may translate.
-_WORDS = ("true", "false", INHERIT, *METHODS)
+_WORDS = ("true", "false", INHERIT, *AUTHENTICATIONS)
 _CALL = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*\Z")
 _WIRE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\Z")
 _LINK = re.compile(r"/api/([a-z][a-z0-9_]*)/([a-z][a-z0-9_]*)((?:/[^\s\"'<>/?#]+/[^\s\"'<>/?#]+)*)", re.IGNORECASE)

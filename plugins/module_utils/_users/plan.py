@@ -44,7 +44,7 @@ class Change:
     """
 
     key: Key
-    method: str
+    authentication: str
     action: str
     before: Optional[OutgoingUser] = None
     after: Optional[OutgoingUser] = None
@@ -95,7 +95,7 @@ class Change:
         shown: dict[str, Any] = {
             "domain": unicode_domain(self.key.domain),
             "username": self.key.username,
-            "authentication_method": self.method,
+            "authentication_method": self.authentication,
             "action": self.action,
         }
         if self.login:
@@ -136,14 +136,14 @@ def plan(current: Current, wanted: Sequence[Wanted], methods: Methods, rules: Ru
 
 def _plan_one(current: Current, entry: Wanted, methods: Methods, rules: Rules, wanted: Sequence[Wanted]) -> Change:
     if entry.ignore:
-        return Change(entry.key, entry.user.method, IGNORED)
+        return Change(entry.key, entry.user.authentication, IGNORED)
     try:
         if not entry.present:
             return _plan_removal(current, entry.user, methods, rules, wanted)
         change = _plan_present(current, entry, methods, rules, wanted)
-        change.login = "" if entry.user.method == IP else entry.login(rules.domain_login)
+        change.login = "" if entry.user.authentication == IP else entry.login(rules.domain_login)
     except (MethodError, InputError) as problem:
-        change = Change(entry.key, entry.user.method, FAILED, reason=str(problem))
+        change = Change(entry.key, entry.user.authentication, FAILED, reason=str(problem))
     change.wanted = entry
     change.refused = current.proofs.get(entry.key) is Proof.REFUSED
     change.other_password = change.refused and not entry.password_is_new and current.exists(entry.key) is True
@@ -159,10 +159,10 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
         only_locked = entry.user.state == {"locked": True}
         what = "so there is nothing to lock" if only_locked else "and creating it needs a password; give one"
         raise InputError(f"{entry.key.name} does not exist, {what}")
-    overwriting_is_right = entry.user.method == IP or entry.update_password != ON_CREATE
+    overwriting_is_right = entry.user.authentication == IP or entry.update_password != ON_CREATE
     if add is None or (exists is None and not overwriting_is_right):
         return _plan_unknowable(entry, methods, add)
-    change = Change(entry.key, entry.user.method, UNKNOWN if exists is None else CREATED, after=entry.user)
+    change = Change(entry.key, entry.user.authentication, UNKNOWN if exists is None else CREATED, after=entry.user)
     change.unknown = ["existence"] if exists is None else []
     # A server that overwrites does not say so: only who is known to be new has a new user's defaults.
     state = entry.user.state if exists is None else without_defaults(entry.user.state)
@@ -188,7 +188,7 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
 
 def _plan_unknowable(entry: Wanted, methods: Methods, add: Optional[Step]) -> Change:
     """Nobody knows whether the user exists, and no add may be sent, since it might overwrite a password."""
-    change = Change(entry.key, entry.user.method, UNKNOWN, after=entry.user, unknown=["existence"])
+    change = Change(entry.key, entry.user.authentication, UNKNOWN, after=entry.user, unknown=["existence"])
     change.reason = (
         "this server does not list its users, so that nobody knows whether this one exists; "
         + ("give its password" if add is None else "use update_password: on_mismatch")
@@ -201,8 +201,8 @@ def _plan_unknowable(entry: Wanted, methods: Methods, add: Optional[Step]) -> Ch
 def _plan_existing(current: Current, entry: Wanted, methods: Methods, rules: Rules, wanted: Sequence[Wanted]) -> Change:
     before = current.user(entry.user)
     missing = {name: value for name, value in entry.user.state.items() if before.state.get(name) != value}
-    after = OutgoingUser(entry.key, entry.user.method, {**before.state, **entry.user.state})
-    change = Change(entry.key, entry.user.method, UNCHANGED, before=before, after=after)
+    after = OutgoingUser(entry.key, entry.user.authentication, {**before.state, **entry.user.state})
+    change = Change(entry.key, entry.user.authentication, UNCHANGED, before=before, after=after)
     change.unknown = sorted(name for name in missing if name not in before.state)
     change.password, change.steps = _plan_password(current, entry, before, methods, rules)
     if any(step.operation == REMOVE for step in change.steps):  # the user is made anew, with what it had
@@ -211,7 +211,7 @@ def _plan_existing(current: Current, entry: Wanted, methods: Methods, rules: Rul
             raise MethodError(risk)
         others = {name: value for name, value in before.state.items() if name not in entry.user.state}
         missing = {**offered(entry.user, others, methods), **entry.user.state}
-        change.after = OutgoingUser(entry.key, entry.user.method, missing)
+        change.after = OutgoingUser(entry.key, entry.user.authentication, missing)
         missing = without_defaults(missing)
         before = entry.user
     change.steps += attribute_steps(before, missing, methods)
@@ -270,11 +270,11 @@ def _plan_removal(
 ) -> Change:
     exists = current.exists(user.key)
     if exists is False:
-        return Change(user.key, user.method, UNCHANGED)
+        return Change(user.key, user.authentication, UNCHANGED)
     risk = _domain_user_risk(current, user, rules, wanted)
     if risk:
         raise MethodError(risk)
-    change = Change(user.key, user.method, REMOVED if exists else UNKNOWN, before=current.users.get(user.key))
+    change = Change(user.key, user.authentication, REMOVED if exists else UNKNOWN, before=current.users.get(user.key))
     change.steps = [removal_step(current.user(user), methods)]
     change.unknown = [] if exists else ["existence"]
     return change
@@ -282,7 +282,7 @@ def _plan_removal(
 
 def _domain_user_risk(current: Current, user: OutgoingUser, rules: Rules, wanted: Sequence[Wanted]) -> str:
     """Why this user is not removed: other users may go with it. Empty where there is no such risk, or it is taken."""
-    if user.method != DOMAIN or rules.allow_domain_user_removal:
+    if user.authentication != DOMAIN or rules.allow_domain_user_removal:
         return ""
     domain = user.key.domain
     others = {*current.users, *(entry.key for entry in wanted if entry.present)} - {user.key}
@@ -317,7 +317,7 @@ def _plan_purge(current: Current, wanted: Sequence[Wanted], methods: Methods, ru
         try:
             changes.append(_plan_removal(current, user, methods, rules, wanted))
         except MethodError as problem:
-            changes.append(Change(user.key, user.method, FAILED, reason=str(problem)))
+            changes.append(Change(user.key, user.authentication, FAILED, reason=str(problem)))
     return changes
 
 

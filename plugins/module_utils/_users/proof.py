@@ -71,7 +71,7 @@ def _note(change: Change, proof: LoginProof, refusals: Refusals) -> None:
     if proof.verdict is Verdict.ACCEPTED:
         change.works = True
     elif proof.verdict is Verdict.REFUSED:
-        form = "; see domain_login for other forms of its login" if change.method == DOMAIN else ""
+        form = "; see domain_login for other forms of its login" if change.authentication == DOMAIN else ""
         change.action, change.reason = (
             FAILED,
             f"the server says that the password of {change.key.name} is set, but {proof.reason} to the login "

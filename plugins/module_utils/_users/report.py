@@ -20,7 +20,8 @@ _NAMED, _SHOWN = 10, 20
 def warnings(wanted: Sequence[Wanted], changes: Sequence[Change], unproven: str) -> list[str]:
     """What is not wrong, but has to be known. unproven: where and why not every login could be tried, or ""."""
     said = []
-    risky = [entry for entry in wanted if entry.user.method == IP and entry.present and not entry.ip_risk_acknowledged]
+    by_address = [entry for entry in wanted if entry.user.authentication == IP and entry.present]
+    risky = [entry for entry in by_address if not entry.ip_risk_acknowledged]
     if risky:
         said.append(
             f"Authentication by IP address ({counted(len(risky), 'sender')}: {first_three(risky)}): whoever gets onto "

@@ -67,7 +67,7 @@ def _step(methods: Methods, operation: str, arguments: Mapping[str, Value]) -> S
 
 def add_step(entry: Wanted, methods: Methods) -> Optional[Step]:
     """The call that creates the user; None where it needs a password and none is given."""
-    if entry.user.method == IP:
+    if entry.user.authentication == IP:
         network, _slash, prefix = entry.key.username.partition("/")
         arguments: dict[str, Value] = {"domain": entry.key.domain, "ip": network}
         if prefix:

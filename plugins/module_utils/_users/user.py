@@ -16,7 +16,7 @@ from .._passwords import check_password
 USER = "user"
 DOMAIN = "domain"
 IP = "ip"
-METHODS = (USER, DOMAIN, IP)
+AUTHENTICATIONS = (USER, DOMAIN, IP)
 
 #: Limits, in connections in that time; the last one in recipients.
 #: https://documentation.n-able.com/mail-assure ("Edit an outgoing user")
@@ -45,6 +45,21 @@ class Key(NamedTuple):
     domain: str
     username: str
 
+    @classmethod
+    def of_login(cls, text: object) -> Optional[Key]:
+        """Whose login this is, however its domain is written; None for what nobody can log in with."""
+        username, _at, domain = str(text).rpartition("@")
+        try:
+            domain = normalise_domain(domain)
+            return cls(domain, normalise_local_part(username, domain) if username else "")
+        except InputError:
+            return None
+
+    @classmethod
+    def of_result(cls, user: Mapping[str, Any]) -> Key:
+        """Who a user in a result is, which shows domains for people."""
+        return cls(normalise_domain(user["domain"]), user["username"])
+
     @property
     def title(self) -> str:
         """As a sentence begins with it."""
@@ -65,6 +80,22 @@ class Key(NamedTuple):
         return f"{self.username}@{domain}"
 
 
+#: What a login is compared by.
+Identity = Union[Key, str]
+
+
+def identity(login: str) -> Identity:
+    """Whose login it is, however it is written; where it is nobody's, its text."""
+    return Key.of_login(login) or login
+
+
+def options_of(key: Key) -> dict[str, str]:
+    """The options of outgoing_users that name who has this login, a user or a domain user."""
+    if not key.username:
+        return {"domain": key.domain, "authentication_method": DOMAIN}
+    return {"domain": key.domain, "authentication_method": USER, "username": key.username}
+
+
 class HasKey(Protocol):
     """Whatever stands for one outgoing user."""
 
@@ -81,7 +112,7 @@ class OutgoingUser:
     """
 
     key: Key
-    method: str
+    authentication: str
     state: State = field(default_factory=dict)
     listed_name: str = field(default="", compare=False)
 
@@ -90,7 +121,7 @@ class OutgoingUser:
         shown: dict[str, Any] = {
             "domain": unicode_domain(self.key.domain),
             "username": self.key.username,
-            "authentication_method": self.method,
+            "authentication_method": self.authentication,
         }
         shown.update(nested(self.state))
         return shown
@@ -117,7 +148,7 @@ class Wanted:
 
     def login(self, domain_login: str) -> str:
         """The name used for AUTH; a domain user logs in as `domain` or as `@domain`."""
-        if self.user.method == DOMAIN:
+        if self.user.authentication == DOMAIN:
             return f"@{self.key.domain}" if domain_login == "at_domain" else self.key.domain
         return f"{self.key.username}@{self.key.domain}"
 
@@ -169,11 +200,11 @@ def normalise_local_part(text: object, domain: str) -> str:
     return name
 
 
-def normalise_username(method: str, text: object, domain: str) -> str:
+def normalise_username(authentication: str, text: object, domain: str) -> str:
     """The username that belongs to this authentication method."""
-    if method == USER:
+    if authentication == USER:
         return normalise_local_part(text, domain)
-    if method == IP:
+    if authentication == IP:
         return normalise_network(text)
     if str(text or "").strip().lower() not in ("", domain, f"@{domain}"):
         raise InputError("a domain user has no username; leave it out, or set authentication_method to user")
@@ -249,10 +280,10 @@ def setting_text(value: object) -> str:
 def parse_wanted(entry: Mapping[str, Any], position: int, update_password: str) -> Wanted:
     """One entry of the option `users`. Raises InputError with the first thing that is wrong with it."""
     domain = normalise_domain(entry.get("domain"))
-    method = entry.get("authentication_method") or USER
-    key = Key(domain, normalise_username(method, entry.get("username"), domain))
+    authentication = entry.get("authentication_method") or USER
+    key = Key(domain, normalise_username(authentication, entry.get("username"), domain))
     wanted = Wanted(
-        user=OutgoingUser(key, method, parse_state(entry)),
+        user=OutgoingUser(key, authentication, parse_state(entry)),
         position=position,
         present=entry.get("state", "present") == "present",
         update_password=entry.get("update_password") or update_password,
@@ -263,14 +294,14 @@ def parse_wanted(entry: Mapping[str, Any], position: int, update_password: str) 
         ip_risk_acknowledged=bool(entry.get("acknowledge_ip_risk")),
         former_password=None if entry.get("former_password") is None else str(entry["former_password"]),
     )
-    if method == IP and wanted.present and not wanted.ignore:  # what is there already can always be removed
+    if authentication == IP and wanted.present and not wanted.ignore:  # what is there already can always be removed
         check_sender_network(
             key.username,
             allow_private=bool(entry.get("allow_private_address")),
             allow_wide=bool(entry.get("allow_wide_network")),
         )
     secrets = (wanted.password, wanted.former_password)
-    if method == IP and (any(secret is not None for secret in secrets) or wanted.password_file):
+    if authentication == IP and (any(secret is not None for secret in secrets) or wanted.password_file):
         raise InputError("an IP user has no password in the API; leave the password out, or use a user or a domain")
     if wanted.password is not None and wanted.password_file:
         raise InputError("password and password_file are both given; choose one")

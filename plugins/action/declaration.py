@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._declaration.description import Description, Given, Site, read
-from ..module_utils._declaration.relays import HostLogins, logins_of_hosts
-from ..module_utils._plain import plain
-from ..plugin_utils._domain_files import read_folder
+from ..module_utils._declaration.description import Description
+from ..plugin_utils._declared import declared, inventory_groups
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "path": {"type": "path", "default": "./domains"},
@@ -38,8 +34,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         """Return what the stub module documents."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
-        groups = {name: list(hosts) for name, hosts in ((task_vars or {}).get("groups") or {}).items()}
-        groups.update({host: [host] for hosts in list(groups.values()) for host in hosts})
+        groups = inventory_groups(task_vars or {})
         servers = groups.get("mail_relays", []) if params["mail_servers"] is None else params["mail_servers"]
         descriptions, mail_servers, problems, warnings = declared(params, groups, servers)
         if problems:
@@ -52,24 +47,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             "mail_servers": {host: logins.to_result() for host, logins in mail_servers.items()},
             "warnings": warnings,
         }
-
-
-def declared(
-    params: Mapping[str, Any], groups: Mapping[str, list[str]], servers: list[str]
-) -> tuple[list[Description], dict[str, HostLogins], list[str], list[str]]:
-    """The descriptions, as what each mail server sends, everything that is wrong (sentences), and warnings."""
-    listed = plain(params["domains"])
-    if not isinstance(listed, list):
-        return [], {}, ["spamexperts_domains has to be a list of descriptions, one for each domain."], []
-    folder = Path(params["path"]).expanduser()
-    given, problems, warnings = read_folder(folder, needed=not listed)
-    given += [Given(f"spamexperts_domains[{position}]", content) for position, content in enumerate(listed)]
-    descriptions, found = read(given, plain(params["defaults"]), Site(groups, params["accounts"]))
-    problems += found
-    if problems:
-        return [], {}, problems, warnings
-    mail_servers, problems = logins_of_hosts(descriptions, servers, groups)
-    return descriptions, mail_servers, problems, warnings
 
 
 def shown(one: Description) -> dict[str, Any]:

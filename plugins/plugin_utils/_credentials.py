@@ -1,13 +1,15 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The credentials of a store: for each name a login and its password, and the next ones while a rotation runs. Pure."""
+"""The credentials of a store: for each name a login and its password, and the next ones while a rotation runs; and who
+was declared to send. Pure.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
@@ -31,8 +33,10 @@ UNCHANGED = "unchanged"
 _COMMENT = "Written by smarthost.spamexperts.credential_store. To change it by hand: ansible-vault edit"
 _FIELDS = {
     *("login", "current", "next", "next_login", "in_use", "locked", "leaked", "refused"),
-    *("former", "former_login"),
+    *("former", "former_login", "made", "proven"),
 }
+#: Values of `made`.
+UNTRIED, OTHER_IN_FORCE = "untried", "other_in_force"
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ class Credential:
     at the vendor, or was about to, so that it has to unlock it. `leaked` says that strangers know `current`, so that it
     is never used again. `refused` says that the vendor has refused `next`, so that another one may be made. `former`
     and `former_login` are what `current` and `login` were before the last rotation: nobody uses them, but should the
-    vendor turn out to take them still, they are not lost.
+    vendor turn out to take them still, they are not lost. `made` says that `current` was made here and no login has
+    shown yet that the vendor has it: UNTRIED, or OTHER_IN_FORCE where one was refused. `proven` is the day on which a
+    login has shown that `current` works.
     """
 
     name: str
@@ -58,6 +64,8 @@ class Credential:
     refused: bool = False
     former: str = field(default="", repr=False)
     former_login: str = ""
+    made: str = ""
+    proven: str = ""
 
     @property
     def rotating(self) -> bool:
@@ -82,6 +90,8 @@ class Credentials:
 
     def __init__(self, entries: Mapping[str, Credential] | None = None) -> None:
         self._entries = dict(entries or {})
+        #: Who was declared to send, domain by domain, as module_utils/_declaration/identities writes it.
+        self.declared: dict[str, Any] = {}
         #: As they stand in the file. Whoever needs one of ten thousand does not wait for all.
         self._unread: dict[str, object] = {}
 
@@ -95,7 +105,17 @@ class Credentials:
             raise InputError(f"it is not a credential store of format {FORMAT}, which has format and credentials")
         credentials = cls()
         credentials._unread = {str(name): entry for name, entry in data["credentials"].items()}
+        declared = data.get("declared", {})
+        if not isinstance(declared, dict) or not all(isinstance(entry, dict) for entry in declared.values()):
+            raise InputError("what it says of declared domains is no dictionary; correct it, or take declared out")
+        credentials.declared = {str(domain): entry for domain, entry in declared.items()}
         return credentials
+
+    def copy(self) -> Credentials:
+        """The same, for changes."""
+        other = Credentials(self.entries)
+        other.declared = dict(self.declared)
+        return other
 
     def to_text(self) -> str:
         """The plain text of the store: JSON, which is read much faster than YAML, with a line for each credential."""
@@ -110,9 +130,13 @@ class Credentials:
                 shown.update({"refused": "yes"} if entry.refused else {})
             if entry.former:
                 shown.update(former_login=entry.former_login, former=entry.former)
+            shown.update({"made": entry.made} if entry.made else {})
+            shown.update({"proven": entry.proven} if entry.proven else {})
             lines.append(f"    {_json(name)}: {_json(shown)}")
         head = f'{{\n  "comment": {_json(_COMMENT)},\n  "format": {FORMAT},\n  "credentials": {{'
-        return head + "".join(("\n", ",\n".join(lines), "\n  ") if lines else ()) + "}\n}\n"
+        declared = [f"    {_json(domain)}: {_json(entry)}" for domain, entry in sorted(self.declared.items())]
+        more = ',\n  "declared": {' + _lines(declared) + "}" if declared else ""
+        return f"{head}{_lines(lines)}}}{more}\n}}\n"
 
     @property
     def entries(self) -> dict[str, Credential]:
@@ -153,7 +177,30 @@ class Credentials:
             raise InputError(
                 f"{name} is in the middle of a rotation; finish it, or roll it back, before you set a password"
             )
-        self.entries[name] = replace(present, current=password)
+        self.entries[name] = replace(present, current=password, made="", proven="")
+        return UPDATED
+
+    def make(self, name: str, make: Callable[[], str]) -> str:
+        """Have a credential for the login of this name, with a password that nobody has been told yet."""
+        if name in self.entries:
+            return UNCHANGED
+        self.entries[name] = Credential(name, name, make(), made=UNTRIED)
+        return CREATED
+
+    def prove(self, name: str, day: str) -> str:
+        """Remember that a login has shown on this day that the present password works."""
+        present = self.get(name)
+        if not present.made and present.proven == day:
+            return UNCHANGED
+        self.entries[name] = replace(present, made="", proven=day)
+        return UPDATED
+
+    def doubt(self, name: str) -> str:
+        """Remember that the smarthost has refused a password that was made here and may never have been in force."""
+        present = self.get(name)
+        if present.made == OTHER_IN_FORCE:
+            return UNCHANGED
+        self.entries[name] = replace(present, made=OTHER_IN_FORCE)
         return UPDATED
 
     def stage(
@@ -237,8 +284,8 @@ class Credentials:
         present = self._without_leak(name)
         if not present.rotating:
             return UNCHANGED
-        self.entries[name] = Credential(
-            name, present.login, present.current, former=present.former, former_login=present.former_login
+        self.entries[name] = replace(
+            present, next="", next_login="", switched=False, locked=False, leaked=False, refused=False
         )
         return ROLLED_BACK
 
@@ -253,6 +300,10 @@ class Credentials:
     def remove(self, name: str) -> str:
         """Forget the credential."""
         return REMOVED if self.entries.pop(name, None) else UNCHANGED
+
+
+def _lines(entries: Sequence[str]) -> str:
+    return "".join(("\n", ",\n".join(entries), "\n  ")) if entries else ""
 
 
 def _parsed(text: str) -> object:
@@ -306,4 +357,6 @@ def _credential(name: str, entry: object) -> Credential:
         refused,
         former,
         former_login,
+        str(entry.get("made", "")),
+        str(entry.get("proven", "")),
     )

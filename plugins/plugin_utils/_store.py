@@ -69,7 +69,7 @@ class Store:
     def read(self, *, missing: bool = False) -> Credentials:
         """What the store holds. With `missing`, a store that is not there yet is an empty one."""
         with self._explained():
-            return Credentials(self._opened(missing=missing).entries)
+            return self._opened(missing=missing).copy()
 
     def find(self, names: Iterable[str]) -> list[Credential]:
         """Some credentials, without a look at the others."""

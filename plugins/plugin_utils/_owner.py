@@ -1,0 +1,96 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the owner of a run works with: the store, and the modules of the collection on the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, Callable
+
+from ._credentials import UNCHANGED, Credentials
+from ._secrets import register_secret
+from ._store import Store
+
+#: Runs a module of the collection on the controller: its name and its options; the result, which may say `failed`.
+Call = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+#: What `calls` shows of a module's result.
+_SHOWN = ("changed", "failed", "msg", "works", "domains", "users", "totals", "logins")
+
+
+class StopError(ValueError):
+    """The run stops here; the message is for people and holds no secret."""
+
+
+class Owner:
+    """One phase of one run.
+
+    data: what is handed to the next phase. calls: what was asked and answered. Neither ever holds a password.
+    """
+
+    def __init__(self, options: Mapping[str, Any], store: Store, call: Call, *, check_mode: bool = False) -> None:
+        """options: as the module that documents the action has them."""
+        self._options = options
+        self._store = store
+        self._call = call
+        self._check_mode = check_mode
+        self.data: dict[str, Any] = dict(options["run"] or {})
+        self.calls: list[dict[str, Any]] = []
+        self.diffs: list[Any] = []
+        self.changed = False
+        self.holds = not check_mode and bool(self.data)
+
+    def release(self) -> None:
+        """Let other runs have the store."""
+        if self.holds:
+            with self._store.locked(self._store.this_run()):
+                self._store.release()
+            self.holds = False
+
+    @property
+    def _refusals(self) -> int:
+        """How many logins from here the smarthost has refused in this run; it blocks an address that fails often."""
+        return int(self.data.get("refusals", 0))
+
+    @property
+    def _smarthost(self) -> dict[str, Any]:
+        names = ("smarthost", "smarthost_port", "smarthost_ca_path")
+        return {name: self._options[name] for name in names if self._options[name] is not None}
+
+    @staticmethod
+    def _stop_for(problems: Sequence[str], before: str = "") -> None:
+        if problems:
+            raise StopError(" ".join(filter(None, (before, *problems))))
+
+    def _ask(self, module: str, why: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        result = self._call(module, arguments)
+        self.changed = self.changed or bool(result.get("changed"))
+        shown = {name: result[name] for name in _SHOWN if name in result}
+        self.calls.append({"module": module, "why": why, **shown})
+        diff = result.get("diff")
+        self.diffs += diff if isinstance(diff, list) else [diff] if diff else []
+        return result
+
+    def _read(self, *, missing: bool = False) -> Credentials:
+        """What the store holds. With `missing`, a store that is not there yet is an empty one."""
+        credentials = self._store.read(missing=missing)
+        for entry in credentials.entries.values():
+            register_secret(entry.current, entry.next, entry.former)
+        return credentials
+
+    def _change(self, why: str, change: Callable[[Credentials], Mapping[str, str]]) -> None:
+        """Change the store: all of it, or nothing. In check mode, only find out whether it could be written.
+
+        change: gives what was done, by name, in the words of the credentials.
+        """
+        with nullcontext() if self._check_mode else self._store.locked(self._store.this_run()):
+            credentials = self._read(missing=True)
+            before = dict(credentials.declared)
+            actions = {name: action for name, action in change(credentials).items() if action != UNCHANGED}
+            if not actions and credentials.declared == before:
+                return
+            self._store.write(credentials, check=self._check_mode)
+        self.changed = self.changed or bool(actions)
+        self.calls.append({"module": "credential_store", "why": why, "credentials": actions})

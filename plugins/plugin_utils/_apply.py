@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Callable, Optional
 
 from ..module_utils._declaration import identities
@@ -20,6 +22,8 @@ from ..module_utils._declaration.description import ABSENT, Description, Sender
 from ..module_utils._declaration.identities import Identity, Known
 from ..module_utils._declaration.only import Only, login_of, read_only
 from ..module_utils._declaration.relays import HostLogins
+from ..module_utils._declaration.report import report
+from ..module_utils._files import replace_file
 from ..module_utils._names import normalise_domain
 from ..module_utils._smarthost.login import MOST_REFUSALS
 from ..module_utils._users.user import IP, Key, counted
@@ -27,7 +31,6 @@ from ._container import in_container
 from ._credentials import OTHER_IN_FORCE, UNTRIED, Credential, Credentials
 from ._declared import declared
 from ._owner import Call, Owner, StopError
-from ._secrets import register_secret
 from ._store import Store
 
 PHASES = ("begin", "vendor", "finish")
@@ -55,6 +58,13 @@ class Apply(Owner):
         """options: as the module `apply` documents them. say: tells whoever watches how far it is."""
         super().__init__(options, store, call, check_mode=check_mode)
         self._say = say
+        self.warnings: list[str] = []
+
+    def _read(self, *, missing: bool = False) -> Credentials:
+        # Whoever only looks, before there is a store, needs no vault password.
+        if self._check_mode and missing and not self._store.path.exists():
+            return Credentials()
+        return super()._read(missing=missing)
 
     def begin(self) -> None:
         """Read and check what is declared, keep the store for this run, and have a password for each login in it."""
@@ -96,9 +106,11 @@ class Apply(Owner):
             vanished={domain: [_shown(one) for one in gone] for domain, gone in _vanished(descriptions, before, only)},
             changes=[],
             problems=[],
-            unknown=[],
             to_do=[],
             strangers=[],
+            unreached={},
+            with_password=0,
+            unproven=0,
             mail_servers=self._mail_servers(servers, known, only),
             clients=self._clients(descriptions, known, only),
         )
@@ -124,7 +136,7 @@ class Apply(Owner):
             self.data["problems"] = problems
             more = f" {len(problems) - 1} more below." if len(problems) > 1 else ""
             raise StopError(f"{problems[0]}{more}")
-        self.data["warnings"] = warnings
+        self.warnings = warnings
         return descriptions, servers, only
 
     def _check_leavers(self, leavers: Sequence[Identity]) -> None:
@@ -155,7 +167,7 @@ class Apply(Owner):
             if not only.visits(host, logins) and not (only.everybody or self._goes_through_all):
                 continue
             if logins is None:
-                found[host] = {"declared": False, "own": bool(own)}
+                found[host] = {"declared": False, "left_alone": not own}
                 continue
             others: dict[str, list[str]] = {}
             for domain, sender in sorted(logins.by_domain.items()):
@@ -163,6 +175,7 @@ class Apply(Owner):
             by_login = {sender.login: sender for sender in logins.by_domain.values()}
             found[host] = {
                 "declared": True,
+                "left_alone": False,
                 "authentication": "login" if logins.default.login else "ip",
                 "login": _login_in_use(logins.default, known),
                 "secret": _secret(logins.default),
@@ -210,12 +223,20 @@ class Apply(Owner):
         before = identities.from_store(credentials.declared)
         descriptions, _servers, only = self._declared(before)
         if _digest(descriptions) != self.data["digest"]:
-            raise StopError("The descriptions were changed while this run was under way. Nothing was changed; run again.")
+            raise StopError(
+                "The descriptions were changed while this run was under way. Nothing was changed; run again."
+            )
         self.data.update(works={}, unreached={}, others={})
         done = 0
-        chosen = [one for one in descriptions if any(only.takes(s.wanted.key) for s in one.senders) or only.takes_domain(one.domain)]
+        chosen = [
+            one
+            for one in descriptions
+            if any(only.takes(s.wanted.key) for s in one.senders) or only.takes_domain(one.domain)
+        ]
         for account, mine in _by_account(chosen).items():
-            answer = self._ask("api_info", f"see what the API offers with the account {account}", self._account(account))
+            answer = self._ask(
+                "api_info", f"see what the API offers with the account {account}", self._account(account)
+            )
             if answer.get("failed"):
                 self.data["unreached"][account] = {"reason": str(answer.get("msg")), "domains": len(mine)}
                 continue
@@ -231,7 +252,9 @@ class Apply(Owner):
     def _bring(self, account: str, batch: Sequence[Description], only: Only, known: Iterable[Key]) -> None:
         names = f"{batch[0].domain} to {batch[-1].domain}" if len(batch) > 1 else batch[0].domain
         new = self._bring_domains(account, [one for one in batch if only.takes_domain(one.domain)], names)
-        failed = {one["domain"] for one in self.data["changes"] if one["kind"] == "domain" and one["action"] == "failed"}
+        failed = {
+            one["domain"] for one in self.data["changes"] if one["kind"] == "domain" and one["action"] == "failed"
+        }
         senders = [
             sender for one, sender in _senders(batch, only) if one.domain not in failed and sender.state != ABSENT
         ]
@@ -294,7 +317,9 @@ class Apply(Owner):
         found = answer.get("logins", ())
         self.data["refusals"] = self._refusals + sum(proof["accepted"] is False for proof in found)
         accepted = [entry.name for entry, proof in zip(asked, found) if proof["accepted"]]
-        self._change("remember which passwords work", lambda known: {name: known.prove(name, _day()) for name in accepted})
+        self._change(
+            "remember which passwords work", lambda known: {name: known.prove(name, _day()) for name in accepted}
+        )
         for name in accepted:
             credentials.prove(name, _day())
         return {entry.name for entry, proof in zip(asked, found) if proof["accepted"] is False}
@@ -332,17 +357,17 @@ class Apply(Owner):
         by_key = {_key_in_use(sender, credentials): sender for sender in senders}
         proven, dropped, doubted = [], [], []
         for user in answer.get("users", ()):
-            key = Key(normalise_domain(user["domain"]), user["username"])
+            key = Key.of_result(user)
             sender, sent = by_key.get(key), users.get(key, {})
             if sender is None or not _is_stored(sender):
                 continue
             name, word = sender.login, user.get("password")
+            self.data["with_password"] += 1
             if word == "set" or (word == "kept" and sent.get("update_password") != "on_create"):
                 proven.append(name)
             elif word == "kept" and sent.get("password_is_new"):
                 (dropped if name in self.data["made"] else doubted if name in doubtful else []).append(name)
-            if user.get("password") == "unknown" or "password" not in sent:
-                self.data["unknown"].append(name)
+            self.data["unproven"] += name not in proven
         self.data["to_do"] += [
             f"{name} was at the vendor before, with a password that the store does not have: put that one into the store "
             "(credential_store), or say update_password: always in its description once, which sets a new one"
@@ -376,9 +401,9 @@ class Apply(Owner):
             f"see who else may send for {names}",
             {**self._account(account), "domains": [*domains]},
         )
-        in_use = {_key_of(entry.in_use[0]) for entry in self._read(missing=True).entries.values()}
+        in_use = {Key.of_login(entry.in_use[0]) for entry in self._read(missing=True).entries.values()}
         for user in answer.get("users", ()):
-            key = Key(normalise_domain(user["domain"]), user["username"])
+            key = Key.of_result(user)
             if key not in known and key not in in_use:
                 self.data["strangers"].append({**_named(user), "account": account, "login": login_of(key)})
 
@@ -397,16 +422,19 @@ class Apply(Owner):
 
     def finish(self) -> None:
         """Remove who has left, and who was never declared where that is told; let the store forget them; report."""
+        options = self._options
         credentials = self._read(missing=True)
         before = identities.from_store(credentials.declared)
         descriptions, _servers, only = self._declared(before)
         absent = [
-            identities.absent(one, sender)
-            for one, sender in _senders(descriptions, only)
-            if sender.state == ABSENT
+            identities.identity(one, sender) for one, sender in _senders(descriptions, only) if sender.state == ABSENT
         ]
-        leavers = identities.leavers(descriptions, before) if self._options["remove"] else []
+        leavers = identities.leavers(descriptions, before) if options["remove"] else []
         going = [one for one in [*leavers, *absent] if only.takes(one.key)]
+        if _digest(descriptions) != self.data["digest"]:
+            # The mail servers know nothing of it yet.
+            self.data["to_do"].append("The descriptions were changed while this run was under way: run again.")
+            going = []
         held = {one.key: reason for one in going for reason in [self._still_used(one)] if reason}
         self.data["to_do"] += [f"{login_of(key)} is not removed: {reason}" for key, reason in held.items()]
         gone: list[Key] = []
@@ -450,13 +478,9 @@ class Apply(Owner):
             {**self._account(account), **arguments, "users": users, "return_unchanged": True},
         )
         self._heard(answer, "sender")
-        shown = [
-            (Key(normalise_domain(user["domain"]), user["username"]), user["action"]) for user in answer.get("users", ())
-        ]
+        shown = [(Key.of_result(user), user["action"]) for user in answer.get("users", ())]
         removed = {key for key, action in shown if action == "removed"}
-        self.data["strangers"] = [
-            one for one in self.data["strangers"] if Key(normalise_domain(one["domain"]), one["username"]) not in removed
-        ]
+        self.data["strangers"] = [one for one in self.data["strangers"] if Key.of_result(one) not in removed]
         wanted = {one.key for one in leaving}
         return [key for key, action in shown if key in wanted and action in _GONE]
 
@@ -466,7 +490,7 @@ class Apply(Owner):
         def change(credentials: Credentials) -> dict[str, str]:
             known = identities.from_store(credentials.declared)
             credentials.declared = identities.to_store(one for key, one in known.items() if key not in gone)
-            names = [name for name, entry in credentials.entries.items() if _key_of(entry.in_use[0]) in gone]
+            names = [name for name, entry in credentials.entries.items() if Key.of_login(entry.in_use[0]) in gone]
             return {name: credentials.remove(name) for name in names}
 
         if gone and not self._check_mode:
@@ -494,12 +518,7 @@ def _login_in_use(sender: Sender, known: Credentials) -> str:
 
 def _key_in_use(sender: Sender, known: Credentials) -> Key:
     login = _login_in_use(sender, known)
-    return sender.wanted.key if sender.wanted.user.method == IP else _key_of(login)
-
-
-def _key_of(login: str) -> Key:
-    local, at, domain = login.lower().rpartition("@")
-    return Key(domain if at else login.lower(), local)
+    return sender.wanted.key if sender.wanted.user.authentication == IP else Key.of_login(login) or sender.wanted.key
 
 
 def _place(sender: Sender) -> dict[str, Any]:

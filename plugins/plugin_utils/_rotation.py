@@ -18,11 +18,11 @@ from typing import Any, Callable
 from ..module_utils._rotation import description, objections, outcome, plan, report
 from ..module_utils._rotation.entry import NEXT
 from ..module_utils._smarthost.login import MOST_REFUSALS
+from ._container import in_container
 from ._credentials import Credentials
 from ._rotation_means import LOGIN, Entry, Means, StopError
 
 PHASES = ("begin", "plan", "prepare", "switch", "decide", "finish")
-_CONTAINER_MARKS = ("/run/.containerenv", "/.dockerenv")  # Podman, Docker
 
 
 class Rotation(Means):
@@ -269,11 +269,6 @@ class Rotation(Means):
 
 def _change(change: str, name: str) -> Callable[[Credentials], str]:
     return lambda credentials: str(getattr(credentials, change)(name))
-
-
-def in_container() -> bool:
-    """Whether the disk of this machine may be gone after the run, as in AWX, with ansible-runner, Podman or Docker."""
-    return bool(os.environ.get("AWX_PRIVATE_DATA_DIR")) or any(Path(mark).exists() for mark in _CONTAINER_MARKS)
 
 
 def _now() -> datetime:

@@ -96,7 +96,7 @@ class Given(NamedTuple):
 class Sender:
     """One entry of `senders`, with the defaults beneath.
 
-    place: for messages. user: an entry of the option `users` of outgoing_users. relay: the hosts that log in as it for
+    place: for messages. source: the file or variable. user: an entry of the option `users` of outgoing_users. relay: the hosts that log in as it for
     mail of its domain; True for every mail server. default_for: hosts whose other mail goes out as it.
     """
 
@@ -107,6 +107,7 @@ class Sender:
     default_for: Sequence[str] = ()
     people: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
     shared: bool = False
+    source: str = field(default="", compare=False)
 
     @property
     def login(self) -> str:
@@ -207,6 +208,7 @@ def _description(given: Given, defaults: Mapping[str, Any], site: Site) -> tuple
                 default_for=tuple(entry.get("default_for", ())),
                 people=tuple(entry.get("people", ())),
                 shared=bool(entry.get("shared")),
+                source=given.place,
             )
         )
     description = Description(given.place, domain, options, senders, bool(content.get("purge")))

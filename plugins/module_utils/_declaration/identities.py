@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from .._users.user import DOMAIN, IP, USER, Key
 from .description import ABSENT, Description, Sender
@@ -82,18 +82,19 @@ def to_store(known: Iterable[Identity]) -> dict[str, dict[str, Any]]:
 def declared(descriptions: Iterable[Description]) -> Known:
     """Everybody who is declared to be there now."""
     return {
-        sender.wanted.key: _identity(one, sender)
+        sender.wanted.key: identity(one, sender)
         for one in descriptions
         for sender in one.senders
         if sender.state != ABSENT
     }
 
 
-def _identity(one: Description, sender: Sender) -> Identity:
+def identity(one: Description, sender: Sender) -> Identity:
+    """What is remembered of a sender."""
     people = [{name: str(person[name]) for name in _PLACE if person.get(name)} for person in sender.people]
     return Identity(
         sender.wanted.key,
-        sender.wanted.user.method,
+        sender.wanted.user.authentication,
         str(one.options.get("account", "default")),
         one.place,
         bool(sender.relay or sender.default_for),
@@ -119,8 +120,3 @@ def vanished(descriptions: Sequence[Description], before: Known) -> dict[str, li
         if key.domain not in described:
             found.setdefault(key.domain, []).append(one)
     return found
-
-
-def used_by(known: Iterable[Identity], login: str) -> Optional[Identity]:
-    """Whose login this is."""
-    return next((one for one in known if one.login and one.login.lower() == login.lower()), None)

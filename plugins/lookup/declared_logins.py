@@ -1,0 +1,130 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put passwords beside the declared logins, from wherever a description says that they are."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: declared_logins
+short_description: Declared logins with their passwords
+version_added: 1.0.0
+description:
+  - Gives each entry with its C(password), which is in the credential store unless a description names it, or its file.
+  - The playbook C(apply) uses it for mail servers and for people's Thunderbird, with what its own action says of each
+    login. The store is opened once for all entries.
+  - The passwords exist only where they are used, in the options of a task. They are in no result and in no fact that a
+    cache keeps.
+author:
+  - smarthost.spamexperts maintainers (@smarthost)
+options:
+  _terms:
+    description:
+      - Entries, each a dictionary, for which this puts C(password) in the place of C(secret), and C(primary_password)
+        in the place of C(primary).
+      - A C(secret) with C(credential) names a credential of the store. One with C(place) names a file, or
+        V(spamexperts_domains[0]), and the position of its C(sender); with C(person) the position in the sender's
+        C(people) as well. An empty one gives no password.
+    type: list
+    elements: dict
+    required: true
+  store:
+    description: The credential store.
+    type: str
+    default: ./credentials.yml
+    vars:
+      - name: spamexperts_credential_store
+    env:
+      - name: SPAMEXPERTS_CREDENTIAL_STORE
+  domains:
+    description: The descriptions of the variable.
+    type: raw
+    default: []
+    vars:
+      - name: spamexperts_domains
+seealso:
+  - plugin: smarthost.spamexperts.credential
+    plugin_type: lookup
+notes:
+  - In check mode, a password that only a real run makes is V(made-by-the-real-run).
+"""
+
+EXAMPLES = r"""
+outgoing_mail_logins: "{{ query('smarthost.spamexperts.declared_logins', *logins) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The entries with their passwords, in the same order.
+  type: list
+  elements: dict
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ..module_utils._passwords import PasswordFileError, read_or_generate
+from ..module_utils._plain import plain
+from ..plugin_utils._domain_files import read_file
+from ..plugin_utils._secrets import register_secret
+from ..plugin_utils._store import Store, StoreError
+
+#: Stands for a password that only the real run makes; nothing is written in check mode.
+PREDICTED = "made-by-the-real-run"
+#: Where a password is -> where it belongs.
+_PARTS = {"secret": "password", "primary": "primary_password"}
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no types
+    """The lookup."""
+
+    def run(self, terms: list[Any], variables: Optional[dict[str, Any]] = None, **kwargs: Any) -> list[dict[str, Any]]:
+        """Return the entries."""
+        self.set_options(var_options=variables, direct=kwargs)
+        self._check_mode = bool((variables or {}).get("ansible_check_mode"))
+        entries = [dict(plain(term)) for term in terms]
+        places = [entry[part] for entry in entries for part in _PARTS if entry.get(part)]
+        try:
+            self._known = self._stored([place["credential"] for place in places if "credential" in place])
+            found = [
+                {
+                    **{name: value for name, value in entry.items() if name not in _PARTS},
+                    **{name: self._password(entry[part]) for part, name in _PARTS.items() if entry.get(part)},
+                }
+                for entry in entries
+            ]
+        except (StoreError, PasswordFileError) as problem:
+            raise AnsibleLookupError(str(problem)) from None
+        passwords = [entry.get(name) for entry in found for name in _PARTS.values()]
+        register_secret(*(text for text in passwords if text and text != PREDICTED))
+        return found
+
+    def _stored(self, names: Sequence[str]) -> dict[str, str]:
+        if not names:
+            return {}
+        # A variable comes as it stands in its file.
+        store = Store(str(self._templar.template(self.get_option("store"))), self._loader)
+        if self._check_mode:
+            entries = store.read().entries if store.path.exists() else {}
+            return {name: entries[name].in_use[1] if name in entries else PREDICTED for name in names}
+        return {name: entry.in_use[1] for name, entry in zip(names, store.find(names))}
+
+    def _password(self, place: Mapping[str, Any]) -> str:
+        if "credential" in place:
+            return self._known[place["credential"]]
+        number = str(place["place"]).removeprefix("spamexperts_domains[").removesuffix("]")
+        if number != place["place"]:
+            content = plain(self._templar.template(self.get_option("domains")))[int(number)]
+        else:
+            content = read_file(Path(place["place"])).content
+        sender = content["senders"][place["sender"]]
+        if "person" in place:
+            return str(sender["people"][place["person"]]["primary_password"])
+        if sender.get("password") is not None:
+            return str(sender["password"])
+        password, is_new = read_or_generate(sender["password_file"], write=False)
+        return PREDICTED if is_new and self._check_mode else password

@@ -1,0 +1,134 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `apply` says at its end: what was changed, what differs from what is declared, what a person has to do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .._users.user import counted
+
+CLEAN, DRIFT, FAILED = "clean", "drift", "failed"
+#: So many lines of one kind are said; programs find all of them in the result.
+_MOST = 50
+_NOT_DONE = ("failed", "not_attempted", "unknown")
+
+
+def report(
+    data: Mapping[str, Any],
+    hosts: Mapping[str, Mapping[str, Any]],
+    clients: Mapping[str, Mapping[str, Any]],
+    *,
+    check: bool,
+) -> dict[str, Any]:
+    """The report of a run.
+
+    data: what the phases hand on. hosts, clients: what became of each mail server, and of each computer. Gives `status`
+    (CLEAN, DRIFT or FAILED), `changes`, `drift`, `failures`, `to_do`, all lists of sentences, and `summary`, the lines
+    that are printed.
+    """
+    changed = [one for one in data["changes"] if one["action"] not in _NOT_DONE]
+    changes = [f"{_name(one)}: {_would(one['action'], check=check)}" for one in changed]
+    changes += [
+        f"mail server {host}: {_would('changed', check=check)}{_sends_as(data['mail_servers'].get(host) or {})}"
+        for host, state in hosts.items()
+        if state.get("changed")
+    ]
+    changes += [
+        f"Thunderbird on {host}: {_would('changed', check=check)}"
+        for host, state in clients.items()
+        if state.get("changed")
+    ]
+    drift = [*changes] if check else []
+    drift += [
+        f"{one['login']} may still send, and is declared no more ({one['place']} was its place): describe it again, or "
+        "remove it with -e spamexperts_remove=true"
+        for one in data["leavers"]
+    ]
+    drift += [
+        f"{gone[0]['place'] or domain} described {counted(len(gone), 'sender')} of {domain} and is not there any more; "
+        "nobody is removed for that. Bring it back, or, to remove them, describe the domain with senders: []"
+        for domain, gone in data["vanished"].items()
+    ]
+    drift += [f"{one['login']} may send, and nobody has ever declared it (a stranger)" for one in data["strangers"]]
+    failures = [f"{_name(one)}: {_reason(one)}" for one in data["changes"] if one["action"] in _NOT_DONE[:2]]
+    failures += [*data["problems"]]
+    failures += [
+        f"account {name} with {counted(one['domains'], 'domain')} was not looked at: {one['reason']}"
+        for name, one in data.get("unreached", {}).items()
+    ]
+    failures += [f"mail server {host}: {_why(state)}" for host, state in hosts.items() if not state.get("done")]
+    failures += [f"Thunderbird on {host}: {_why(state)}" for host, state in clients.items() if not state.get("done")]
+    to_do = [*data["to_do"]]
+    to_do += [
+        f"mail server {host}: nothing says as what it sends, so it was left as it is; name it in relay or default_for of a sender"
+        for host, server in data["mail_servers"].items()
+        if server["left_alone"]
+    ]
+    unknown = [f"{_name(one)}: {_reason(one)}" for one in data["changes"] if one["action"] == "unknown"]
+    status = FAILED if failures else DRIFT if drift else CLEAN
+    found = {
+        "status": status,
+        "changes": changes,
+        "drift": drift,
+        "failures": failures,
+        "unknown": unknown,
+        "to_do": to_do,
+    }
+    return {**found, "summary": _summary(found, data, hosts, check=check)}
+
+
+def _summary(found: Mapping[str, Any], data: Mapping[str, Any], hosts: Mapping[str, Any], *, check: bool) -> list[str]:
+    lines = [*_some(found["failures"], "FAILED: "), *_some(found["changes"]), *_some(found["unknown"], "not known: ")]
+    lines += _some([line for line in found["drift"] if line not in found["changes"]], "differs: ")
+    lines += _some(found["to_do"], "to do: ")
+    touched = sum(1 for one in data["changes"] if one["kind"] == "sender")
+    same = max(0, data["senders"] - touched)
+    verb = "are" if check else "were"
+    lines.append(
+        f"{same} of {counted(data['senders'], 'sender')} in {counted(data['domains'], 'domain')}, and "
+        f"{sum(1 for state in hosts.values() if state.get('done') and not state.get('changed'))} of "
+        f"{counted(len(hosts), 'mail server')} {verb} as declared."
+    )
+    if data["unproven"]:
+        lines.append(
+            f"Not proven by a login in this run: {data['unproven']} of {counted(data['with_password'], 'password')} "
+            "(an earlier run has proven them; spamexperts_prove=all tries each)."
+        )
+    return lines
+
+
+def _some(lines: Sequence[str], before: str = "") -> Iterable[str]:
+    yield from (f"{before}{line}" for line in lines[:_MOST])
+    if len(lines) > _MOST:
+        yield f"{before}and {len(lines) - _MOST} more, see spamexperts_result_file"
+
+
+def _name(one: Mapping[str, Any]) -> str:
+    if one["kind"] == "domain":
+        return f"domain {one['domain']}"
+    return str(one.get("login") or (f"{one['username']} of {one['domain']}" if one["username"] else one["domain"]))
+
+
+def _would(action: str, *, check: bool) -> str:
+    return f"would be {action}" if check else action
+
+
+def _reason(one: Mapping[str, Any]) -> str:
+    unknown = f"{', '.join(one['unknown'])} cannot be compared" if one.get("unknown") else "nobody knows its state"
+    return str(one.get("reason") or (unknown if one["action"] == "unknown" else one["action"]))
+
+
+def _sends_as(server: Mapping[str, Any]) -> str:
+    if not server.get("declared"):
+        return ""
+    if server["authentication"] == "ip":
+        return ", sends by its address"
+    more = len(server["logins"])
+    return f", sends as {server['login']}{f' and {more} more' if more else ''}"
+
+
+def _why(state: Mapping[str, Any]) -> str:
+    return str(state.get("reason") or "not reached, or not finished; see above, and run again")

@@ -119,12 +119,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
 
 
 def _own_logins(task_vars: Mapping[str, Any], hosts: list[str]) -> dict[str, list[str]]:
-    """Each mail server with the variables by which the inventory says as what it sends; no value is looked at closely."""
+    """Each mail server with the variables by which the inventory says as what it sends."""
     hostvars = task_vars.get("hostvars")
     found = {}
     for host in hosts:
         # Without templating: a value may be a lookup of a password.
-        variables = hostvars.raw_get(host) if hasattr(hostvars, "raw_get") else (hostvars or {}).get(host) or {}
+        variables = hostvars.raw_get(host) if hostvars is not None else {}
         names = [name for name in _OWN_LOGINS if variables.get(name) not in (None, "", [], "login")]
         if names:
             found[host] = names

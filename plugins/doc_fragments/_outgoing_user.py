@@ -55,6 +55,13 @@ options:
       - The password that the user has until now, where it is known.
       - With O(recreate_for_password=true) the user gets it back when the server refuses to add it with the new one.
     type: str
+  password_is_new:
+    description:
+      - Whether O(password) was made just now, so that a user that exists cannot have it yet.
+      - With O(update_password=on_create) the user is added also where the server does not list its users, and the new
+        password is proven by a login. One that exists keeps its password, with RV(ignore:password=kept).
+    type: bool
+    default: false
   update_password:
     description:
       - When the password of a user that exists is set.

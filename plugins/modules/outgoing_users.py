@@ -65,6 +65,10 @@ options:
       former_password:
         description: The password until now; see M(smarthost.spamexperts.outgoing_user).
         type: str
+      password_is_new:
+        description: Whether O(users[].password) was made just now; see M(smarthost.spamexperts.outgoing_user).
+        type: bool
+        default: false
       update_password:
         description: When the password is set; O(update_password) by default.
         type: str
@@ -273,7 +277,7 @@ users:
     password:
       description:
         - What became of the password, V(set), V(kept) or V(unknown). Never the password.
-        - It is V(set) only when a login has proven it, or with V(on_create), where nobody logs in.
+        - It is V(set) only when a login has proven it, or with V(on_create), where nobody logs in unless it is new.
       type: str
       returned: when a password is given, unless it failed or was not attempted
       sample: set

@@ -77,15 +77,20 @@ def inventory_file(path: Path, emulator: Emulator, *relays: ScratchPostfix, **va
 
 
 def run_playbook(
-    playbook: str, arguments: Sequence[str], environment: Mapping[str, str], wrapper: Sequence[str] = ()
+    playbook: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    wrapper: Sequence[str] = (),
+    folder: Path | None = None,
 ) -> PlaybookRun:
     """Run ansible-playbook and wait for it; a failed play is a result, not an exception.
 
-    `wrapper`: a command that runs the program, for namespaces.
+    `wrapper`: a command that runs the program, for namespaces. `folder`: from where it is started.
     """
     done = subprocess.run(
         [*wrapper, str(Path(sys.executable).with_name("ansible-playbook")), playbook, *arguments],
         env=dict(environment),
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -6,12 +6,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 
+def read_whole_store(path: Path, vault_password: str) -> dict[str, Any]:
+    """All that is in the file."""
+    vault = VaultLib([("any", VaultSecret(vault_password.encode()))])
+    return dict(yaml.safe_load(vault.decrypt(path.read_bytes())))
+
+
 def read_store(path: Path, vault_password: str) -> dict[str, dict[str, str]]:
     """The credentials by their names."""
-    vault = VaultLib([("any", VaultSecret(vault_password.encode()))])
-    return dict(yaml.safe_load(vault.decrypt(path.read_bytes()))["credentials"])
+    return dict(read_whole_store(path, vault_password)["credentials"])

@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._rotation import in_container
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._container import in_container
 
 MARKS = ("/run/.containerenv", "/.dockerenv")
 

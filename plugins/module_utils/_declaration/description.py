@@ -96,7 +96,8 @@ class Given(NamedTuple):
 class Sender:
     """One entry of `senders`, with the defaults beneath.
 
-    place: for messages. source: the file or variable. user: an entry of the option `users` of outgoing_users. relay: the hosts that log in as it for
+    place: for messages. source: the file or variable.
+    user: an entry of the option `users` of outgoing_users. relay: the hosts that log in as it for
     mail of its domain; True for every mail server. default_for: hosts whose other mail goes out as it.
     """
 

@@ -21,7 +21,10 @@ _PLACE = ("host", "user", "profile")
 
 @dataclass(frozen=True)
 class Identity:
-    """A sender that was declared. account: in which it is. relay: whether mail servers were to log in as it."""
+    """A sender that was declared.
+
+    account: in which it is. relay: whether mail servers were to log in as it. gone: the day on which it was removed.
+    """
 
     key: Key
     authentication: str
@@ -29,6 +32,7 @@ class Identity:
     place: str
     relay: bool = False
     people: Sequence[Mapping[str, str]] = field(default=())
+    gone: str = ""
 
     @property
     def login(self) -> str:
@@ -51,8 +55,8 @@ def from_store(remembered: Mapping[str, Mapping[str, Any]]) -> Known:
     known = {}
     for domain, entry in remembered.items():
         senders = entry.get("senders")
-        for username, shown in senders.items() if isinstance(senders, dict) else ():
-            shown = shown if isinstance(shown, dict) else {}
+        for username, given in senders.items() if isinstance(senders, dict) else ():
+            shown = given if isinstance(given, dict) else {}
             authentication = shown.get("authentication", USER if username else DOMAIN)
             people = [person for person in shown.get("people", ()) if isinstance(person, dict)]
             key = Key(domain, username)
@@ -63,6 +67,7 @@ def from_store(remembered: Mapping[str, Mapping[str, Any]]) -> Known:
                 str(entry.get("place", "")),
                 bool(shown.get("relay")),
                 tuple(people),
+                str(shown.get("gone", "")),
             )
     return known
 
@@ -75,6 +80,7 @@ def to_store(known: Iterable[Identity]) -> dict[str, dict[str, Any]]:
         shown: dict[str, Any] = {"authentication": IP} if one.authentication == IP else {}
         shown.update({"relay": True} if one.relay else {})
         shown.update({"people": [dict(person) for person in one.people]} if one.people else {})
+        shown.update({"gone": one.gone} if one.gone else {})
         entry["senders"][one.key.username] = shown
     return remembered
 
@@ -109,7 +115,7 @@ def leavers(descriptions: Sequence[Description], before: Known) -> list[Identity
     """
     described = {one.domain for one in descriptions}
     named = {sender.wanted.key for one in descriptions for sender in one.senders}
-    return [one for key, one in sorted(before.items()) if key.domain in described and key not in named]
+    return [one for key, one in sorted(before.items()) if key.domain in described and key not in named and not one.gone]
 
 
 def vanished(descriptions: Sequence[Description], before: Known) -> dict[str, list[Identity]]:
@@ -117,6 +123,6 @@ def vanished(descriptions: Sequence[Description], before: Known) -> dict[str, li
     described = {one.domain for one in descriptions}
     found: dict[str, list[Identity]] = {}
     for key, one in sorted(before.items()):
-        if key.domain not in described:
+        if key.domain not in described and not one.gone:
             found.setdefault(key.domain, []).append(one)
     return found

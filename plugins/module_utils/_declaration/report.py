@@ -14,6 +14,14 @@ CLEAN, DRIFT, FAILED = "clean", "drift", "failed"
 #: So many lines of one kind are said; programs find all of them in the result.
 _MOST = 50
 _NOT_DONE = ("failed", "not_attempted", "unknown")
+#: What is said once of all senders that it is about.
+_NOTES = {
+    "no_limits": "{}: this server has no call that changes limits, so they are as they were; see api_methods",
+    "other_in_force": (
+        "{}: there already with a password that the store does not have. Put that one into the store "
+        "(credential_store), or say update_password: always in the description for one run, which sets a new one"
+    ),
+}
 
 
 def report(
@@ -61,9 +69,10 @@ def report(
     ]
     failures += [f"mail server {host}: {_why(state)}" for host, state in hosts.items() if not state.get("done")]
     failures += [f"Thunderbird on {host}: {_why(state)}" for host, state in clients.items() if not state.get("done")]
-    to_do = [*data["to_do"]]
+    to_do = [*data["to_do"], *(_NOTES[what].format(_names(names)) for what, names in sorted(data["notes"].items()))]
     to_do += [
-        f"mail server {host}: nothing says as what it sends, so it was left as it is; name it in relay or default_for of a sender"
+        f"mail server {host}: nothing says as what it sends, so it was left as it is; name it in relay or default_for "
+        "of a sender"
         for host, server in data["mail_servers"].items()
         if server["left_alone"]
     ]
@@ -110,6 +119,10 @@ def _name(one: Mapping[str, Any]) -> str:
     if one["kind"] == "domain":
         return f"domain {one['domain']}"
     return str(one.get("login") or (f"{one['username']} of {one['domain']}" if one["username"] else one["domain"]))
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _would(action: str, *, check: bool) -> str:

@@ -21,6 +21,7 @@ from .plan import (
     ALWAYS,
     CREATED,
     FAILED,
+    ON_CREATE,
     PASSWORD_KEPT,
     PASSWORD_SET,
     REMOVED,
@@ -122,7 +123,11 @@ class Applier:
     def _settle_existing(self, change: Change) -> list[Step]:
         """What is left to do for a user that exists already, and what that makes of it."""
         steps = list(change.steps_if_exists)
-        if change.password and not any(step.operation == SET_PASSWORD for step in steps):
+        if change.password and change.wanted and change.wanted.update_password == ON_CREATE:
+            # It keeps its own, unless a lost add has made it.
+            works = self._login_works(change) if change.written else False
+            change.password = {None: UNKNOWN, True: PASSWORD_SET, False: PASSWORD_KEPT}[works]
+        elif change.password and not any(step.operation == SET_PASSWORD for step in steps):
             other = self._has_other_password(change)
             if other:
                 change.other_password = True

@@ -40,7 +40,10 @@ OUTGOING_USER_OPTIONS: dict[str, Any] = {
 }
 
 #: Fragment `_outgoing_user`, for the modules only: a description says what is wanted, not what was.
-FORMER_OPTIONS: dict[str, Any] = {"former_password": {"type": "str", "no_log": True}}
+FORMER_OPTIONS: dict[str, Any] = {
+    "former_password": {"type": "str", "no_log": True},
+    "password_is_new": {"type": "bool", "default": False, "no_log": False},
+}
 
 #: Fragment `_outgoing_user`, section MANAGE.
 MANAGE_OPTIONS: dict[str, Any] = {

@@ -159,7 +159,9 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
         only_locked = entry.user.state == {"locked": True}
         what = "so there is nothing to lock" if only_locked else "and creating it needs a password; give one"
         raise InputError(f"{entry.key.name} does not exist, {what}")
-    overwriting_is_right = entry.user.authentication == IP or entry.update_password != ON_CREATE
+    overwriting_is_right = (
+        entry.user.authentication == IP or entry.update_password != ON_CREATE or entry.is_for_a_new_user
+    )
     if add is None or (exists is None and not overwriting_is_right):
         return _plan_unknowable(entry, methods, add)
     change = Change(entry.key, entry.user.authentication, UNKNOWN if exists is None else CREATED, after=entry.user)
@@ -172,6 +174,8 @@ def _plan_present(current: Current, entry: Wanted, methods: Methods, rules: Rule
     if entry.password is None:
         return change
     change.password = PASSWORD_SET
+    if entry.update_password == ON_CREATE:
+        return change  # whoever exists after all keeps the password
     if methods.find(SET_PASSWORD):
         change.steps_if_exists.insert(0, password_step(entry.user, entry.password, methods))
         return change
@@ -229,7 +233,7 @@ def _plan_password(
     if entry.password is None:
         return "", []
     proof = current.proofs.get(entry.key, Proof.UNKNOWN)
-    if entry.password_is_new and entry.update_password == ON_CREATE:
+    if entry.password_is_new and entry.password_file and entry.update_password == ON_CREATE:
         raise InputError(
             f"{entry.key.name} exists, but password_file {entry.password_file} does not; with update_password: "
             "on_create the password stays, so put it into that file, or use on_mismatch, which sets a new one"

@@ -24,7 +24,8 @@ def prove_written(
     """Log in with each password that was set, and note in its change what that has shown.
 
     The first one goes alone, and is tried again for `patience` seconds, so that a smarthost that lags, or a server that
-    only says that it has set passwords, costs few refused logins. With update_password: on_create nobody logs in.
+    only says that it has set passwords, costs few refused logins. With update_password: on_create nobody logs in,
+    unless the caller has made the password for a new user.
     Gives the reason why some could not be tried, or "".
     """
     written = [change for change in changes if _is_to_prove(change)]
@@ -51,7 +52,7 @@ def _is_to_prove(change: Change) -> bool:
         and change.action in (CREATED, UPDATED)
         and change.works is not True
         and change.wanted is not None
-        and change.wanted.update_password != ON_CREATE
+        and (change.wanted.update_password != ON_CREATE or change.wanted.is_for_a_new_user)
     )
 
 

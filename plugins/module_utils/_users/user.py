@@ -146,6 +146,11 @@ class Wanted:
     def key(self) -> Key:
         return self.user.key
 
+    @property
+    def is_for_a_new_user(self) -> bool:
+        """Whether the caller has made the password just now, so that whoever exists already cannot have it."""
+        return self.password_is_new and not self.password_file
+
     def login(self, domain_login: str) -> str:
         """The name used for AUTH; a domain user logs in as `domain` or as `@domain`."""
         if self.user.authentication == DOMAIN:
@@ -292,6 +297,7 @@ def parse_wanted(entry: Mapping[str, Any], position: int, update_password: str) 
         password_file=entry.get("password_file") or "",
         ignore=bool(entry.get("ignore")),
         ip_risk_acknowledged=bool(entry.get("acknowledge_ip_risk")),
+        password_is_new=bool(entry.get("password_is_new")),
         former_password=None if entry.get("former_password") is None else str(entry["former_password"]),
     )
     if authentication == IP and wanted.present and not wanted.ignore:  # what is there already can always be removed

@@ -1,0 +1,100 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run has to do on each host: as what it sends, who its people are, and where the passwords are. Pure, no I/O.
+
+Nothing here holds a password; a host gets it from where it is in the task that needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from .description import ABSENT, Sender
+from .identities import Identity
+from .relays import HostLogins
+
+#: Gives what a sender logs in as now: a rotation may have given it a second login in place of its own.
+InUse = Callable[[Sender], str]
+
+
+def is_stored(sender: Sender) -> bool:
+    """Whether its password is in the store: it logs in, and no description names a password."""
+    given = sender.wanted.password is not None or sender.wanted.password_file
+    return bool(sender.login) and not given and sender.state != ABSENT
+
+
+def secret_of(sender: Sender) -> dict[str, Any]:
+    """Where its password is: the name of a credential, or a place in a description; {} for one that has none."""
+    if not sender.login:
+        return {}
+    return {"credential": sender.login} if is_stored(sender) else _place(sender)
+
+
+def _place(sender: Sender) -> dict[str, Any]:
+    return {"place": sender.source, "sender": sender.wanted.position}
+
+
+def server_of(logins: HostLogins | None, in_use: InUse, *, own: bool) -> dict[str, Any]:
+    """One mail server with the variables of the role, where no description says otherwise those of the inventory.
+
+    own: whether the inventory says as what it sends.
+    """
+    if logins is None:
+        return {"declared": False, "left_alone": not own}
+    by_login: dict[str, tuple[Sender, list[str]]] = {}
+    for domain, sender in sorted(logins.by_domain.items()):
+        by_login.setdefault(sender.login, (sender, []))[1].append(f"@{domain}")
+    return {
+        "declared": True,
+        "left_alone": False,
+        "authentication": "login" if logins.default.login else "ip",
+        "login": in_use(logins.default),
+        "secret": secret_of(logins.default),
+        "logins": [
+            {"login": in_use(sender), "senders": domains, "secret": secret_of(sender)}
+            for _login, (sender, domains) in sorted(by_login.items())
+        ],
+    }
+
+
+def people_of_hosts(
+    senders: Iterable[Sender], leavers: Iterable[Identity], in_use: InUse, groups: Mapping[str, Collection[str]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Each computer with the people whose Thunderbird is to be set up there, or set back, as the role takes them.
+
+    leavers: who is to be removed.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for sender in senders:
+        login = in_use(sender)
+        for number, person in enumerate(sender.people):
+            rest = {name: value for name, value in person.items() if name not in ("host", "primary_password")}
+            entry = {"identities": [login], **rest, "login": login, "secret": secret_of(sender)}
+            if "primary_password" in person:
+                entry["primary"] = {**_place(sender), "person": number}
+            _enter(found, groups.get(person["host"], ()), entry)
+    for one in leavers:
+        for person in one.people:
+            rest = {name: value for name, value in person.items() if name != "host"}
+            _enter(found, groups.get(person["host"], ()), {**rest, "login": one.login, "state": "absent"})
+    return found
+
+
+def _enter(found: dict[str, list[dict[str, Any]]], hosts: Collection[str], entry: dict[str, Any]) -> None:
+    for host in hosts:
+        found.setdefault(host, []).append(entry)
+
+
+def still_used(one: Identity, hosts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Why a sender cannot be removed yet, or "": a mail server sends as it, or may do so.
+
+    hosts: what became of each mail server: whether it was `seen`, and the `logins` that it still has.
+    """
+    for host, state in hosts.items() if one.login else ():
+        if one.login in state.get("logins", ()):
+            return f"{host} still sends as it; mend what {host} has met, and run again"
+        if one.relay and not state.get("seen"):
+            return f"{host} could not be looked at, and may send as it; run again when it can be reached"
+    return ""

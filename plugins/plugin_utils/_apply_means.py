@@ -1,0 +1,137 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each phase of `apply` works with: what is declared, what is known of it, and the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from ..module_utils._declaration import identities
+from ..module_utils._declaration.description import Description, Sender
+from ..module_utils._declaration.hosts import is_stored
+from ..module_utils._declaration.identities import Known
+from ..module_utils._declaration.only import Only, read_only
+from ..module_utils._declaration.relays import HostLogins
+from ..module_utils._users.user import IP, Key
+from ._credentials import Credentials
+from ._declared import declared
+from ._owner import Call, Owner, StopError
+from ._store import Store
+
+
+class Declared(NamedTuple):
+    """All that is declared. before: who was declared in an earlier run. servers: each mail server with its logins."""
+
+    descriptions: list[Description]
+    servers: dict[str, HostLogins]
+    only: Only
+    before: Known
+
+    def senders(self, of: Iterable[Description] | None = None) -> Iterator[tuple[Description, Sender]]:
+        """The senders that this run is about."""
+        for one in self.descriptions if of is None else of:
+            for sender in one.senders:
+                if self.only.takes(sender.wanted.key):
+                    yield one, sender
+
+    @property
+    def digest(self) -> str:
+        """Whether it is the same still. It tells nothing of a password."""
+        shown = [
+            [one.domain, dict(one.options), one.purge, [{**sender.user, "password": ""} for sender in one.senders]]
+            for one in self.descriptions
+        ]
+        return hashlib.sha256(json.dumps(shown, default=str, sort_keys=True).encode()).hexdigest()
+
+
+class ApplyMeans(Owner):
+    """One phase of one run, without what makes it that phase."""
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        store: Store,
+        call: Call,
+        *,
+        check_mode: bool = False,
+        say: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        """options: as the module `apply` documents them. say: tells whoever watches how far it is."""
+        super().__init__(options, store, call, check_mode=check_mode)
+        self._say = say
+        self.warnings: list[str] = []
+
+    def _read(self, *, missing: bool = False) -> Credentials:
+        # Whoever only looks, before there is a store, needs no vault password.
+        if self._check_mode and missing and not self._store.path.exists():
+            return Credentials()
+        return super()._read(missing=missing)
+
+    def _declared(self) -> Declared:
+        """All that is declared. Raises StopError with everything that is wrong."""
+        options = self._options
+        before = identities.from_store(self._read(missing=True).declared)
+        descriptions, servers, problems, self.warnings = declared(
+            {**options, "path": options["domains_path"], "accounts": sorted({"default", *options["accounts"]})},
+            options["groups"],
+            options["mail_servers"],
+        )
+        problems += [
+            f"{host} has {name} in the inventory, and {logins.default.place()} names it as well; a mail server gets "
+            "its logins from one of the two, so take one away."
+            for host, logins in servers.items()
+            for name in options["own_logins"].get(host, ())
+        ]
+        only = Only()
+        if not problems:
+            only, problems = read_only(options["only"], descriptions, before, options["groups"])
+        self._stop_for_all(problems)
+        return Declared(descriptions, servers, only, before)
+
+    def _stop_for_all(self, problems: Sequence[str]) -> None:
+        if problems:
+            self.data["problems"] = list(problems)
+            more = f" {len(problems) - 1} more below." if len(problems) > 1 else ""
+            raise StopError(f"{problems[0]}{more}")
+
+    def _account(self, name: str) -> dict[str, Any]:
+        return dict(self._options["accounts"].get(name) or {})
+
+    def _heard(self, answer: Mapping[str, Any], kind: str) -> None:
+        """Note what was changed, and what was not to be done. kind: `domain` or `sender`."""
+        entries = answer.get("domains" if kind == "domain" else "users", ())
+        for one in entries:
+            if one["action"] not in ("unchanged", "ignored") or one.get("unknown"):
+                shown = {name: one[name] for name in ("action", "reason", "unknown", "login") if one.get(name)}
+                named = {"domain": one["domain"], "username": one.get("username", "")}
+                self.data["changes"].append({"kind": kind, **named, **shown})
+        if answer.get("failed") and not entries:
+            self.data["problems"].append(str(answer.get("msg")))
+
+
+def login_in_use(sender: Sender, known: Credentials) -> str:
+    """What it logs in as now: a rotation may have given it a second login in place of its own."""
+    entry = known.entries.get(sender.login) if is_stored(sender) else None
+    return entry.in_use[0] if entry else sender.login
+
+
+def key_in_use(sender: Sender, known: Credentials) -> Key:
+    """Who it is at the vendor now."""
+    if sender.wanted.user.authentication == IP:
+        return sender.wanted.key
+    return Key.of_login(login_in_use(sender, known)) or sender.wanted.key
+
+
+def account_of(one: Description) -> str:
+    """The name of the account that the domain belongs to."""
+    return str(one.options.get("account", "default"))
+
+
+def today() -> str:
+    """The day, in UTC."""
+    return datetime.now(timezone.utc).date().isoformat()

@@ -1,0 +1,228 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `apply` asks of the vendor: domains and senders, in batches of whole domains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..module_utils._declaration.description import ABSENT, Description, Sender
+from ..module_utils._declaration.hosts import is_stored
+from ..module_utils._declaration.only import login_of
+from ..module_utils._names import normalise_domain
+from ..module_utils._smarthost.login import MOST_REFUSALS
+from ..module_utils._users.user import Key, counted
+from ._apply_means import ApplyMeans, Declared, account_of, key_in_use, today
+from ._credentials import OTHER_IN_FORCE, UNTRIED, Credentials
+from ._owner import StopError
+
+#: So many senders, in whole domains, are one call: whoever watches hears from each.
+_BATCH = 400
+#: Stands for a password that only the real run makes. It is never sent.
+_PREDICTED = "made-by-the-real-run"
+Users = Mapping[Key, Mapping[str, Any]]
+
+
+class ApplyVendor(ApplyMeans):
+    """The phase `vendor`."""
+
+    def vendor(self) -> None:
+        """Bring the domains and their senders to what is declared."""
+        declared = self._declared()
+        if declared.digest != self.data["digest"]:
+            raise StopError(
+                "The descriptions were changed while this run was under way. Nothing was changed; run again."
+            )
+        self.data.update(works={}, unreached={})
+        only = declared.only
+        chosen = [
+            one
+            for one in declared.descriptions
+            if only.takes_domain(one.domain) or any(only.takes(sender.wanted.key) for sender in one.senders)
+        ]
+        done = 0
+        for account in sorted({account_of(one) for one in chosen}):
+            mine = [one for one in chosen if account_of(one) == account]
+            why = f"see what the API offers with the account {account}"
+            answer = self._ask("api_info", why, self._account(account))
+            if answer.get("failed"):
+                self.data["unreached"][account] = {"reason": str(answer.get("msg")), "domains": len(mine)}
+                continue
+            self.data["works"][account] = answer["works"]
+            for batch in _batches(mine):
+                self._bring(account, batch, declared)
+                done += len(batch)
+                self._say(f"{done} of {counted(len(chosen), 'domain')} looked at")
+
+    def _bring(self, account: str, batch: Sequence[Description], declared: Declared) -> None:
+        names = f"{batch[0].domain} to {batch[-1].domain}" if len(batch) > 1 else batch[0].domain
+        whole = [one for one in batch if declared.only.takes_domain(one.domain)]
+        new, failed = self._bring_domains(account, whole, names)
+        usable = [one for one in batch if one.domain not in failed]
+        senders = [sender for _one, sender in declared.senders(usable) if sender.state != ABSENT]
+        self._bring_senders(account, senders, new, names)
+        self._find_strangers(account, usable, declared, names)
+
+    def _bring_domains(self, account: str, batch: Sequence[Description], names: str) -> tuple[list[str], set[str]]:
+        """Which domains are new, and which could not be had."""
+        if not batch:
+            return [], set()
+        wanted = [
+            {
+                "domain": one.domain,
+                "outgoing": True,
+                **{name: one.options[name] for name in ("destinations", "abuse_contact") if name in one.options},
+            }
+            for one in batch
+        ]
+        answer = self._ask("domains", f"ensure {names}", {**self._account(account), "domains": wanted})
+        self._heard(answer, "domain")
+        shown = [(normalise_domain(one["domain"]), one["action"]) for one in answer.get("domains", ())]
+        failed = {domain for domain, action in shown if action in ("failed", "not_attempted")}
+        if answer.get("failed") and not shown:
+            failed = {one.domain for one in batch}
+        return [domain for domain, action in shown if action == "created"], failed
+
+    def _bring_senders(self, account: str, senders: Sequence[Sender], new: Sequence[str], names: str) -> None:
+        if not senders:
+            return
+        credentials = self._read(missing=True)
+        refused = self._try_untried(senders, credentials)
+        users = {key_in_use(sender, credentials): self._user(account, sender, credentials) for sender in senders}
+        answer = self._ask(
+            "outgoing_users",
+            f"ensure the senders of {names}",
+            {
+                **self._account(account),
+                **self._smarthost,
+                "users": list(users.values()),
+                "new_domains": list(new),
+                "refused_logins": self._refusals,
+                "return_unchanged": True,
+            },
+        )
+        self.data["refusals"] = max(self._refusals, int(answer.get("refused_logins") or 0))
+        self._heard(answer, "sender")
+        by_key = {key_in_use(sender, credentials): sender.login for sender in senders if is_stored(sender)}
+        self._learn(answer, by_key, users, credentials, refused)
+
+    def _try_untried(self, senders: Sequence[Sender], credentials: Credentials) -> set[str]:
+        """Try the passwords that an earlier run has made, as the vendor may have them; whose were refused."""
+        made = set(self.data["made"])
+        known = [credentials.entries.get(sender.login) for sender in senders if is_stored(sender)]
+        asked = [entry for entry in known if entry and entry.made == UNTRIED and entry.name not in made]
+        if not asked or self._check_mode or self._refusals >= MOST_REFUSALS:
+            return set()
+        logins = [{"login": entry.login, "password": entry.current} for entry in asked]
+        answer = self._ask(
+            "smtp_login_info",
+            "try the passwords that an earlier run has made",
+            {**self._smarthost, "logins": logins, "refused_logins": self._refusals, "fail_on_refusal": False},
+        )
+        found = answer.get("logins", ())
+        self.data["refusals"] = self._refusals + sum(proof["accepted"] is False for proof in found)
+        for entry, proof in zip(asked, found):
+            if proof["accepted"]:
+                credentials.prove(entry.name, today())  # which is written with what comes of the others
+        return {entry.name for entry, proof in zip(asked, found) if proof["accepted"] is False}
+
+    def _user(self, account: str, sender: Sender, credentials: Credentials) -> dict[str, Any]:
+        """The sender as outgoing_users takes it, with its password."""
+        user = dict(sender.user)
+        if not self.data["works"][account].get("change_limits", True) and user.pop("limits", None):
+            self._note("no_limits", sender.login or str(sender.wanted.key))
+        if not is_stored(sender):
+            return user
+        entry = credentials.entries.get(sender.login)
+        if entry is None:  # in check mode
+            return {**user, "password": _PREDICTED, "update_password": "on_create", "password_is_new": True}
+        login, password = entry.in_use
+        if sender.wanted.key.username:
+            user["username"] = login.rpartition("@")[0]
+        if entry.made == OTHER_IN_FORCE and user.get("update_password") != "always":
+            self._note("other_in_force", entry.name)
+            return user
+        user["password"] = password
+        if entry.made == UNTRIED:
+            user["password_is_new"] = True
+            user.setdefault("update_password", "on_create")
+        elif entry.proven and self._options["prove"] == "new" and self.data["works"][account].get("read_users"):
+            # Where there is no list, a login is how one knows that the user is there.
+            user.setdefault("update_password", "on_create")
+        return user
+
+    def _learn(
+        self,
+        answer: Mapping[str, Any],
+        by_key: Mapping[Key, str],
+        users: Users,
+        credentials: Credentials,
+        refused: set[str],
+    ) -> None:
+        """Remember which passwords are proven now, and which ones were never in force."""
+        proven = {
+            name for name, entry in credentials.entries.items() if name in by_key.values() and entry.proven == today()
+        }
+        dropped: set[str] = set()
+        doubted: set[str] = set()
+        for user in answer.get("users", ()):
+            key = Key.of_result(user)
+            name, sent, word = by_key.get(key), users.get(key, {}), user.get("password")
+            if name is None:
+                continue
+            if word == "set" or (word == "kept" and sent.get("update_password") != "on_create"):
+                proven.add(name)
+            elif word == "kept" and sent.get("password_is_new") and name in self.data["made"]:
+                dropped.add(name)
+            elif word == "kept" and sent.get("password_is_new") and name in refused:
+                doubted.add(name)
+        self.data["with_password"] += len(by_key)
+        self.data["unproven"] += len(set(by_key.values()) - proven)
+        for name in sorted(dropped | doubted):
+            self._note("other_in_force", name)
+        if self._check_mode:
+            return
+
+        def change(known: Credentials) -> dict[str, str]:
+            actions = {name: known.prove(name, today()) for name in proven}
+            actions.update({name: known.doubt(name) for name in doubted})
+            return {**actions, **{name: known.remove(name) for name in dropped}}
+
+        self._change("remember which passwords work", change)
+
+    def _find_strangers(self, account: str, batch: Sequence[Description], declared: Declared, names: str) -> None:
+        """Who is at the vendor and was never declared, where the server shows it."""
+        domains = [one.domain for one in batch if declared.only.takes_domain(one.domain)]
+        if not domains or not self.data["works"][account].get("read_users"):
+            return
+        why = f"see who else may send for {names}"
+        answer = self._ask("outgoing_user_info", why, {**self._account(account), "domains": domains})
+        if answer.get("failed"):
+            self.data["problems"].append(f"who else may send for {names} is not known: {answer.get('msg')}")
+        named = {sender.wanted.key for one in batch for sender in one.senders}
+        stored = self._read(missing=True).entries.values()
+        logins = {Key.of_login(login) for entry in stored for login in (entry.login, entry.next_login) if login}
+        for user in answer.get("users", ()):
+            key = Key.of_result(user)
+            if key not in named and key not in logins and (key not in declared.before or declared.before[key].gone):
+                shown = {name: user[name] for name in ("domain", "username", "authentication_method")}
+                self.data["strangers"].append({**shown, "account": account, "login": login_of(key)})
+
+    def _note(self, what: str, name: str) -> None:
+        """Note something that a person has to hear of, once for all senders that it is about."""
+        self.data["notes"].setdefault(what, []).append(name)
+
+
+def _batches(descriptions: Iterable[Description]) -> Iterator[list[Description]]:
+    batch: list[Description] = []
+    size = 0
+    for one in descriptions:
+        batch.append(one)
+        size += len(one.senders) + 1
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

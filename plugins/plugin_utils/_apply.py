@@ -66,8 +66,8 @@ class Apply(ApplyVendor):
             },
             works={},
             unreached={},
-            with_password=0,
-            unproven=0,
+            passwords={},
+            same=0,
             **{name: [] for name in ("changes", "problems", "strangers", "to_do")},
             notes={},
         )
@@ -91,7 +91,7 @@ class Apply(ApplyVendor):
         if new and in_container() and not (self._check_mode or options["store_is_kept"] or options["hands_over"]):
             raise StopError(
                 "This run is in a container, whose disk may be thrown away after it, and with it the only copy of the "
-                f"passwords that it would make. Mount the folder of {options['path']} from outside, and say so with "
+                f"passwords that it would make. Mount the folder of {self._store.path} from outside, and say so with "
                 "spamexperts_store_is_kept: true."
             )
         now = identities.declared(declared.descriptions)

@@ -105,6 +105,7 @@ class ApplyMeans(Owner):
     def _heard(self, answer: Mapping[str, Any], kind: str) -> None:
         """Note what was changed, and what was not to be done. kind: `domain` or `sender`."""
         entries = answer.get("domains" if kind == "domain" else "users", ())
+        self.data["same"] += sum(1 for one in entries if kind == "sender" and one["action"] == "unchanged")
         for one in entries:
             if one["action"] not in ("unchanged", "ignored") or one.get("unknown"):
                 shown = {name: one[name] for name in ("action", "reason", "unknown", "login") if one.get(name)}

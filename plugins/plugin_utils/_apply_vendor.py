@@ -63,7 +63,7 @@ class ApplyVendor(ApplyMeans):
         usable = [one for one in batch if one.domain not in failed]
         senders = [sender for _one, sender in declared.senders(usable) if sender.state != ABSENT]
         self._bring_senders(account, senders, new, names)
-        self._find_strangers(account, usable, declared, names)
+        self._find_strangers(account, [one for one in usable if one.domain not in new], declared, names)
 
     def _bring_domains(self, account: str, batch: Sequence[Description], names: str) -> tuple[list[str], set[str]]:
         """Which domains are new, and which could not be had."""
@@ -178,8 +178,7 @@ class ApplyVendor(ApplyMeans):
                 dropped.add(name)
             elif word == "kept" and sent.get("password_is_new") and name in refused:
                 doubted.add(name)
-        self.data["with_password"] += len(by_key)
-        self.data["unproven"] += len(set(by_key.values()) - proven)
+        self._count(set(by_key.values()), proven, credentials)
         for name in sorted(dropped | doubted):
             self._note("other_in_force", name)
         if self._check_mode:
@@ -191,6 +190,11 @@ class ApplyVendor(ApplyMeans):
             return {**actions, **{name: known.remove(name) for name in dropped}}
 
         self._change("remember which passwords work", change)
+
+    def _count(self, names: set[str], proven: set[str], credentials: Credentials) -> None:
+        earlier = {name for name in names - proven if name in credentials.entries and credentials.entries[name].proven}
+        for what, found in (("proven", proven & names), ("earlier", earlier), ("unproven", names - proven - earlier)):
+            self.data["passwords"][what] = self.data["passwords"].get(what, 0) + len(found)
 
     def _find_strangers(self, account: str, batch: Sequence[Description], declared: Declared, names: str) -> None:
         """Who is at the vendor and was never declared, where the server shows it."""

@@ -38,6 +38,7 @@ class DeclaredSite:
                 "default": {**emulator.connection, "use_discovered_methods": discovered, "retries": 0}
             },
             "spamexperts_result_file": str(self.result),
+            "spamexperts_store_is_kept": True,  # the tests may run in a container
             **variables,
         }
 

@@ -93,20 +93,24 @@ def _summary(found: Mapping[str, Any], data: Mapping[str, Any], hosts: Mapping[s
     lines = [*_some(found["failures"], "FAILED: "), *_some(found["changes"]), *_some(found["unknown"], "not known: ")]
     lines += _some([line for line in found["drift"] if line not in found["changes"]], "differs: ")
     lines += _some(found["to_do"], "to do: ")
-    touched = sum(1 for one in data["changes"] if one["kind"] == "sender")
-    same = max(0, data["senders"] - touched)
     verb = "are" if check else "were"
     lines.append(
-        f"{same} of {counted(data['senders'], 'sender')} in {counted(data['domains'], 'domain')}, and "
+        f"{data['same']} of {counted(data['senders'], 'sender')} in {counted(data['domains'], 'domain')}, and "
         f"{sum(1 for state in hosts.values() if state.get('done') and not state.get('changed'))} of "
         f"{counted(len(hosts), 'mail server')} {verb} as declared."
     )
-    if data["unproven"]:
-        lines.append(
-            f"Not proven by a login in this run: {data['unproven']} of {counted(data['with_password'], 'password')} "
-            "(an earlier run has proven them; spamexperts_prove=all tries each)."
+    return [*lines, *_proofs(data["passwords"], check=check)]
+
+
+def _proofs(passwords: Mapping[str, int], *, check: bool) -> Iterable[str]:
+    total = counted(sum(passwords.values()), "password")
+    if passwords.get("earlier"):
+        yield (
+            f"Not tried in this run: {passwords['earlier']} of {total}, which an earlier run has proven "
+            "(spamexperts_prove=all tries them)."
         )
-    return lines
+    if passwords.get("unproven") and not check:
+        yield f"Not proven: {passwords['unproven']} of {total}."
 
 
 def _some(lines: Sequence[str], before: str = "") -> Iterable[str]:

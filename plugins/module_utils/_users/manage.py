@@ -182,7 +182,7 @@ def _write_passwords(wanted: Sequence[Wanted], changes: Sequence[Change]) -> Non
     """Write the generated passwords of those who are made with on_create, before anything is sent."""
     used = {change.key for change in changes if change.password == PASSWORD_SET and change.action != FAILED}
     for entry in wanted:
-        if entry.password_is_new and entry.update_password == ON_CREATE and entry.key in used:
+        if entry.password_is_new and entry.password_file and entry.update_password == ON_CREATE and entry.key in used:
             try:
                 _password, new = write_new(entry.password_file, entry.password or "")
             except PasswordFileError as problem:

@@ -9,7 +9,8 @@ from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._declaration.description import Description
+from ..module_utils._declaration.description import Description, Sender
+from ..module_utils._declaration.hosts import people_of_hosts, server_of
 from ..plugin_utils._declared import declared, inventory_groups
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -19,6 +20,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "defaults": {"type": "raw", "default": {}},
     "accounts": {"type": "list", "elements": "str"},
     "mail_servers": {"type": "list", "elements": "str"},
+    "required": {"type": "bool", "default": True},
 }
 
 
@@ -44,9 +46,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             **result,
             "changed": False,
             "domains": [shown(one) for one in descriptions],
-            "mail_servers": {host: logins.to_result() for host, logins in mail_servers.items()},
+            "mail_servers": {host: server_of(logins, _login) for host, logins in mail_servers.items()},
+            "clients": people_of_hosts((sender for one in descriptions for sender in one.senders), (), _login, groups),
             "warnings": warnings,
         }
+
+
+def _login(sender: Sender) -> str:
+    return sender.login
 
 
 def shown(one: Description) -> dict[str, Any]:

@@ -22,7 +22,8 @@ options:
     description:
       - Entries, each a dictionary, for which this puts C(password) in the place of C(secret), and C(primary_password)
         in the place of C(primary).
-      - A C(secret) with C(credential) names a credential of the store. One with C(place) names a file, or
+      - A C(secret) with C(credential) names a credential of the store, which gives the C(login) as well, as a rotation
+        may have given it another one. A C(secret) with C(place) names a file, or
         V(spamexperts_domains[0]), and the position of its C(sender); with C(person) the position in the sender's
         C(people) as well. An empty one gives no password.
     type: list
@@ -36,6 +37,14 @@ options:
       - name: spamexperts_credential_store
     env:
       - name: SPAMEXPERTS_CREDENTIAL_STORE
+  use:
+    description:
+      - Which login and password of a credential to return; see P(smarthost.spamexperts.credential#lookup).
+    type: str
+    choices: [in_use, newest]
+    default: in_use
+    vars:
+      - name: spamexperts_credential_use
   domains:
     description: The descriptions of the variable.
     type: raw
@@ -75,8 +84,8 @@ from ..plugin_utils._store import Store, StoreError
 
 #: Stands for a password that only the real run makes; nothing is written in check mode.
 PREDICTED = "made-by-the-real-run"
-#: Where a password is -> where it belongs.
-_PARTS = {"secret": "password", "primary": "primary_password"}
+#: Where a password is; these are in no entry that is returned.
+_PARTS = ("secret", "primary")
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no types
@@ -87,35 +96,41 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no t
         self.set_options(var_options=variables, direct=kwargs)
         self._check_mode = bool((variables or {}).get("ansible_check_mode"))
         entries = [dict(plain(term)) for term in terms]
-        places = [entry[part] for entry in entries for part in _PARTS if entry.get(part)]
+        secrets = [entry["secret"] for entry in entries if entry.get("secret")]
         try:
-            self._known = self._stored([place["credential"] for place in places if "credential" in place])
-            found = [
-                {
-                    **{name: value for name, value in entry.items() if name not in _PARTS},
-                    **{name: self._password(entry[part]) for part, name in _PARTS.items() if entry.get(part)},
-                }
-                for entry in entries
-            ]
+            self._known = self._stored([secret["credential"] for secret in secrets if "credential" in secret])
+            found = [self._entry(entry) for entry in entries]
         except (StoreError, PasswordFileError) as problem:
             raise AnsibleLookupError(str(problem)) from None
-        passwords = [entry.get(name) for entry in found for name in _PARTS.values()]
+        passwords = [entry.get(name) for entry in found for name in ("password", "primary_password")]
         register_secret(*(text for text in passwords if text and text != PREDICTED))
         return found
 
-    def _stored(self, names: Sequence[str]) -> dict[str, str]:
+    def _entry(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        found = {name: value for name, value in entry.items() if name not in _PARTS}
+        secret, primary = entry.get("secret"), entry.get("primary")
+        if secret and "credential" in secret:
+            found["login"], found["password"] = self._known.get(secret["credential"], (entry["login"], PREDICTED))
+        elif secret:
+            found["password"] = self._described(secret)
+        return {**found, **({"primary_password": self._described(primary)} if primary else {})}
+
+    def _stored(self, names: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """The login and password of each credential. In check mode, one may only be made by the real run."""
         if not names:
             return {}
         # A variable comes as it stands in its file.
         store = Store(str(self._templar.template(self.get_option("store"))), self._loader)
-        if self._check_mode:
-            entries = store.read().entries if store.path.exists() else {}
-            return {name: entries[name].in_use[1] if name in entries else PREDICTED for name in names}
-        return {name: entry.in_use[1] for name, entry in zip(names, store.find(names))}
+        if self._check_mode and not store.path.exists():
+            return {}
+        known = store.read().entries if self._check_mode else {}
+        found = [known[name] for name in names if name in known] if self._check_mode else store.find(names)
+        newest = self.get_option("use") == "newest"
+        return {
+            entry.name: (entry.next_login, entry.next) if newest and entry.rotating else entry.in_use for entry in found
+        }
 
-    def _password(self, place: Mapping[str, Any]) -> str:
-        if "credential" in place:
-            return self._known[place["credential"]]
+    def _described(self, place: Mapping[str, Any]) -> str:
         number = str(place["place"]).removeprefix("spamexperts_domains[").removesuffix("]")
         if number != place["place"]:
             content = plain(self._templar.template(self.get_option("domains")))[int(number)]

@@ -28,6 +28,10 @@ options:
       - It need not be there if O(domains) describes one.
     type: path
     default: ./domains
+  required:
+    description: Whether it is an error when nothing is described at all.
+    type: bool
+    default: true
   domains:
     description:
       - More descriptions, as a list of dictionaries. As these come from variables, they may have templates.
@@ -143,16 +147,33 @@ domains:
           returned: always
           sample: present
 mail_servers:
-  description: As what each mail server sends, by its name in the inventory. One that nothing is said of is left out.
+  description:
+    - As what each mail server sends, by its name in the inventory. One that nothing is said of is left out.
+    - Each C(secret) says where a password is, for the lookup P(smarthost.spamexperts.declared_logins#lookup).
   returned: success
   type: dict
   sample:
     mail1:
       authentication: login
       login: server1@example.com
+      secret:
+        credential: server1@example.com
       logins:
         - login: server1@example.net
           senders: ["@example.net"]
+          secret:
+            credential: server1@example.net
+clients:
+  description: Whose Thunderbird sends as whom, by the computer's name in the inventory.
+  returned: success
+  type: dict
+  sample:
+    desk1:
+      - user: alice
+        login: alice@example.com
+        identities: [alice@example.com]
+        secret:
+          credential: alice@example.com
 problems:
   description: Everything that is wrong, one sentence each, with file, line and key.
   returned: failure

@@ -115,10 +115,15 @@ class Apply(ApplyVendor):
             return login_in_use(sender, known)
 
         everywhere = only.hosts is None and bool(options["remove"])  # any mail server may have the login of a leaver
+        visited = [
+            host for host in options["mail_servers"] if everywhere or only.visits(host, declared.servers.get(host))
+        ]
+        silent = [host for host in visited if host not in declared.servers and not options["own_logins"].get(host)]
+        # One of which only the inventory says as what it sends has nothing here.
         servers = {
-            host: server_of(declared.servers.get(host), in_use, own=bool(options["own_logins"].get(host)))
-            for host in options["mail_servers"]
-            if everywhere or only.visits(host, declared.servers.get(host))
+            host: server_of(declared.servers[host], in_use) if host in declared.servers else {}
+            for host in visited
+            if host not in silent
         }
         people = people_of_hosts(
             [sender for _one, sender in declared.senders()],
@@ -126,7 +131,9 @@ class Apply(ApplyVendor):
             in_use,
             options["groups"],
         )
-        self.data.update(mail_servers=servers, clients={h: p for h, p in people.items() if _is_visited(only, h)})
+        self.data.update(
+            mail_servers=servers, left_alone=silent, clients={h: p for h, p in people.items() if _is_visited(only, h)}
+        )
 
     def finish(self) -> None:
         """Remove who has left, and who was never declared where that is told; let the store forget them; report."""

@@ -30,7 +30,7 @@ def declared(
     if not isinstance(listed, list):
         return [], {}, ["spamexperts_domains has to be a list of descriptions, one for each domain."], []
     folder = Path(params["path"]).expanduser()
-    given, problems, warnings = read_folder(folder, needed=not listed)
+    given, problems, warnings = read_folder(folder, needed=not listed and params.get("required", True))
     given += [Given(f"spamexperts_domains[{position}]", content) for position, content in enumerate(listed)]
     descriptions, found = read(given, plain(params["defaults"]), Site(groups, params["accounts"]))
     problems += found

@@ -42,6 +42,9 @@ def test_files_and_variables_are_one_set(controller: Controller, tmp_path: Path)
         ("example.com", f"{tmp_path}/domains/example.com.yml", "customer"),
         ("example.net", "spamexperts_domains[0]", "customer"),
     ]
+    for server in result["mail_servers"].values():
+        for entry in (server, *server["logins"]):
+            assert entry.pop("secret") == {"credential": entry["login"]}
     assert result["mail_servers"] == {
         "mail1": {
             "authentication": "login",

@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A folder as an administrator has it: inventory, descriptions, store and vault password; and `apply` run from there."""
+"""A folder as an administrator has it: inventory, descriptions, store, vault password; and `apply` run from there."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import description, relays
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import hosts as hosts_module
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration.description import Given, Site
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +30,11 @@ def read(**domains: list[dict[str, Any]]) -> list[description.Description]:
 
 def shown(descriptions: list[description.Description], *hosts: str) -> tuple[dict[str, Any], list[str]]:
     worked_out, problems = relays.logins_of_hosts(descriptions, hosts or HOSTS, GROUPS)
-    return {host: logins.to_result() for host, logins in worked_out.items()}, problems
+    servers = {host: hosts_module.server_of(logins, lambda sender: sender.login) for host, logins in worked_out.items()}
+    for one in servers.values():
+        for entry in (one, *one["logins"]):
+            assert entry.pop("secret") == ({"credential": entry["login"]} if entry["login"] else {})
+    return servers, problems
 
 
 def server(**more: Any) -> dict[str, Any]:

@@ -36,19 +36,12 @@ def _place(sender: Sender) -> dict[str, Any]:
     return {"place": sender.source, "sender": sender.wanted.position}
 
 
-def server_of(logins: HostLogins | None, in_use: InUse, *, own: bool) -> dict[str, Any]:
-    """One mail server with the variables of the role, where no description says otherwise those of the inventory.
-
-    own: whether the inventory says as what it sends.
-    """
-    if logins is None:
-        return {"declared": False, "left_alone": not own}
+def server_of(logins: HostLogins, in_use: InUse) -> dict[str, Any]:
+    """As what one mail server sends, as the role has it, with the places of the passwords."""
     by_login: dict[str, tuple[Sender, list[str]]] = {}
     for domain, sender in sorted(logins.by_domain.items()):
         by_login.setdefault(sender.login, (sender, []))[1].append(f"@{domain}")
     return {
-        "declared": True,
-        "left_alone": False,
         "authentication": "login" if logins.default.login else "ip",
         "login": in_use(logins.default),
         "secret": secret_of(logins.default),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .description import PRESENT, Description, Sender
 
@@ -26,17 +25,6 @@ class HostLogins:
 
     default: Sender
     by_domain: Mapping[str, Sender]
-
-    def to_result(self) -> dict[str, Any]:
-        """The logins in the form of the role's variables, without passwords."""
-        by_login: dict[str, list[str]] = {}
-        for domain, sender in sorted(self.by_domain.items()):
-            by_login.setdefault(sender.login, []).append(f"@{domain}")
-        return {
-            "authentication": "login" if self.default.login else "ip",
-            "login": self.default.login,
-            "logins": [{"login": login, "senders": senders} for login, senders in sorted(by_login.items())],
-        }
 
 
 def logins_of_hosts(

@@ -73,8 +73,7 @@ def report(
     to_do += [
         f"mail server {host}: nothing says as what it sends, so it was left as it is; name it in relay or default_for "
         "of a sender"
-        for host, server in data["mail_servers"].items()
-        if server["left_alone"]
+        for host in data["left_alone"]
     ]
     unknown = [f"{_name(one)}: {_reason(one)}" for one in data["changes"] if one["action"] == "unknown"]
     status = FAILED if failures else DRIFT if drift else CLEAN
@@ -139,7 +138,7 @@ def _reason(one: Mapping[str, Any]) -> str:
 
 
 def _sends_as(server: Mapping[str, Any]) -> str:
-    if not server.get("declared"):
+    if not server:
         return ""
     if server["authentication"] == "ip":
         return ", sends by its address"

@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._declaration.description import Description, Sender
 from ..module_utils._declaration.hosts import people_of_hosts, server_of
-from ..plugin_utils._declared import declared, inventory_groups
+from ..plugin_utils._declared import declared, inventory_groups, own_logins
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "path": {"type": "path", "default": "./domains"},
@@ -38,6 +38,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
         groups = inventory_groups(task_vars or {})
         servers = groups.get("mail_relays", []) if params["mail_servers"] is None else params["mail_servers"]
+        params["own_logins"] = own_logins(task_vars or {}, servers)
         descriptions, mail_servers, problems, warnings = declared(params, groups, servers)
         if problems:
             more = f" {len(problems) - 1} more below." if len(problems) > 1 else ""

@@ -14,12 +14,28 @@ from ..module_utils._declaration.relays import HostLogins, logins_of_hosts
 from ..module_utils._plain import plain
 from ._domain_files import read_folder
 
+#: Role variables by which an inventory says as what a mail server sends.
+_OWN_LOGINS = ("outgoing_mail_login", "outgoing_mail_logins", "outgoing_mail_authentication")
+
 
 def inventory_groups(task_vars: Mapping[str, Any]) -> dict[str, list[str]]:
     """The groups of the inventory, name -> hosts, where each host is a group of its own."""
     groups = {name: list(hosts) for name, hosts in (task_vars.get("groups") or {}).items()}
     groups.update({host: [host] for hosts in list(groups.values()) for host in hosts})
     return groups
+
+
+def own_logins(task_vars: Mapping[str, Any], hosts: list[str]) -> dict[str, list[str]]:
+    """Each mail server with the variables by which the inventory says as what it sends."""
+    hostvars = task_vars.get("hostvars")
+    found = {}
+    for host in hosts:
+        # Without templating: a value may be a lookup of a password.
+        variables = hostvars.raw_get(host) if hostvars is not None else {}
+        names = [name for name in _OWN_LOGINS if variables.get(name) not in (None, "", [], "login")]
+        if names:
+            found[host] = names
+    return found
 
 
 def declared(
@@ -37,4 +53,10 @@ def declared(
     if problems:
         return [], {}, problems, warnings
     mail_servers, problems = logins_of_hosts(descriptions, servers, groups)
+    problems += [
+        f"{host} has {name} in the inventory, and {logins.default.place()} names it as well; a mail server gets its "
+        "logins from one of the two, so take one away."
+        for host, logins in mail_servers.items()
+        for name in params.get("own_logins", {}).get(host, ())
+    ]
     return descriptions, mail_servers, problems, warnings

@@ -8,24 +8,25 @@ An action, so that one owner has the store, the order of calls and the passwords
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._names import InputError
+from ..module_utils._declaration.onboarding_summary import summary
+from ..module_utils._names import InputError, normalise_domain
 from ..module_utils._passwords import DEFAULT_LENGTH, SAFE_ALPHABET, generate
 from ..module_utils._plain import plain
+from ..module_utils._smarthost.options import DEFAULT_PORT, DEFAULT_SMARTHOST
 from ..plugin_utils._apply import PHASES, Apply
-from ..plugin_utils._declared import inventory_groups
+from ..plugin_utils._declared import inventory_groups, own_logins
 from ..plugin_utils._owner import StopError
 from ..plugin_utils._secrets import register_secret
 from ..plugin_utils._store import Store, StoreError
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "phase": {"type": "str", "required": True, "choices": list(PHASES)},
+    "phase": {"type": "str", "required": True, "choices": [*PHASES, "summary"]},
     "path": {"type": "path", "default": "./credentials.yml"},
     "domains_path": {"type": "path", "default": "./domains"},
     # Checked as they are written: ansible-core would convert what is of another type.
@@ -50,9 +51,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "hosts": {"type": "dict", "default": {}},
     "clients": {"type": "dict", "default": {}},
     "result_file": {"type": "path"},
+    "details": {"type": "bool", "default": False},
+    "spf": {"type": "list", "elements": "dict", "default": []},
 }
-#: Role variables by which an inventory says as what a mail server sends.
-_OWN_LOGINS = ("outgoing_mail_login", "outgoing_mail_logins", "outgoing_mail_authentication")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
@@ -68,10 +69,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
         params = plain(params)
+        if params["phase"] == "summary":
+            return {**result, "changed": False, "run": {"summary": _summary(params)}}
         self._task_vars = task_vars or {}
         self._warnings: list[Any] = []
         params["groups"] = inventory_groups(self._task_vars)
-        params["own_logins"] = _own_logins(self._task_vars, params["mail_servers"])
+        params["own_logins"] = own_logins(self._task_vars, params["mail_servers"])
         alphabet = "".join(dict.fromkeys(params["password_alphabet"]))
         params["make_password"] = lambda: generate(params["password_length"], alphabet)
         for account in params["accounts"].values():
@@ -118,14 +121,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         return result
 
 
-def _own_logins(task_vars: Mapping[str, Any], hosts: list[str]) -> dict[str, list[str]]:
-    """Each mail server with the variables by which the inventory says as what it sends."""
-    hostvars = task_vars.get("hostvars")
-    found = {}
-    for host in hosts:
-        # Without templating: a value may be a lookup of a password.
-        variables = hostvars.raw_get(host) if hostvars is not None else {}
-        names = [name for name in _OWN_LOGINS if variables.get(name) not in (None, "", [], "login")]
-        if names:
-            found[host] = names
-    return found
+def _summary(params: dict[str, Any]) -> list[str]:
+    """What onboard_domain says of each of its domains."""
+    smarthost = f"{params['smarthost'] or DEFAULT_SMARTHOST}:{params['smarthost_port'] or DEFAULT_PORT}"
+    found = {normalise_domain(one["domain"]): one for one in params["spf"]}
+    lines: list[str] = []
+    for domain, details in params["run"]["details"].items():
+        lines += [*([""] if lines else []), *summary(domain, details, smarthost, found.get(domain))]
+    return lines

@@ -29,10 +29,11 @@ options:
         not yet.
       - V(vendor) ensures the domains and their senders at the vendor.
       - V(finish) removes who has left, lets the store forget them, and works out the report.
+      - V(summary) works out what C(smarthost.spamexperts.onboard_domain) says at its end.
       - Whatever a phase ends with, a failure lets other runs have the store, as does V(finish).
     type: str
     required: true
-    choices: [begin, vendor, finish]
+    choices: [begin, vendor, finish, summary]
   path:
     description: The credential store. It is made when a password has to be kept.
     type: path
@@ -88,6 +89,11 @@ options:
     description: How many O(remove) may remove. A run with more of them changes nothing.
     type: int
     default: 5
+  leaving:
+    description:
+      - The login of somebody who leaves. The run is about this one only, and removes it as O(remove) would. An error
+        where a description still names it, and where nobody has ever declared it.
+    type: str
   store_is_kept:
     description: In a container, whether the store outlives it. Without it no password is made there.
     type: bool
@@ -119,6 +125,15 @@ options:
   result_file:
     description: For V(finish), a file on the controller for the report, as JSON.
     type: path
+  details:
+    description: For V(vendor) and V(finish), whether V(summary) follows.
+    type: bool
+    default: false
+  spf:
+    description: For V(summary), what M(smarthost.spamexperts.spf_info) has returned as C(domains).
+    type: list
+    elements: dict
+    default: []
 seealso:
   - module: smarthost.spamexperts.declaration
   - module: smarthost.spamexperts.credential_store

@@ -20,8 +20,9 @@ from ..module_utils._declaration import identities
 from ..module_utils._declaration.description import ABSENT, Sender
 from ..module_utils._declaration.hosts import is_stored, people_of_hosts, server_of, still_used
 from ..module_utils._declaration.identities import Identity
+from ..module_utils._declaration.onboarding_summary import details_of
 from ..module_utils._declaration.only import Only, login_of
-from ..module_utils._declaration.report import report
+from ..module_utils._declaration.report import relay_lines, report
 from ..module_utils._files import replace_file
 from ..module_utils._users.user import Key
 from ._apply_means import Declared, account_of, login_in_use, today
@@ -50,7 +51,7 @@ class Apply(ApplyVendor):
         leavers = [
             one for one in identities.leavers(declared.descriptions, declared.before) if declared.only.takes(one.key)
         ]
-        if self._options["remove"]:
+        if self._removes:
             self._check_limit(leavers)
         new = self._make_passwords(declared)
         self.data.update(
@@ -67,11 +68,16 @@ class Apply(ApplyVendor):
             works={},
             unreached={},
             passwords={},
+            users={},
+            domain_actions={},
             same=0,
             **{name: [] for name in ("changes", "problems", "strangers", "to_do")},
             notes={},
         )
         self._find_hosts(declared, leavers)
+        if self._options["leaving"]:
+            gone = [one for key, one in declared.before.items() if declared.only.takes(key) and one.gone]
+            self.data["to_do"] += [f"nothing: {login_of(one.key)} was removed on {one.gone}" for one in gone]
 
     def _check_limit(self, leavers: Sequence[Identity]) -> None:
         limit = self._options["remove_limit"]
@@ -114,7 +120,7 @@ class Apply(ApplyVendor):
         def in_use(sender: Sender) -> str:
             return login_in_use(sender, known)
 
-        everywhere = only.hosts is None and bool(options["remove"])  # any mail server may have the login of a leaver
+        everywhere = only.hosts is None and self._removes  # any mail server may have the login of a leaver
         visited = [
             host for host in options["mail_servers"] if everywhere or only.visits(host, declared.servers.get(host))
         ]
@@ -127,12 +133,15 @@ class Apply(ApplyVendor):
         }
         people = people_of_hosts(
             [sender for _one, sender in declared.senders()],
-            leavers if options["remove"] else (),
+            leavers if self._removes else (),
             in_use,
             options["groups"],
         )
         self.data.update(
-            mail_servers=servers, left_alone=silent, clients={h: p for h, p in people.items() if _is_visited(only, h)}
+            mail_servers=servers,
+            left_alone=silent,
+            looked_at=silent if everywhere else [],
+            clients={h: p for h, p in people.items() if _is_visited(only, h)},
         )
 
     def finish(self) -> None:
@@ -145,11 +154,34 @@ class Apply(ApplyVendor):
             self.data["to_do"].append("the descriptions were changed while this run was under way: run again")
         made = report(self.data, self._options["hosts"], self._options["clients"], check=self._check_mode)
         self._write_result(made)
-        self.data = {"report": made}
+        details = self._details(declared) if self._options["details"] else {}
+        self.data = {"report": made, "details": details}
+
+    def _details(self, declared: Declared) -> dict[str, Any]:
+        """Domain -> what the summary of an onboarding says of it."""
+        entered = {
+            person["login"]
+            for host, people in self.data["clients"].items()
+            if self._options["clients"].get(host, {}).get("done")
+            for person in people
+        }
+        return {
+            one.domain: details_of(
+                one,
+                self.data["users"].get(one.domain, ()),
+                self.data["domain_actions"].get(one.domain, ["not looked at"])[0],
+                limits_offered=self.data["works"].get(account_of(one), {}).get("change_limits", True),
+                relays=relay_lines(self.data["mail_servers"], self._options["hosts"], one.domain),
+                entered=entered,
+                check=self._check_mode,
+            )
+            for one in declared.descriptions
+            if declared.only.takes_domain(one.domain)
+        }
 
     def _remove_all(self, declared: Declared) -> None:
         going = [identities.identity(one, sender) for one, sender in declared.senders() if sender.state == ABSENT]
-        if self._options["remove"]:
+        if self._removes:
             leavers = identities.leavers(declared.descriptions, declared.before)
             going += [one for one in leavers if declared.only.takes(one.key)]
         held = {one.key: reason for one in going if (reason := still_used(one, self._options["hosts"]))}

@@ -12,11 +12,12 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from ..module_utils._declaration import identities
-from ..module_utils._declaration.description import Description, Sender
+from ..module_utils._declaration.description import ABSENT, Description, Sender
 from ..module_utils._declaration.hosts import is_stored
 from ..module_utils._declaration.identities import Known
 from ..module_utils._declaration.only import Only, read_only
 from ..module_utils._declaration.relays import HostLogins
+from ..module_utils._names import normalise_domain
 from ..module_utils._users.user import IP, Key
 from ._credentials import Credentials
 from ._declared import declared
@@ -81,17 +82,24 @@ class ApplyMeans(Owner):
             options["groups"],
             options["mail_servers"],
         )
-        problems += [
-            f"{host} has {name} in the inventory, and {logins.default.place()} names it as well; a mail server gets "
-            "its logins from one of the two, so take one away."
-            for host, logins in servers.items()
-            for name in options["own_logins"].get(host, ())
-        ]
         only = Only()
         if not problems:
-            only, problems = read_only(options["only"], descriptions, before, options["groups"])
+            leaving = options["leaving"]
+            wanted = {"logins": [leaving]} if leaving else options["only"]
+            only, problems = read_only(wanted, descriptions, before, options["groups"])
+            problems += [
+                f"{sender.place()} describes {leaving}: take that out of the description, or say state: absent there, "
+                "then run again. Nothing was changed."
+                for _one, sender in Declared(descriptions, servers, only, before).senders()
+                if leaving and sender.state != ABSENT
+            ]
         self._stop_for_all(problems)
         return Declared(descriptions, servers, only, before)
+
+    @property
+    def _removes(self) -> bool:
+        """Whether those are removed who are declared no more."""
+        return bool(self._options["remove"] or self._options["leaving"])
 
     def _stop_for_all(self, problems: Sequence[str]) -> None:
         if problems:
@@ -105,6 +113,11 @@ class ApplyMeans(Owner):
     def _heard(self, answer: Mapping[str, Any], kind: str) -> None:
         """Note what was changed, and what was not to be done. kind: `domain` or `sender`."""
         entries = answer.get("domains" if kind == "domain" else "users", ())
+        if self._options["details"]:
+            seen = self.data["domain_actions" if kind == "domain" else "users"]
+            for one in entries:
+                key = normalise_domain(one["domain"])
+                seen.setdefault(key, []).append(one if kind == "sender" else one["action"])
         self.data["same"] += sum(1 for one in entries if kind == "sender" and one["action"] == "unchanged")
         for one in entries:
             if one["action"] not in ("unchanged", "ignored") or one.get("unknown"):

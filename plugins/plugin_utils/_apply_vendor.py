@@ -77,7 +77,8 @@ class ApplyVendor(ApplyMeans):
             }
             for one in batch
         ]
-        answer = self._ask("domains", f"ensure {names}", {**self._account(account), "domains": wanted})
+        arguments = {**self._account(account), "domains": wanted, "return_unchanged": self._options["details"]}
+        answer = self._ask("domains", f"ensure {names}", arguments)
         self._heard(answer, "domain")
         shown = [(normalise_domain(one["domain"]), one["action"]) for one in answer.get("domains", ())]
         failed = {domain for domain, action in shown if action in ("failed", "not_attempted")}

@@ -67,3 +67,32 @@ def test_declare_apply_mail_apply_again_remove_a_line_apply(
     last = site.apply(spamexperts_remove=True)
     assert last.changed() == 0, last.output
     assert site.report()["status"] == "clean"
+
+
+def test_a_domain_is_onboarded_and_somebody_leaves(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
+    site = DeclaredSite(tmp_path, emulator, postfix)
+    site.declare("example.com", ALICE, INFO, SERVER)
+    site.declare("example.net", {"username": "shop"})
+    run = site.apply(playbook="smarthost.spamexperts.onboard_domain", spamexperts_domain="example.com")
+    assert run.returncode == 0, run.output
+    summary = run.output.partition("TASK [Summary]")[2]
+    for text in ("alice@example.com", "200 per hour", "limits switched off", "changed, sends as server1@example.com"):
+        assert text in summary
+    assert {user["username"] for user in emulator.users()} == {"alice", "info", "server1"}
+
+    leave = {"playbook": "smarthost.spamexperts.offboard_user", "spamexperts_leaving": "alice@example.com"}
+    refused = site.apply(**leave)
+    assert refused.returncode == 2
+    assert "example.com.yml, line" in refused.output
+    site.declare("example.com", INFO, SERVER)
+    left = site.apply(**leave)
+    assert left.returncode == 0, left.output
+    assert {user["username"] for user in emulator.users()} == {"info", "server1"}
+    assert set(site.passwords()) == {"info@example.com", "server1@example.com"}
+    again = site.apply(**leave)
+    assert again.returncode == 0, again.output
+    assert again.changed() == 0
+    assert "alice@example.com was removed on" in again.output
+    nobody = site.apply(**{**leave, "spamexperts_leaving": "bob@example.com"})
+    assert nobody.returncode == 2
+    assert "bob@example.com" in nobody.output

@@ -5,44 +5,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Optional
 
 from .._domains.spf import DEFAULT_INCLUDE
 from .._thunderbird.dialogue import settings_by_hand
 from .._users.user import DOMAIN, IP, LIMIT_NAMES, USER
-from .onboarding import relay_sender, users
+from .description import Description
 
 _WIDTH = 32
 
 
-def summary(facts: Mapping[str, Any]) -> list[str]:
-    """Give the lines of the summary.
+def summary(domain: str, details: Mapping[str, Any], smarthost: str, spf: Optional[Mapping[str, Any]]) -> list[str]:
+    """Give the lines of the summary of one domain.
 
-    facts: `onboarding`; the results of the tasks `api`, `domain`, `users` and, where it ran, `spf`; `smarthost` as
-    host:port; `relays`, host -> what it says of itself; `relay_hosts`, the pattern that names them, and the `groups` of
-    the inventory; `managed`, the logins that were entered into Thunderbird by the playbook; `check`, whether nothing
-    was done.
+    details: as `details_of` gives them. smarthost: as host:port. spf: the domain's entry in the result of spf_info,
+    where it ran.
     """
-    onboarding, result = facts["onboarding"], facts["users"]
-    name = onboarding["domain"]
-    predicted = " (check mode: nothing was changed)" if facts.get("check") else ""
-    lines = [f"{name} sends through {facts['smarthost']}, STARTTLS and login{predicted}.", "", "Who may send"]
-    lines += [_sender(user) for user in result["users"]]
+    predicted = " (check mode: nothing was changed)" if details["check"] else ""
+    lines = [f"{domain} sends through {smarthost}, STARTTLS and login{predicted}.", "", "Who may send"]
+    lines += [_sender(user) for user in details["users"]]
     for title, rows in (
         (
             "To do by hand: this server's API has no known call that sets limits; set them in the control panel",
-            _by_hand(facts),
+            [_row(login, text) for login, text in details["limits_by_hand"].items()],
         ),
-        ("Discouraged: whoever gets onto a host that sends by its address sends as anyone", _named(result, IP)),
-        (f"Weaker than users: whoever has this password sends as any address of {name}", _named(result, DOMAIN)),
-        ("Thunderbird, to enter by hand (English, German)", _clients(facts)),
-        ("Mail servers", _relays(facts)),
-        ("What the DNS needs, so that receivers accept the mail", _spf(name, onboarding, facts.get("spf"))),
+        ("Discouraged: whoever gets onto a host that sends by its address sends as anyone", _named(details, IP)),
+        (f"Weaker than users: whoever has this password sends as any address of {domain}", _named(details, DOMAIN)),
+        ("Thunderbird, to enter by hand (English, German)", _clients(details, smarthost)),
+        ("Mail servers", _relays(details)),
+        ("What the DNS needs, so that receivers accept the mail", _spf(domain, details["spf_include"], spf)),
     ):
         if rows:
             lines += ["", title, *rows]
-    return [*lines, "", _changes(facts)]
+    return [*lines, "", _changes(details)]
+
+
+def details_of(
+    one: Description,
+    users: Sequence[Mapping[str, Any]],
+    domain_action: str,
+    *,
+    limits_offered: bool,
+    relays: Mapping[str, str],
+    entered: Collection[str],
+    check: bool,
+) -> dict[str, Any]:
+    """What the summary of a domain is made of.
+
+    users: what became of its senders, as outgoing_users says it. relays: host -> what is to be said of it. entered:
+    logins that the run has entered into somebody's Thunderbird. check: whether nothing was done.
+    """
+    wanted = {} if limits_offered else {sender.login: sender.user.get("limits") for sender in one.senders}
+    return {
+        "users": [dict(user) for user in users],
+        "action": domain_action,
+        "limits_by_hand": {login: limit_text(limits) for login, limits in wanted.items() if limits},
+        "used": sorted({*entered, *(s.login for s in one.senders if s.relay or s.default_for)}),
+        "relays": dict(relays),
+        "spf_include": one.options.get("spf_include") or DEFAULT_INCLUDE,
+        "check_spf": bool(one.options.get("check_spf")),
+        "check": check,
+    }
 
 
 def _row(left: str, *rest: str) -> str:
@@ -69,38 +94,18 @@ def limit_text(limits: Mapping[str, Any]) -> str:
     return ", ".join(own)
 
 
-def _by_hand(facts: Mapping[str, Any]) -> list[str]:
-    if facts["api"]["works"]["change_limits"]:
-        return []
-    wanted = users(facts["onboarding"])
-    return [
-        _row(user.get("username") or "the domain user", limit_text(user["limits"]))
-        for user in wanted
-        if "limits" in user
-    ]
-
-
-def _clients(facts: Mapping[str, Any]) -> list[str]:
+def _clients(details: Mapping[str, Any], smarthost: str) -> list[str]:
     """What those people enter whose Thunderbird is not managed, and who are not a mail server's login."""
-    sender = relay_sender(facts["onboarding"]) or {}
-    done = {sender.get("login"), *facts.get("managed", [])}
-    senders = [user for user in facts["users"]["users"] if user["authentication_method"] == USER]
-    logins = [user["login"] for user in senders if user["login"] not in done]
-    host, _colon, port = str(facts["smarthost"]).rpartition(":")
+    senders = [user for user in details["users"] if user["authentication_method"] == USER and "login" in user]
+    logins = [user["login"] for user in senders if user["login"] not in details["used"]]
+    host, _colon, port = smarthost.rpartition(":")
     return settings_by_hand(logins, host, int(port)) if logins else []
 
 
-def _relays(facts: Mapping[str, Any]) -> list[str]:
-    pattern = facts.get("relay_hosts", "mail_relays")
-    if facts.get("relays"):
-        return [_row(host, text) for host, text in facts["relays"].items()]
-    if pattern != "mail_relays":
-        missing = f"no host of the inventory is meant by spamexperts_relay_hosts: {pattern}"
-    elif pattern in facts.get("groups", ()):
-        missing = "the group mail_relays of the inventory is empty"
-    else:
-        missing = "the inventory has no group mail_relays"
-    return [f"  None was set up: {missing}."]
+def _relays(details: Mapping[str, Any]) -> list[str]:
+    return [_row(host, text) for host, text in details["relays"].items()] or [
+        "  None sends for it. A sender with relay: true is what the mail servers of the group mail_relays log in as."
+    ]
 
 
 def _named(result: Mapping[str, Any], authentication: str) -> list[str]:
@@ -111,9 +116,8 @@ def _named(result: Mapping[str, Any], authentication: str) -> list[str]:
     ]
 
 
-def _spf(name: str, onboarding: Mapping[str, Any], looked_up: Any) -> Iterable[str]:
-    include = onboarding.get("spf_include") or DEFAULT_INCLUDE
-    found = looked_up["domains"][0] if looked_up and looked_up.get("domains") else {}
+def _spf(name: str, include: str, looked_up: Optional[Mapping[str, Any]]) -> Iterable[str]:
+    found = looked_up or {}
     problems = [f"  {problem}" for problem in found.get("problems", ())]
     # To be copied: on a line of its own, and without quotation marks, which ansible-core would print as \".
     title = f"  TXT record of {name} (a zone file has it in quotation marks):"
@@ -128,6 +132,7 @@ def _spf(name: str, onboarding: Mapping[str, Any], looked_up: Any) -> Iterable[s
     ]
 
 
-def _changes(facts: Mapping[str, Any]) -> str:
-    totals = [f"{count} {action.replace('_', ' ')}" for action, count in facts["users"]["totals"].items() if count]
-    return f"Domain {'changed' if facts['domain']['changed'] else 'unchanged'}; senders: {', '.join(totals) or 'none'}."
+def _changes(details: Mapping[str, Any]) -> str:
+    counts = Counter(user["action"] for user in details["users"])
+    totals = [f"{count} {action.replace('_', ' ')}" for action, count in sorted(counts.items())]
+    return f"Domain {details['action']}; senders: {', '.join(totals) or 'none'}."

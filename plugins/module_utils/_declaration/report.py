@@ -137,6 +137,21 @@ def _reason(one: Mapping[str, Any]) -> str:
     return str(one.get("reason") or (unknown if one["action"] == "unknown" else one["action"]))
 
 
+def relay_lines(
+    servers: Mapping[str, Mapping[str, Any]], hosts: Mapping[str, Mapping[str, Any]], domain: str
+) -> dict[str, str]:
+    """What is to be said of each mail server that sends the mail of this domain."""
+    lines = {}
+    for host, server in servers.items():
+        logins = [{"login": server["login"], "senders": [f"@{domain}"]}, *server["logins"]] if server else []
+        for entry in reversed(logins):
+            if f"@{domain}" in entry["senders"] and (entry["login"].endswith(f"@{domain}") or entry["login"] == domain):
+                state = hosts.get(host, {})
+                done = "changed" if state.get("changed") else "unchanged" if state.get("done") else _why(state)
+                lines[host] = f"{done}, sends as {entry['login']}"
+    return lines
+
+
 def _sends_as(server: Mapping[str, Any]) -> str:
     if not server:
         return ""

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 DEFAULT_SMARTHOST = "4489.smtp.antispamcloud.com"
+DEFAULT_PORT = 587
 
 #: Fragment `_smarthost`.
 PLACE_OPTIONS: dict[str, Any] = {
     "smarthost": {"type": "str", "default": DEFAULT_SMARTHOST},
-    "smarthost_port": {"type": "int", "default": 587},
+    "smarthost_port": {"type": "int", "default": DEFAULT_PORT},
 }
 #: Fragment `_smarthost.CA`.
 AUTHORITY_OPTIONS: dict[str, Any] = {"smarthost_ca_path": {"type": "path"}}

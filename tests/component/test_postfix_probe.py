@@ -88,7 +88,7 @@ def test_mail_that_does_not_leave_in_time_is_taken_back(vendor: Emulator, sendin
     sending.set(header_checks="static:HOLD")
     sending.reload()
     try:
-        run = probe(sending, timeout=2)
+        run = probe(sending, wait_timeout=2)
     finally:
         sending.set(header_checks="")
         sending.reload()
@@ -102,7 +102,7 @@ def test_mail_that_does_not_leave_in_time_is_taken_back(vendor: Emulator, sendin
 def test_mail_that_is_on_its_way_when_the_time_is_over(vendor: Emulator, sending: ScratchPostfix) -> None:
     """It leaves all the same."""
     vendor.faults({"match": "smtp:data", "kind": "latency", "seconds": 3, "times": 1})
-    assert "it was taken back, unless a server was just taking it." in probe(sending, timeout=1).message
+    assert "it was taken back, unless a server was just taking it." in probe(sending, wait_timeout=1).message
     deadline = time.monotonic() + 20
     while not vendor.mails():  # so that no other test counts it
         assert time.monotonic() < deadline
@@ -115,7 +115,7 @@ def test_mail_that_cannot_be_taken_back(
 ) -> None:
     """Nobody knows its queue id yet, or it is in no queue any more."""
     monkeypatch.setattr(mail_log.MailLog, "queue_id", lambda *_: queue_id)
-    run = probe(sending, timeout=1 if queue_id else 0)
+    run = probe(sending, wait_timeout=1 if queue_id else 0)
     assert "seconds; it was not found in the queue and may still go out; see the queue" in run.message
     sending.wait_until_empty()  # it must not be counted by another test
 
@@ -139,7 +139,7 @@ def test_log_that_does_not_know_the_mail(sending: ScratchPostfix) -> None:
     """Nothing is claimed then."""
     sending.set(maillog_file="")  # the running daemons do not know yet
     try:
-        run = probe(sending, timeout=2)
+        run = probe(sending, wait_timeout=2)
     finally:
         sending.set(maillog_file=str(sending.log_file))
     assert run.result.get("status") == "unknown", run.message

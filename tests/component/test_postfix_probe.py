@@ -232,18 +232,6 @@ def test_look_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> N
     assert "Postfix is not installed" in run_module("postfix_test_mail", mail).message
 
 
-def test_look_after_an_installation_that_was_interrupted(
-    postfix: ScratchPostfix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    note = tmp_path / "unsettled"
-    monkeypatch.setattr(f"{INFO}.UNSETTLED", str(note))
-    options = {"config_directory": str(postfix.config_directory)}
-    assert run_module("postfix_relay_info", options).result["unsettled"] is False
-    note.touch()
-    run = run_module("postfix_relay_info", options)
-    assert (run.result["unsettled"], run.result["installed"], run.result["lacking"]) == (True, True, [])
-
-
 def test_look_at_a_host_that_lacks_something(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:
     conflicts = "ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.conflicts"
     monkeypatch.setattr(f"{INFO}.has_sasl_plugin", lambda: False)

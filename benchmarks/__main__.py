@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks import create, fleet, growth, logins, start, unchanged
+from benchmarks import create, domains, fleet, growth, logins, start, unchanged
 from benchmarks.measure import BenchmarkError, Figure, SkippedError
 from tests import ROOT
 
@@ -32,6 +32,7 @@ ROWS: dict[str, Callable[[int], list[Figure]]] = {
     "B10": growth.first_apply,
     "B11": growth.lookups,
     "B12": growth.new_domain,
+    "B13": domains.measure,
 }
 _REPORT = ROOT / "build" / "bench.json"
 

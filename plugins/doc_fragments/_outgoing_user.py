@@ -168,9 +168,9 @@ options:
     default: domain
   new_domains:
     description:
-      - Domains that this run has added, or would add in check mode, as RV(smarthost.spamexperts.domain#module:added)
-        tells, so that they have no users yet. Nobody logs in for them before they are added, as such a login is always
-        refused.
+      - Domains that this run has added, or would add in check mode, as
+        RV(smarthost.spamexperts.domain#module:domain.action) tells, and which have no users yet. Nobody logs in for
+        them before they are added, as such a login is always refused.
       - Any other domain has to be one of the account, where the server lists them; an unknown one is an error, with the
         nearest name that the account has.
     type: list

@@ -11,7 +11,7 @@ module: domain
 short_description: Manage a domain, its products, destinations and abuse contact
 version_added: 1.0.0
 description:
-  - Adds a domain to the account, or changes or removes it. What is not given stays as it is.
+  - Adds a domain to the account, or changes or removes it. What is not given stays as it is, and is not read.
   - A domain that belongs to somebody else is an error, and is never taken over.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
@@ -63,7 +63,12 @@ options:
       - Needs a server that lists its outgoing users, or a call named in O(api_methods).
     type: bool
     default: false
+  concurrency:
+    description: How many of its outgoing users are removed at once with O(remove_outgoing_users=true), from 1 to 16.
+    type: int
+    default: 4
 seealso:
+  - module: smarthost.spamexperts.domains
   - module: smarthost.spamexperts.domain_info
   - module: smarthost.spamexperts.outgoing_users
   - module: smarthost.spamexperts.spf_info
@@ -94,11 +99,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 domain:
-  description: The domain after the task.
-  returned: success
+  description:
+    - What was done with the domain, or would be done in check mode.
+    - Where the action is V(created), or V(unknown) in check mode, the next task gives the name as
+      O(smarthost.spamexperts.outgoing_users#module:new_domains).
+  returned: unless nothing could be planned
   type: dict
   sample:
     domain: example.com
+    action: created
     exists: true
     products: {"incoming": true, "outgoing": true, "archiving": false}
     destinations: ["mail1.example.com:25", "mail2.example.com:2525"]
@@ -109,88 +118,66 @@ domain:
       type: str
       returned: always
       sample: example.com
+    action:
+      description:
+        - What was done, or would be done in check mode.
+        - One of V(created), V(updated), V(removed), V(unchanged), V(unknown) and V(failed).
+        - V(unknown) only in check mode, where the server does not show what the real run will find.
+      type: str
+      returned: always
+      sample: created
     exists:
       description: Whether the domain is in the account.
       type: bool
-      returned: always
+      returned: unless it failed or was not attempted
       sample: true
     products:
-      description: The products that the server shows, and whether the domain has them.
+      description: The products, and whether the domain has them.
       type: dict
-      returned: when the domain exists
+      returned: when they are given, and for a domain that was added
       sample: {"incoming": true, "outgoing": true, "archiving": false}
     destinations:
-      description: The mail servers, always with their port. Null where the server does not show them.
+      description: The mail servers, always with their port.
       type: list
       elements: str
-      returned: when the domain exists
+      returned: when they are given, and for a domain that was added, where the server shows them
       sample: ["mail1.example.com:25", "mail2.example.com:2525"]
     abuse_contact:
-      description: The address, empty where none is set. Null where the server does not show it.
+      description: The address, empty where none is set.
       type: str
-      returned: when the domain exists
+      returned: when it is given, and for a domain that was added, where the server shows it
       sample: abuse@example.com
-added:
-  description:
-    - Whether the domain was added, or would be in check mode, which
-      O(smarthost.spamexperts.outgoing_users#module:new_domains) of the next task wants to know.
-  returned: always
-  type: bool
-  sample: false
-removed_outgoing_users:
-  description: The outgoing users that were removed with the domain, or would be in check mode.
-  returned: always
-  type: list
-  elements: str
-  sample: ["alice@example.org", "domain user of example.org"]
+    removed_outgoing_users:
+      description: The outgoing users that were removed with the domain, or would be in check mode.
+      returned: when there are any
+      type: list
+      elements: str
+      sample: ["alice@example.org", "domain user of example.org"]
+    reason:
+      description: Why the domain failed, was not attempted, or is not known.
+      type: str
+      returned: when there is one
+      sample: another domain failed before
 """
 
-from typing import Any
-
-from ..module_utils._api.client import ApiError
 from ..module_utils._api.options import API_OPTIONS
-from ..module_utils._api.session import api_session, help_page
-from ..module_utils._domains.domain import PRODUCTS, parse_wanted_domain
-from ..module_utils._domains.manage import DomainError, DomainManager
+from ..module_utils._domains.manage import DOMAIN_OPTIONS, MANAGE_OPTIONS, manage
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._names import InputError
-from ..module_utils._users.methods import MethodError, Methods
 
 
 def main() -> None:
     """Run the module."""
     module = SecretSafeModule(
-        argument_spec={
-            **API_OPTIONS,
-            "domain": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "destinations": {"type": "list", "elements": "str"},
-            **{product: {"type": "bool"} for product in PRODUCTS},
-            "abuse_contact": {"type": "str"},
-            "remove_outgoing_users": {"type": "bool", "default": False},
-        },
+        argument_spec={**API_OPTIONS, **DOMAIN_OPTIONS, **MANAGE_OPTIONS},
         supports_check_mode=True,
     )
-    params = module.params
-    done: dict[str, Any] = {"changed": False, "added": False, "removed_outgoing_users": []}
-    try:
-        wanted = parse_wanted_domain(params)
-        with api_session(module) as client:
-            methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
-            manager = DomainManager(client, wanted, check_mode=module.check_mode)
-            try:
-                if params["state"] == "present":
-                    manager.ensure_present(module.warn)
-                else:
-                    manager.ensure_absent(methods, params["remove_outgoing_users"], module.warn)
-            finally:
-                done = manager.outcome.to_result()
-    except (InputError, MethodError, ApiError, DomainError) as problem:
-        done.pop("domain", None)
-        module.fail_json(msg=str(problem), **done)
-    if module._diff:
-        done["diff"] = manager.outcome.diff(wanted)
-    module.exit_json(**done)
+    module.params.update(continue_on_error=True, return_unchanged=True)
+    result, failure = manage(module, [module.params], "")
+    result["domain"] = result.pop("domains")[0]
+    del result["totals"]
+    if failure:
+        module.fail_json(msg=failure, **result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -101,8 +101,8 @@ from ..module_utils._api.client import ApiError, Client
 from ..module_utils._api.options import API_OPTIONS, CONCURRENCY, checked_concurrency
 from ..module_utils._api.parallel import first_alone
 from ..module_utils._api.session import account_domains, api_session
+from ..module_utils._domains.current import read_domain
 from ..module_utils._domains.domain import Domain, absent_result
-from ..module_utils._domains.manage import read_domain
 from ..module_utils._module import SecretSafeModule
 from ..module_utils._names import InputError, normalise_domain
 

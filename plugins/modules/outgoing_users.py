@@ -320,13 +320,14 @@ totals:
 from ..module_utils._api.options import API_OPTIONS
 from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS
 from ..module_utils._users.manage import manage
-from ..module_utils._users.module import UsersModule
+from ..module_utils._users.module import BulkModule
 from ..module_utils._users.options import FORMER_OPTIONS, MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
 
 
 def main() -> None:
     """Run the module."""
-    module = UsersModule(
+    module = BulkModule(
+        entries="users",
         argument_spec={
             **API_OPTIONS,
             **SMARTHOST_OPTIONS,

@@ -87,13 +87,6 @@ lacking:
   type: list
   elements: str
   sample: [a plugin of Cyrus SASL for PLAIN or LOGIN]
-unsettled:
-  description:
-    - Whether the role P(smarthost.spamexperts.outgoing_mail#role) was interrupted while it installed Postfix, before it
-      could restrict it to mail of the host itself. Its next run finishes the work.
-  returned: always
-  type: bool
-  sample: false
 new_logins:
   description:
     - Which of O(logins) are new here. The host does not send to O(smarthost) with such a login and password yet.
@@ -218,8 +211,6 @@ from ..module_utils._postfix.parameters import PASSWORDS_FILE, ROUTES, SENDERS_F
 from ..module_utils._postfix.settings import checked_login, next_hop
 from ..module_utils._smarthost.options import PLACE_OPTIONS
 
-#: Where the role notes that a Postfix which it installs is to be settled.
-UNSETTLED = "/var/lib/smarthost-postfix-unsettled"
 _PASSWORD_MAPS = "smtp_sasl_password_maps"
 _CLIENT_RULES = (
     "smtp_sasl_tls_security_options",
@@ -277,7 +268,6 @@ def look(module: Any) -> dict[str, Any]:
         "objection": objection or "",
         "installed": installed,
         "lacking": lacking,
-        "unsettled": Path(UNSETTLED).exists(),
         "new_logins": [entry["login"] for entry in module.params["logins"]],
     }
     if installed:

@@ -32,7 +32,7 @@ options:
       - If it is given and another server accepts the mail, such as this host itself for a domain of its own, nothing
         is proven, and the module fails.
     type: str
-  timeout:
+  wait_timeout:
     description: How many seconds to wait for the outcome. A mail that still waits then is taken out of the queue.
     type: int
     default: 60
@@ -126,7 +126,7 @@ def main() -> None:
             "sender": {"type": "str"},
             "recipient": {"type": "str", "required": True},
             "smarthost": {"type": "str"},
-            "timeout": {"type": "int", "default": 60},
+            "wait_timeout": {"type": "int", "default": 60},
             "config_directory": {"type": "path"},
         },
         supports_check_mode=True,
@@ -156,7 +156,7 @@ def send(module: Any) -> dict[str, str]:
         raise PostfixError("Postfix does not run, so the test mail would only wait; start Postfix.")
     host_name = instance.effective(["myhostname"])["myhostname"]
     sender = module.params["sender"] or f"postmaster@{host_name}"
-    recipient, timeout = module.params["recipient"], module.params["timeout"]
+    recipient, timeout = module.params["recipient"], module.params["wait_timeout"]
     message_id = f"{uuid.uuid4()}@{host_name}"
     log, begin = MailLog(instance), time.monotonic()
     queue_id: str | None = None

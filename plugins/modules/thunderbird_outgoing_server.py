@@ -92,7 +92,7 @@ options:
       - starttls
       - tls
     default: starttls
-  authentication_method:
+  authentication:
     description:
       - With V(password), Thunderbird logs in as O(login), what it calls a normal password.
       - With V(none), it does not log in, which is for smarthosts that know the network that the mail comes from.
@@ -103,7 +103,7 @@ options:
     default: password
   login:
     description:
-      - Name to log in with, such as V(info@example.com). Needed unless O(authentication_method=none).
+      - Name to log in with, such as V(info@example.com). Needed unless O(authentication=none).
     type: str
   password:
     description:
@@ -181,7 +181,7 @@ EXAMPLES = r"""
 - name: The smarthost knows our network, so nobody needs a password
   smarthost.spamexperts.thunderbird_outgoing_server:
     all_users: true
-    authentication_method: none
+    authentication: none
     default_server: true
   become: true
 
@@ -202,9 +202,9 @@ profiles:
   sample:
     - user: alice
       path: /home/alice/.thunderbird/abcd1234.default-release
-      created: false
-      action: added
-      message: ""
+      new_profile: false
+      action: created
+      reason: ""
   contains:
     user:
       description: Login name of the profile's owner.
@@ -218,18 +218,18 @@ profiles:
       returned: always
       type: str
       sample: /home/alice/.thunderbird/abcd1234.default-release
-    created:
+    new_profile:
       description: Whether the profile itself is new.
       returned: always
       type: bool
       sample: false
     action:
-      description: V(added), V(changed), V(removed), V(unchanged), or V(refused) where nothing could be done.
+      description: V(created), V(updated), V(removed), V(unchanged), or V(failed) where nothing could be done.
       returned: always
       type: str
-      sample: added
-    message:
-      description: Why the profile was refused; empty otherwise.
+      sample: created
+    reason:
+      description: Why it failed; empty otherwise.
       returned: always
       type: str
       sample: ""
@@ -243,7 +243,7 @@ from ..module_utils._smarthost.options import PLACE_OPTIONS
 from ..module_utils._thunderbird.errors import ThunderbirdError, sentence
 from ..module_utils._thunderbird.profile import Wanted
 from ..module_utils._thunderbird.server import (
-    AUTHENTICATION_METHODS,
+    AUTHENTICATIONS,
     ENCRYPTIONS,
     OutgoingServer,
     has_control_character,
@@ -263,7 +263,7 @@ ARGUMENTS: dict[str, Any] = {
     **PLACE_OPTIONS,
     "description": {"type": "str", "default": "Smarthost"},
     "encryption": {"type": "str", "choices": list(ENCRYPTIONS), "default": "starttls"},
-    "authentication_method": {"type": "str", "choices": list(AUTHENTICATION_METHODS), "default": "password"},
+    "authentication": {"type": "str", "choices": list(AUTHENTICATIONS), "default": "password"},
     "login": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "default_server": {"type": "bool"},
@@ -287,11 +287,11 @@ def wanted_of(params: dict[str, Any]) -> Wanted:
     validate_entry(params["entry"])
     if params["state"] == "absent":
         return Wanted(params["entry"], None)
-    logs_in = params["authentication_method"] == "password"
+    logs_in = params["authentication"] == "password"
     if logs_in and not params["login"]:
-        raise ThunderbirdError("authentication_method is password, so login is needed: the name to log in with")
+        raise ThunderbirdError("authentication is password, so login is needed: the name to log in with")
     if not logs_in and params["password"]:
-        raise ThunderbirdError("authentication_method is none, so there is no use for password; leave one of them out")
+        raise ThunderbirdError("authentication is none, so there is no use for password; leave one of them out")
     password = params["password"]
     if password == "" or (password and has_control_character(password)):
         raise ThunderbirdError("password is empty or has a control character, with which nobody can log in")
@@ -299,7 +299,7 @@ def wanted_of(params: dict[str, Any]) -> Wanted:
         host=params["smarthost"],
         port=params["smarthost_port"],
         encryption=params["encryption"],
-        authentication_method=params["authentication_method"],
+        authentication=params["authentication"],
         login=params["login"] or "",
         description=params["description"],
     )
@@ -317,7 +317,7 @@ def edit_all(params: dict[str, Any], edit: Edit) -> list[Result]:
         try:
             results += edit_person(name, edit, every=params["all_profiles"], create=create)
         except ThunderbirdError as error:
-            results.append({"user": name, "path": None, "created": False, "action": "refused", "message": str(error)})
+            results.append({"user": name, "path": None, "new_profile": False, "action": "failed", "reason": str(error)})
     return results
 
 
@@ -340,16 +340,16 @@ def main() -> None:
         results = edit_all(params, edit)
     except (ThunderbirdError, OSError) as error:
         module.fail_json(msg=sentence(error), profiles=[])
-    refused = [result for result in results if result["action"] == "refused"]
-    done = [result for result in results if result["action"] in {"added", "changed", "removed"}]
+    refused = [result for result in results if result["action"] == "failed"]
+    done = [result for result in results if result["action"] in {"created", "updated", "removed"}]
     for result in results:
         for warning in result.get("warnings", []):
             module.warn(warning)
-    shown = ("user", "path", "created", "action")
+    shown = ("user", "path", "new_profile", "action")
     report: dict[str, Any] = {
         "changed": bool(done),
         "profiles": [
-            {**{name: result[name] for name in shown}, "message": result.get("message", "")} for result in results
+            {**{name: result[name] for name in shown}, "reason": result.get("reason", "")} for result in results
         ],
         "diff": [
             {
@@ -362,7 +362,7 @@ def main() -> None:
         ],
     }
     if refused:
-        reasons = "; ".join(f"{result['path'] or result['user']}: {result['message']}" for result in refused)
+        reasons = "; ".join(f"{result['path'] or result['user']}: {result['reason']}" for result in refused)
         counted = f"{len(refused)} of {len(results)} profiles were not changed: " if len(results) > 1 else ""
         module.fail_json(msg=counted + reasons, **report)
     module.exit_json(**report)

@@ -79,6 +79,12 @@ WHOLE = {
 READ = dict.fromkeys(("domain/exists", "domain/getproducts", "domain/getroute", "domainadmincontact/get"), 1)
 
 
+def given(options: dict[str, Any]) -> list[str]:
+    """The calls that read what these options give."""
+    parts = {"destinations": "domain/getroute", "abuse_contact": "domainadmincontact/get"}
+    return [parts.get(name, "domain/getproducts") for name in options]
+
+
 @pytest.mark.parametrize(
     ("options", "written", "read_again"),
     [
@@ -98,7 +104,8 @@ def test_of_a_new_domain_nothing_is_read_twice_but_what_was_set_in_between(
     assert sum(emulator.counters()["requests"].values()) <= 7
     emulator.reset_counters()
     assert not run_module("domain", arguments).changed
-    assert emulator.counters()["requests"] == READ
+    # Of what is there already, no more is read than is given.
+    assert emulator.counters()["requests"] == {**dict.fromkeys(given(options), 1), "domain/exists": 1}
 
 
 @pytest.mark.parametrize(
@@ -114,13 +121,45 @@ def test_of_a_domain_that_is_changed_only_the_change_is_looked_at(
 ) -> None:
     emulator.seed(domains=[{"name": "example.com", "outgoing": 0}])
     assert run_module("domain", {**emulator.connection, "domain": "example.com", **options}).changed
-    assert emulator.counters()["requests"] == {**READ, call: 1, shown_by: 2}
+    assert emulator.counters()["requests"] == {"domain/exists": 1, call: 1, shown_by: 2}
+
+
+@pytest.mark.parametrize("count", [2, 20])
+def test_domains_with_nothing_to_change_are_listed_once_and_read_once(emulator: Emulator, count: int) -> None:
+    names = [f"customer{number}.example" for number in range(count)]
+    emulator.seed(domains=[{"name": name, "outgoing": 1} for name in names])
+    entries = [{"domain": name, "outgoing": True} for name in names]
+    for check in (True, False):
+        emulator.reset_counters()
+        done = run_module("domains", {**emulator.connection, "domains": entries}, check=check)
+        assert done.result["totals"]["unchanged"] == count
+        assert emulator.counters()["requests"] == {"domainslist/get": 1, "domain/getproducts": count}
+
+
+def test_new_domains_cost_seven_requests_each_and_one_for_all(emulator: Emulator) -> None:
+    entries = [{**WHOLE, "domain": name} for name in DOMAINS]
+    done = run_module("domains", {**emulator.connection, "domains": entries})
+    assert done.result["totals"]["created"] == len(DOMAINS)
+    written = ("domain/add", "domain/setproducts", "domainadmincontact/set")
+    each = dict.fromkeys((*READ, *written), len(DOMAINS))
+    assert emulator.counters()["requests"] == {**each, "domainslist/get": 1}
+
+
+def test_the_users_of_all_leaving_domains_are_listed_at_once(emulator: Emulator) -> None:
+    emulator.seed(domains=DOMAINS, users=users(10))
+    entries = [{"domain": name, "state": "absent", "remove_outgoing_users": True} for name in DOMAINS]
+    done = run_module("domains", {**emulator.connection, "domains": entries, "api_methods": LIST_OF_ALL})
+    assert done.result["totals"]["removed"] == len(DOMAINS)
+    requests = emulator.counters()["requests"]
+    assert requests["outgoingusers/list"] == 1
+    assert requests["outgoingusers/remove"] == 10
 
 
 @pytest.mark.parametrize(
     ("module", "options"),
     [
         ("domain_info", {"domains": DOMAINS}),
+        ("domains", {"domains": [{"domain": name} for name in DOMAINS]}),
         ("outgoing_user_info", {"domains": DOMAINS, "api_methods": LIST_BY_DOMAIN}),
         ("outgoing_users", {"users": users(20), "api_methods": LIST_BY_DOMAIN}),
     ],

@@ -9,7 +9,7 @@ import json
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains import manage
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains import apply
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
@@ -37,6 +37,17 @@ SENDERS = [
     {"domain": "example.org", "username": "bob", "password": PASSWORD},
 ]
 NAMES = ["192.0.2.0/28 of example.com", "alice@example.com", "domain user of example.com"]
+
+
+def state(run: ModuleRun) -> dict[str, Any]:
+    """What a result says of the domain, without what was done."""
+    done = ("action", "removed_outgoing_users", "reason")
+    return {name: value for name, value in run.result["domain"].items() if name not in done}
+
+
+def removed(run: ModuleRun) -> list[str]:
+    users: list[str] = run.result["domain"].get("removed_outgoing_users", [])
+    return users
 
 
 class Server:
@@ -82,7 +93,7 @@ def documented(documented_emulator: Emulator) -> Server:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait long for what never comes."""
-    monkeypatch.setattr(manage, "SETTLE_SECONDS", 0.3)
+    monkeypatch.setattr(apply, "SETTLE_SECONDS", 0.3)
 
 
 # Adding
@@ -93,9 +104,9 @@ def test_a_new_domain_is_added_whole_and_a_second_run_changes_nothing(server: Se
     assert server.writes == 0
     first = server.run(**WHOLE, diff=True)
     assert first.changed
-    assert first.result["added"]
-    assert first.result["domain"] == predicted.result["domain"] == SHOWN
-    assert first.result["diff"] == predicted.result["diff"] == {"before": {}, "after": SHOWN}
+    assert first.result["domain"]["action"] == "created"
+    assert state(first) == state(predicted) == SHOWN
+    assert first.result["diff"] == predicted.result["diff"] == {"before": {}, "after": {"example.com": SHOWN}}
     assert server.calls() == ["domain/add", "domain/setproducts", "domainadmincontact/set"]
     stored = server.stored()
     assert stored is not None
@@ -106,8 +117,8 @@ def test_a_new_domain_is_added_whole_and_a_second_run_changes_nothing(server: Se
     for check in (True, False):
         second = server.run(**WHOLE, check=check, diff=True)
         assert not second.changed
-        assert not second.result["added"]
-        assert second.result["domain"] == SHOWN
+        assert second.result["domain"]["action"] == "unchanged"
+        assert state(second) == SHOWN
         assert second.result["diff"]["before"] == second.result["diff"]["after"]
     assert server.writes == 0
 
@@ -116,8 +127,8 @@ def test_a_bare_domain_leaves_everything_to_the_server(server: Server) -> None:
     predicted = server.run(domain="example.com", check=True, diff=True)
     run = server.run(domain="example.com", diff=True)
     assert run.result["diff"] == predicted.result["diff"]
-    assert run.result["diff"] == {"before": {}, "after": {"domain": "example.com", "exists": True}}
-    assert predicted.result["domain"]["destinations"] is None
+    assert run.result["diff"] == {"before": {}, "after": {"example.com": {"domain": "example.com", "exists": True}}}
+    assert "destinations" not in predicted.result["domain"]
     assert run.result["domain"]["destinations"] == ["mail.example.com:25"]
     assert run.result["domain"]["products"] == {"incoming": True, "outgoing": False, "archiving": False}
     assert server.calls() == ["domain/add"]
@@ -168,11 +179,11 @@ def test_a_domain_that_the_server_calls_not_yours_may_be_missing(
     server.emulator.quirks(domain_exists_missing=exists, missing_domain="not_yours")
     predicted = server.run(**WHOLE, check=True, diff=True)
     assert predicted.changed, predicted.message
-    assert predicted.result["domain"] == SHOWN
-    assert ["only the real run shows which it is" in warning for warning in warnings] == [True]
+    assert state(predicted) == SHOWN
+    assert ["does not tell a domain that is missing" in warning for warning in warnings] == [True]
     assert server.writes == 0
     done = server.run(**WHOLE, diff=True)
-    assert done.result["domain"] == SHOWN
+    assert state(done) == SHOWN
     assert done.result["diff"] == predicted.result["diff"]
     assert len(warnings) == 1
 
@@ -185,7 +196,7 @@ def test_a_missing_domain_is_added_whatever_the_server_says_of_it(server: Server
         server.emulator.faults({"match": "domain/exists", "kind": "body", "text": f"ERROR: {missing}\n", "times": 2})
     assert server.run(**WHOLE, check=True).changed
     assert server.writes == 0
-    assert server.run(**WHOLE).result["domain"] == SHOWN
+    assert state(server.run(**WHOLE)) == SHOWN
 
 
 # Changing
@@ -218,18 +229,18 @@ def test_one_product_is_switched_without_touching_the_others(server: Server, pro
 )
 def test_one_part_is_changed_without_touching_the_others(server: Server, options: dict[str, Any], call: str) -> None:
     server.emulator.seed(domains=["example.com"])
-    before = server.run(domain="example.com")
-    assert not before.changed
+    before = server.stored()
     predicted = server.run(domain="example.com", **options, check=True, diff=True)
     run = server.run(domain="example.com", **options, diff=True)
     assert run.changed
     assert server.calls() == [call]
     assert run.result["domain"] == predicted.result["domain"]
     assert run.result["diff"] == predicted.result["diff"]
-    assert run.result["diff"]["before"] == before.result["domain"]
-    assert {name for name, value in run.result["domain"].items() if value != before.result["domain"][name]} == set(
-        options
-    )
+    assert set(state(run)) == {"domain", "exists", *options}
+    after = server.stored()
+    assert before is not None
+    assert after is not None
+    assert len([name for name in before if before[name] != after[name]]) == 1
     assert not server.run(domain="example.com", **options).changed
 
 
@@ -243,9 +254,9 @@ def test_a_domain_is_removed_and_a_second_run_changes_nothing(server: Server) ->
     run = server.run(domain="example.com", state="absent", diff=True)
     assert run.changed
     assert predicted.changed
-    assert run.result["domain"] == predicted.result["domain"] == {"domain": "example.com", "exists": False}
+    assert state(run) == state(predicted) == {"domain": "example.com", "exists": False}
     assert run.result["diff"] == predicted.result["diff"]
-    assert run.result["diff"]["before"]["domain"] == "example.com"
+    assert run.result["diff"]["before"]["example.com"]["destinations"] == ["mail.example.com:25"]
     assert run.result["diff"]["after"] == {}
     assert server.stored() is None
     server.emulator.reset_counters()
@@ -275,9 +286,9 @@ def test_a_domain_is_removed_with_its_outgoing_users(full: Server, quirk: str) -
     assert full.writes == 0
     run = full.run(**options, diff=True)
     assert run.changed
-    assert run.result["removed_outgoing_users"] == predicted.result["removed_outgoing_users"] == NAMES
+    assert removed(run) == removed(predicted) == NAMES
     assert run.result["diff"] == predicted.result["diff"]
-    assert run.result["diff"]["before"]["outgoing_users"] == NAMES
+    assert run.result["diff"]["before"]["example.com"]["outgoing_users"] == NAMES
     assert full.stored() is None
     assert [user["domain"] for user in full.emulator.users()] == ["example.org"]
     assert full.calls()[-2:] == ["outgoingusers/remove", "domain/remove"]
@@ -299,7 +310,8 @@ def test_without_a_list_outgoing_users_cannot_be_removed(documented: Server) -> 
     predicted = documented.run(domain="empty.example", state="absent", check=True)
     assert predicted.changed
     # A domain of its own, as a process shows each warning only once.
-    assert "empty.example has outgoing users, which keep it from being removed, is not known" in predicted.warnings
+    assert predicted.result["domain"]["action"] == "unknown"
+    assert "becomes of empty.example: whether it has outgoing users, which keep a domain from" in predicted.warnings
     assert documented.run(domain="empty.example", state="absent", remove_outgoing_users=True).changed
 
 
@@ -323,7 +335,7 @@ def test_the_list_may_be_given(emulator_factory: Callable[..., Emulator]) -> Non
     given = {"list": {"call": "senders/enumerate", "parameters": {"domain": "zone"}, "fields": fields}}
     options = {"domain": "example.com", "state": "absent", "remove_outgoing_users": True}
     assert "api_methods: {list:" in server.run(**options).message
-    assert server.run(**options, api_methods=given).result["removed_outgoing_users"] == NAMES
+    assert removed(server.run(**options, api_methods=given)) == NAMES
 
 
 def test_outgoing_users_are_removed_by_the_names_that_the_list_gives_them(full: Server) -> None:
@@ -346,7 +358,7 @@ def test_a_list_that_lags_does_no_harm(full: Server) -> None:
     assert run_module("outgoing_users", {**alice, "wait_timeout": 0}).changed
     run = full.run(domain="example.com", state="absent", remove_outgoing_users=True)
     assert run.changed
-    assert run.result["removed_outgoing_users"] == [NAMES[0], NAMES[2]]
+    assert removed(run) == [NAMES[0], NAMES[2]]
     assert full.stored() is None
 
 
@@ -358,7 +370,7 @@ def test_users_that_no_list_shows_yet_are_explained(full: Server) -> None:
     run = full.run(**options)
     assert run.failed
     assert run.changed
-    assert run.result["removed_outgoing_users"] == ["alice@example.com"]
+    assert removed(run) == ["alice@example.com"]
     assert "although all that it listed were removed; its lists may lag, so run again." in run.message
     assert full.run(**options).changed
 
@@ -388,7 +400,7 @@ def test_a_lost_reply_is_settled_by_reading(server: Server, call: str, kind: str
     server.emulator.faults({"match": call, "kind": kind, "times": 1})
     run = server.run(**WHOLE, retry_time=5)
     assert not run.failed, run.message
-    assert run.result["domain"] == SHOWN
+    assert state(run) == SHOWN
     arrived = 1 if kind != "reset_before" else 2
     assert server.emulator.counters()["requests"][call] == arrived
     assert not server.run(**WHOLE).changed
@@ -405,7 +417,7 @@ def test_a_lost_reply_of_a_change_or_removal_is_settled(full: Server, call: str,
     else:
         run = full.run(domain="example.com", state="absent", remove_outgoing_users=True)
         assert not run.failed, run.message
-        assert run.result["removed_outgoing_users"] == ["alice@example.com"]
+        assert removed(run) == ["alice@example.com"]
         assert full.stored() is None
     assert run.changed
     # A user's removal is sent again, and "no such user" then tells that it had been done; the others are looked at.
@@ -418,7 +430,7 @@ def test_a_server_that_does_not_know_its_new_domain_at_once_is_waited_for(server
     server.emulator.faults({"match": call, "kind": "body", "text": "ERROR: No such domain.\n", "times": 1})
     run = server.run(**WHOLE)
     assert not run.failed, run.message
-    assert run.result["domain"] == SHOWN
+    assert state(run) == SHOWN
     counts = server.emulator.counters()["requests"]
     assert (counts[call], counts["domain/exists"]) == (2, 2)
 
@@ -427,7 +439,7 @@ def test_what_adding_has_not_done_is_done_afterwards(server: Server) -> None:
     other = '{"messages": {}, "result": ["other.example.net::25"]}'
     server.emulator.faults({"match": "domain/getroute", "kind": "body", "text": other, "times": 1})
     run = server.run(**WHOLE)
-    assert run.result["domain"] == SHOWN
+    assert state(run) == SHOWN
     assert server.calls() == ["domain/add", "domain/setproducts", "domainadmincontact/set", "domain/edit"]
 
 
@@ -443,7 +455,7 @@ def test_what_was_accepted_and_is_not_shown_is_no_success(server: Server, new: b
     assert run.failed
     assert run.changed
     assert "does not show it after 0 seconds (domain/setproducts); check whether your account" in run.message
-    assert server.run(**WHOLE).result["domain"] == SHOWN
+    assert state(server.run(**WHOLE)) == SHOWN
 
 
 def test_after_two_lost_replies_the_failure_says_so(server: Server) -> None:
@@ -452,7 +464,7 @@ def test_after_two_lost_replies_the_failure_says_so(server: Server) -> None:
     assert run.failed
     assert run.changed
     assert "domain/setproducts" in run.message
-    assert server.run(**WHOLE).result["domain"] == SHOWN
+    assert state(server.run(**WHOLE)) == SHOWN
 
 
 @pytest.mark.usefixtures("impatient")
@@ -501,7 +513,7 @@ def test_what_the_server_shows_late_is_waited_for(server: Server, call: str) -> 
     if call == "domain/getroute":
         server.emulator.seed(domains=["example.com"])
     server.emulator.faults({"match": call, "kind": "body", "text": text, "skip": 1, "times": 1})
-    assert server.run(**WHOLE).result["domain"] == SHOWN
+    assert state(server.run(**WHOLE)) == SHOWN
 
 
 def test_a_part_that_the_server_does_not_show_is_left_out(server: Server) -> None:
@@ -511,13 +523,11 @@ def test_a_part_that_the_server_does_not_show_is_left_out(server: Server) -> Non
     server.emulator.faults(*({"match": call, **refused} for call in calls))
     run = server.run(domain="example.com")
     assert not run.changed
-    assert run.result["domain"] == {
-        "domain": "example.com",
-        "exists": True,
-        "products": {},
-        "destinations": None,
-        "abuse_contact": None,
-    }
+    assert state(run) == {"domain": "example.com", "exists": True}
+    new = server.run(domain="other.example")
+    assert new.changed
+    assert state(new) == {"domain": "other.example", "exists": True}
+    server.emulator.reset_counters()
     for option in ("outgoing", "destinations", "abuse_contact"):
         wanted = server.run(domain="example.com", **{option: WHOLE[option]})
         assert wanted.failed
@@ -568,7 +578,7 @@ def test_a_server_fault_while_the_owner_is_asked_for(full: Server, check: bool) 
     run = full.run(**WHOLE, check=check)
     assert run.failed
     assert run.changed is not check  # the domain had been added
-    assert full.run(**WHOLE).result["domain"] == SHOWN
+    assert state(full.run(**WHOLE)) == SHOWN
 
 
 def test_a_limit_of_the_account_is_said(server: Server) -> None:

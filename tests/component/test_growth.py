@@ -18,6 +18,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.action.credential_store import check_options
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains.manage import DOMAIN_OPTIONS, parse_entries
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains.report import (
+    ACTIONS,
+    failure,
+    result,
+    warnings,
+)
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._plain import plain
 
 from tests import ROOT
@@ -204,6 +211,24 @@ def test_each_declared_sender_and_domain_costs_the_same(tmp_path: Path, senders_
         found = controller.run_action("declaration", {"path": str(tmp_path), "domains": given})
         assert not found.get("failed"), found
         return found
+
+    check_growth(work)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_each_domain_costs_the_same(action: str) -> None:
+    """What is done with domains besides their requests, which another test counts."""
+
+    def work(count: int) -> object:
+        given = {**dict.fromkeys(DOMAIN_OPTIONS), "remove_outgoing_users": False, "outgoing": True}
+        gone = {**given, "domain": "gone.example", "state": "absent"}
+        entries = [{**given, "domain": f"customer{each}.example", "state": "present"} for each in range(count)]
+        changes = parse_entries([*entries, gone], "domains[{}]: ")
+        for change in changes[:-1]:
+            change.action, change.reason, change.after = action, "a reason", change.wanted
+        account = {change.wanted.name for change in changes[:-1]}
+        said = [*warnings(changes, account), failure(changes)]
+        return result(changes, failed=bool(said[-1]), everything=True, with_diff=True)
 
     check_growth(work)
 

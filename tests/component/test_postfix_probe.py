@@ -88,7 +88,7 @@ def test_mail_that_does_not_leave_in_time_is_taken_back(vendor: Emulator, sendin
     sending.set(header_checks="static:HOLD")
     sending.reload()
     try:
-        run = probe(sending, timeout=2)
+        run = probe(sending, wait_timeout=2)
     finally:
         sending.set(header_checks="")
         sending.reload()
@@ -102,7 +102,7 @@ def test_mail_that_does_not_leave_in_time_is_taken_back(vendor: Emulator, sendin
 def test_mail_that_is_on_its_way_when_the_time_is_over(vendor: Emulator, sending: ScratchPostfix) -> None:
     """It leaves all the same."""
     vendor.faults({"match": "smtp:data", "kind": "latency", "seconds": 3, "times": 1})
-    assert "it was taken back, unless a server was just taking it." in probe(sending, timeout=1).message
+    assert "it was taken back, unless a server was just taking it." in probe(sending, wait_timeout=1).message
     deadline = time.monotonic() + 20
     while not vendor.mails():  # so that no other test counts it
         assert time.monotonic() < deadline
@@ -115,7 +115,7 @@ def test_mail_that_cannot_be_taken_back(
 ) -> None:
     """Nobody knows its queue id yet, or it is in no queue any more."""
     monkeypatch.setattr(mail_log.MailLog, "queue_id", lambda *_: queue_id)
-    run = probe(sending, timeout=1 if queue_id else 0)
+    run = probe(sending, wait_timeout=1 if queue_id else 0)
     assert "seconds; it was not found in the queue and may still go out; see the queue" in run.message
     sending.wait_until_empty()  # it must not be counted by another test
 
@@ -139,7 +139,7 @@ def test_log_that_does_not_know_the_mail(sending: ScratchPostfix) -> None:
     """Nothing is claimed then."""
     sending.set(maillog_file="")  # the running daemons do not know yet
     try:
-        run = probe(sending, timeout=2)
+        run = probe(sending, wait_timeout=2)
     finally:
         sending.set(maillog_file=str(sending.log_file))
     assert run.result.get("status") == "unknown", run.message
@@ -230,18 +230,6 @@ def test_look_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> N
     assert refused.message == "Exim handles the mail of this host."
     mail = {"sender": "a@example.com", "recipient": "b@example.com"}
     assert "Postfix is not installed" in run_module("postfix_test_mail", mail).message
-
-
-def test_look_after_an_installation_that_was_interrupted(
-    postfix: ScratchPostfix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    note = tmp_path / "unsettled"
-    monkeypatch.setattr(f"{INFO}.UNSETTLED", str(note))
-    options = {"config_directory": str(postfix.config_directory)}
-    assert run_module("postfix_relay_info", options).result["unsettled"] is False
-    note.touch()
-    run = run_module("postfix_relay_info", options)
-    assert (run.result["unsettled"], run.result["installed"], run.result["lacking"]) == (True, True, [])
 
 
 def test_look_at_a_host_that_lacks_something(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,7 +183,7 @@ def test_a_pipe_in_the_place_of_a_file(profile: Path) -> None:
     ("options", "says"),
     [
         ({"login": None}, "login is needed"),
-        ({"authentication_method": "none"}, "there is no use for password"),
+        ({"authentication": "none"}, "there is no use for password"),
         ({"password": ""}, "password is empty"),
         ({"password": "two\nlines"}, "control character"),
         ({"smarthost": "a b"}, "smarthost: 'a b' is neither a host name"),
@@ -211,7 +211,7 @@ def test_nobody_whose_profile_is_meant(options: dict[str, Any]) -> None:
 def test_a_default_that_is_spelt_out_names_nobody(profile: Path) -> None:
     done = run(profile, all_users=False)
     assert not done.failed, done.message
-    assert done.result["profiles"][0]["action"] == "added"
+    assert done.result["profiles"][0]["action"] == "created"
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_a_full_disk(small_disk: Path, left: int) -> None:
     # The directory itself has seen temporary files come and go.
     assert {name: seen[::2] for name, seen in after.items()} == {name: seen[::2] for name, seen in before.items()}
     (small_disk / "filling").unlink()
-    assert run(profile).result["profiles"][0]["action"] == "added"
+    assert run(profile).result["profiles"][0]["action"] == "created"
 
 
 def test_an_error_in_the_middle_of_the_replacement(profile: Path, monkeypatch: pytest.MonkeyPatch) -> None:

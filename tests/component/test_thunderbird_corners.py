@@ -290,15 +290,15 @@ def test_a_profile_whose_certificates_were_removed(tmp_path: Path, kind: str | N
     profile = make_profile(tmp_path / "profile", library=library, **primary)
     (profile / "cert9.db").unlink()
     before = snapshot(profile)
-    assert action(run(profile, check=True, **primary)) == "added"
+    assert action(run(profile, check=True, **primary)) == "created"
     assert snapshot(profile) == before
-    assert action(run(profile, **primary)) == "added"
+    assert action(run(profile, **primary)) == "created"
     assert passwords(profile, **primary) == {OWN: OWN_LOGIN["password"], OURS: PASSWORD}
     (profile / "cert9.db").unlink()
     before = snapshot(profile)
     assert action(run(profile, **primary)) == "unchanged"
     assert snapshot(profile) == before
-    assert action(run(profile, **primary, password=OTHER)) == "changed"
+    assert action(run(profile, **primary, password=OTHER)) == "updated"
     assert passwords(profile, **primary)[OURS] == OTHER
 
 
@@ -331,7 +331,7 @@ def test_a_synchronised_login_counts_its_changes(profile: Path) -> None:
     for login in content["logins"]:
         login["syncCounter"] = 4
     (profile / "logins.json").write_text(json.dumps(content))
-    assert action(run(profile, password=OTHER)) == "changed"
+    assert action(run(profile, password=OTHER)) == "updated"
     after = json.loads((profile / "logins.json").read_bytes())["logins"]
     assert {login["hostname"]: login["syncCounter"] for login in after} == {OWN[0]: 4, OURS[0]: 5}
     assert passwords(profile) == {OWN: OWN_LOGIN["password"], OURS: OTHER}
@@ -340,7 +340,7 @@ def test_a_synchronised_login_counts_its_changes(profile: Path) -> None:
 def test_a_damaged_backup_of_the_logins_is_left_alone(profile: Path) -> None:
     """Thunderbird makes a new one; it is no reason to refuse the profile."""
     (profile / "logins-backup.json").write_bytes(b"{ half")
-    assert action(run(profile)) == "added"
+    assert action(run(profile)) == "created"
     assert action(run(profile, state="absent")) == "removed"
     assert (profile / "logins-backup.json").read_bytes() == b"{ half"
 
@@ -373,13 +373,13 @@ def test_a_closing_thunderbird_may_leave_the_profile_as_wanted(profile: Path, tm
 
 def test_a_new_profile_is_made_whole_or_not_at_all(newcomer: Path, tmp_path: Path) -> None:
     predicted = run(None, users=["dave"], check=True)
-    assert (action(predicted), predicted.result["profiles"][0]["path"]) == ("added", None)
+    assert (action(predicted), predicted.result["profiles"][0]["path"]) == ("created", None)
     assert list(newcomer.iterdir()) == []
     refused = run(None, users=["dave"], nss_library=str(tmp_path / "missing.so"))
     assert "the NSS library that encrypts saved logins was not found" in refused.message
     assert list(newcomer.iterdir()) == []
     made = run(None, users=["dave"])
-    assert action(made) == "added"
+    assert action(made) == "created"
     assert passwords(Path(made.result["profiles"][0]["path"])) == {OURS: PASSWORD}
 
 

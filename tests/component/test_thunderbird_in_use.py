@@ -24,7 +24,7 @@ def test_a_profile_in_use_is_refused_with_the_pid(profile: Path) -> None:
         done = run(profile)
         assert done.failed
         assert f"in use by Thunderbird (pid {holder.pid})" in done.message
-        assert done.result["profiles"][0]["action"] == "refused"
+        assert done.result["profiles"][0]["action"] == "failed"
         assert snapshot(profile) == before
 
 
@@ -32,7 +32,7 @@ def test_a_lock_that_was_left_behind_does_not_count(profile: Path) -> None:
     with in_use(profile):
         pass
     (profile / "lock").symlink_to("127.0.0.1:+1")
-    assert action(run(profile)) == "added"
+    assert action(run(profile)) == "created"
     assert (profile / ".parentlock").exists()
 
 
@@ -50,7 +50,7 @@ def test_a_profile_in_use_may_be_as_wanted_already(profile: Path) -> None:
 def test_check_mode_warns_of_a_profile_in_use(profile: Path) -> None:
     with in_use(profile) as holder:
         done = run(profile, check=True)
-        assert action(done) == "added"
+        assert action(done) == "created"
         assert warned(done, f"is in use by Thunderbird (pid {holder.pid})")
 
 
@@ -66,7 +66,7 @@ def test_waiting_sees_what_the_closing_thunderbird_writes(profile: Path) -> None
         timer = threading.Timer(0.5, close)
         timer.start()
         try:
-            assert action(run(profile, wait_for_close=20)) == "added"
+            assert action(run(profile, wait_for_close=20)) == "created"
         finally:
             timer.join()
     after = preferences_of(profile)

@@ -46,7 +46,7 @@ def refused(profile: Path, says: str, **options: Any) -> None:
         done = run(profile, check=check, **options)
         assert done.failed
         assert not done.changed
-        assert done.result["profiles"][0]["action"] == "refused"
+        assert done.result["profiles"][0]["action"] == "failed"
         assert says in done.message
     assert snapshot(profile) == before
 
@@ -76,7 +76,7 @@ def test_a_setting_that_undoes_the_server_at_each_start_is_refused(
     assert action(absent(profile)) == "unchanged"
     # Where the message says that it belongs.
     manage("smtp1,spamexperts" if name == "mail.smtpservers" else "spamexperts")
-    assert action(run(profile, **options)) == "added"
+    assert action(run(profile, **options)) == "created"
     assert action(run(profile, **options)) == "unchanged"
     refused(profile, f"{place} sets {name} at each start", state="absent", smarthost=None, login=None, password=None)
     manage("smtp1")
@@ -88,7 +88,7 @@ def test_a_setting_that_concerns_nothing_of_ours_is_no_objection(profile: Path) 
         '// user_pref("mail.smtpservers", "smtp1");\nuser_pref("mail.smtp.defaultserver", "smtp1");\n'
         'user_pref("mail.identity.id1.smtpServer", "smtp1");\nuser_pref("a.b", 1);\n'
     )
-    assert action(run(profile, identities=["info@example.com"])) == "added"
+    assert action(run(profile, identities=["info@example.com"])) == "created"
     assert action(run(profile, identities=["info@example.com"])) == "unchanged"
 
 
@@ -98,7 +98,7 @@ def test_the_servers_that_a_policy_gives_by_default_stay(tmp_path: Path, system_
     profile.mkdir()
     (profile / "prefs.js").touch()
     write_policy(system_policies, {"mail.smtpservers": {"Value": "corp", "Status": "default"}})
-    assert action(run(profile)) == "added"
+    assert action(run(profile)) == "created"
     assert preferences_of(profile)[b"mail.smtpservers"] == b"corp,spamexperts"
     assert action(absent(profile)) == "removed"
     assert b"mail.smtpservers" not in preferences_of(profile)
@@ -122,8 +122,11 @@ def test_a_flatpak_has_its_profile_changed_and_no_policy_of_the_host(
     (root / "store.ini").write_text(registry)
     (root / "profiles.ini").symlink_to("store.ini")  # as home-manager makes it
     done = run(None, users=["dave"])
-    assert action(done) == "added"
-    assert (done.result["profiles"][0]["path"], done.result["profiles"][0]["created"]) == (str(root / "used"), False)
+    assert action(done) == "created"
+    assert (done.result["profiles"][0]["path"], done.result["profiles"][0]["new_profile"]) == (
+        str(root / "used"),
+        False,
+    )
     assert passwords(root / "used")[OURS] == PASSWORD
     assert not (home / ".thunderbird").exists()
 
@@ -171,7 +174,7 @@ def test_of_two_profiles_the_one_that_was_used_later_is_not_passed_over(home: Pa
     used("installed", 1_800_000_000)
     used("default", 1_800_000_001)
     used("installed", 1_800_000_002)
-    assert action(run(None, users=["dave"])) == "added"
+    assert action(run(None, users=["dave"])) == "created"
     assert OURS in passwords(root / "installed")
     assert OURS not in passwords(root / "default")
     # What this module writes is no use of a profile.
@@ -195,7 +198,7 @@ def test_a_thunderbird_that_is_newer_than_what_was_tested_is_warned_of(
     (profile / "compatibility.ini").write_text(f"[Compatibility]\nLastVersion={version}\n")
     shown = f"{profile} is used by Thunderbird {version.partition('_')[0]}, and tested is up to 153; see whether"
     done = run(profile)
-    assert action(done) == "added"
+    assert action(done) == "created"
     assert warned(done, shown) == warns
     assert not warned(absent(profile), "is used by")
 
@@ -207,5 +210,5 @@ def test_a_profile_that_nobody_has_used_goes_by_the_program_that_will(home: Path
     (program / "application.ini").write_text(f"[App]\nVersion={version}\n")
     done = run(None, users=["dave"], program_directory=str(program), nss_library=PROGRAM_LIBRARY)
     made = done.result["profiles"][0]
-    assert made["created"]
+    assert made["new_profile"]
     assert warned(done, f"{made['path']} is used by Thunderbird 154.0") == (version == "154.0")

@@ -37,7 +37,7 @@ def change_preferences(profile: Path, **values: bytes) -> None:
 
 
 def test_the_server_and_its_password_are_added(profile: Path) -> None:
-    assert action(run(profile)) == "added"
+    assert action(run(profile)) == "created"
     after = preferences_of(profile)
     assert {name: value for name, value in after.items() if name.startswith(BRANCH)} == {
         BRANCH + b"type": b"smtp",
@@ -107,7 +107,7 @@ def test_the_diff_says_what_changes_without_the_password(profile: Path) -> None:
 def test_a_new_password_takes_the_place_of_the_old_one(profile: Path) -> None:
     run(profile, password=OTHER)
     before = read_logins(profile)
-    assert action(run(profile)) == "changed"
+    assert action(run(profile)) == "updated"
     after = read_logins(profile)
     assert [login["guid"] for login in after] == [login["guid"] for login in before]
     assert passwords(profile) == {OWN: OWN_LOGIN["password"], OURS: PASSWORD}
@@ -123,7 +123,7 @@ def test_a_login_of_a_former_host_or_name_is_not_left_behind(
     run(profile)
     # Thunderbird keeps its last but one logins.json.
     (profile / "logins-backup.json").write_bytes((profile / "logins.json").read_bytes())
-    assert action(run(profile, **changed, password=password)) == "changed"
+    assert action(run(profile, **changed, password=password)) == "updated"
     host = changed.get("smarthost", "smarthost.test").replace("::1", "[::1]")
     wanted = {(f"smtp://{host}", changed.get("login", OURS[1])): PASSWORD}
     # Without a password, the one of another name is useless.
@@ -148,7 +148,7 @@ def test_a_login_for_a_server_that_the_person_has_made_of_ours_is_theirs(profile
         saved.add(f"{{{number}}}", origin, *encrypted)
     (profile / "logins.json").write_bytes(saved.content)
     theirs[OWN] = OWN_LOGIN["password"]
-    assert action(run(profile)) == "changed"
+    assert action(run(profile)) == "updated"
     assert passwords(profile) == {**theirs, OURS: PASSWORD}
     assert action(absent(profile)) == "removed"
     assert passwords(profile) == theirs
@@ -209,7 +209,7 @@ def test_the_password_of_a_server_that_another_one_shares_stays(profile: Path) -
 
 def test_without_authentication(profile: Path) -> None:
     run(profile)
-    assert action(run(profile, authentication_method="none", login=None, password=None)) == "changed"
+    assert action(run(profile, authentication="none", login=None, password=None)) == "updated"
     after = preferences_of(profile)
     assert after[BRANCH + b"authMethod"] == 1
     assert BRANCH + b"username" not in after
@@ -227,7 +227,7 @@ def test_a_profile_without_saved_logins_gets_a_key_database(tmp_path: Path) -> N
     profile = tmp_path / "profile"
     profile.mkdir()
     (profile / "prefs.js").write_bytes(b"")
-    assert action(run(profile)) == "added"
+    assert action(run(profile)) == "created"
     assert sorted(path.name for path in profile.iterdir()) == ["cert9.db", "key4.db", "logins.json", "prefs.js"]
     assert {path.name for path in profile.iterdir() if path.stat().st_mode & 0o077} <= {"prefs.js"}
     assert passwords(profile) == {OURS: PASSWORD}

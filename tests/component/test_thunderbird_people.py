@@ -61,7 +61,7 @@ def test_the_profile_that_a_person_uses_is_configured(people: dict[str, Path]) -
     done = run(None, users=["alice"])
     used = people["alice"] / ".thunderbird/used"
     assert done.result["profiles"] == [
-        {"user": "alice", "path": str(used), "created": False, "action": "added", "message": ""}
+        {"user": "alice", "path": str(used), "new_profile": False, "action": "created", "reason": ""}
     ]
     assert passwords(used)[OURS] == PASSWORD
     assert list((people["alice"] / ".thunderbird/unused").iterdir()) == []
@@ -79,12 +79,12 @@ def test_somebody_who_never_started_thunderbird_gets_a_profile(people: dict[str,
     before = snapshot(people["bob"])
     predicted = run(None, users=["bob"], check=True)
     assert predicted.result["profiles"] == [
-        {"user": "bob", "path": None, "created": True, "action": "added", "message": ""}
+        {"user": "bob", "path": None, "new_profile": True, "action": "created", "reason": ""}
     ]
     assert snapshot(people["bob"]) == before
     (made,) = run(None, users=["bob"]).result["profiles"]
     path = Path(made["path"])
-    assert (made["created"], made["action"], path.parent) == (True, "added", people["bob"] / ".thunderbird")
+    assert (made["new_profile"], made["action"], path.parent) == (True, "created", people["bob"] / ".thunderbird")
     assert f"Default={path.name}" in (path.parent / "profiles.ini").read_text()
     assert not any(each.stat().st_mode & 0o077 for each in (path.parent).rglob("*"))
     assert passwords(path) == {OURS: PASSWORD}
@@ -106,7 +106,7 @@ def test_one_broken_profile_does_not_keep_the_others(people: dict[str, Path]) ->
     assert done.message.startswith("2 of 3 profiles were not changed: ")
     assert "prefs.js has a line 1 that Thunderbird would not write" in done.message
     assert "dave: there is no user dave on this host" in done.message
-    assert [each["action"] for each in done.result["profiles"]] == ["refused", "added", "refused"]
+    assert [each["action"] for each in done.result["profiles"]] == ["failed", "created", "failed"]
     assert passwords(people["alice"] / ".thunderbird/used")[OURS] == PASSWORD
 
 
@@ -114,11 +114,11 @@ def test_everybody_on_the_host(people: dict[str, Path]) -> None:
     if os.geteuid() and os.geteuid() < 1000:
         pytest.skip("needs root or a person's account")
     (people["carol"] / ".thunderbird/used/prefs.js").write_bytes(b"")
-    options: dict[str, Any] = {"all_users": True, "authentication_method": "none", "login": None, "password": None}
+    options: dict[str, Any] = {"all_users": True, "authentication": "none", "login": None, "password": None}
     assert [each["user"] for each in run(None, **options).result["profiles"]] == ["alice", "carol"]
     assert not list(people["bob"].iterdir())
     everybody = run(None, **options, create_profile=True)
-    assert [each["action"] for each in everybody.result["profiles"]] == ["unchanged", "added", "unchanged"]
+    assert [each["action"] for each in everybody.result["profiles"]] == ["unchanged", "created", "unchanged"]
 
 
 def test_somebody_without_a_home_directory(people: dict[str, Path]) -> None:

@@ -111,15 +111,15 @@ def test_a_domain_of_a_sub_admin_may_be_in_no_list(server: Emulator, exists: str
 def test_a_domain_that_this_run_adds_is_not_looked_for(server: Emulator) -> None:
     bob = {"domain": "bücher.example", "username": "bob", "password": PASSWORD}
     added = run_module("domain", {**server.connection, "domain": "bücher.example", "outgoing": True}, check=True)
-    assert added.result["added"]
+    assert added.result["domain"]["action"] == "created"
     assert run(server, bob, check=True).failed
     done = run(server, bob, check=True, new_domains=["Bücher.example"])
     assert not done.failed, done.message
     added = run_module("domain", {**server.connection, "domain": "bücher.example", "outgoing": True})
-    assert added.result["added"]
+    assert added.result["domain"]["action"] == "created"
     assert not run(server, bob, new_domains=["xn--bcher-kva.example"]).failed
     again = run_module("domain", {**server.connection, "domain": "bücher.example", "outgoing": True})
-    assert (again.result["added"], again.changed) == (False, False)
+    assert (again.result["domain"]["action"], again.changed) == ("unchanged", False)
     assert "is not a domain name" in run(server, bob, new_domains=["b"]).message
 
 

@@ -251,7 +251,7 @@ def test_an_installation_that_was_interrupted_is_finished(release: Release, emul
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     environment = with_timeline(ansible_environment(release.work / "build"), release.work / "timeline")
     command, log = [program, *arguments(release, emulator)], release.work / "interrupted.log"
-    with InterruptedRun(command, environment, log, ["Set up / Take mail from this host only"]) as run:
+    with InterruptedRun(command, environment, log, ["Set up / Restrict Postfix to the loopback interface"]) as run:
         run.wait_for_stop()
         run.kill()
     assert release.run("postconf", "-h", "inet_interfaces").strip() == "all"

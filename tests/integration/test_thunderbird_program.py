@@ -136,7 +136,7 @@ def rotated_and_taken_away(
 ) -> None:
     """A mail goes with a new password; after `absent` nothing of ours is there."""
     set_password(emulator, ROTATED)
-    assert action(run(emulator, **wanted, password=ROTATED)) == "changed"
+    assert action(run(emulator, **wanted, password=ROTATED)) == "updated"
     with start() as program:
         assert program.send(address, "rotated") == "sent"
     assert arrived(emulator)[-1] == (LOGIN, True, address, "rotated")
@@ -157,9 +157,9 @@ def test_an_existing_profile_from_the_first_run_to_absent(home: Path, profile: P
         assert len(odd) > 340
     before = (profile / "prefs.js").read_bytes()
 
-    assert action(run(smarthost, check=True, **wanted)) == "added"
+    assert action(run(smarthost, check=True, **wanted)) == "created"
     assert (profile / "prefs.js").read_bytes() == before
-    assert action(run(smarthost, **wanted)) == "added"
+    assert action(run(smarthost, **wanted)) == "created"
     read_before, read_after = read_preferences(before), read_preferences((profile / "prefs.js").read_bytes())
     changed = {b"mail.smtpservers", b"mail.identity.id1.smtpServer"}
     assert {name: value for name, value in read_before.items() if name not in changed} == {
@@ -191,7 +191,7 @@ def test_an_existing_profile_from_the_first_run_to_absent(home: Path, profile: P
     unchanged(smarthost, profile, **wanted)
 
     set_password(smarthost, ROTATED)
-    assert action(run(smarthost, **wanted, password=ROTATED)) == "changed"
+    assert action(run(smarthost, **wanted, password=ROTATED)) == "updated"
     with Thunderbird(profile, home=home) as program:
         assert program.send(ALICE, "second") == "sent"
     assert arrived(smarthost)[1:] == [(LOGIN, True, ALICE, "second")]
@@ -214,10 +214,10 @@ def test_without_authentication_it_sends_without_a_login(home: Path, profile: Pa
         "profile": str(profile),
         "smarthost": emulator.smtp_host,
         "smarthost_port": emulator.smtp_port,
-        "authentication_method": "none",
+        "authentication": "none",
         "identities": [ALICE],
     }
-    assert action(run_module("thunderbird_outgoing_server", arguments)) == "added"
+    assert action(run_module("thunderbird_outgoing_server", arguments)) == "created"
     with Thunderbird(profile, home=home) as program:
         assert program.send(ALICE, "from a known address") == "sent"
     assert arrived(emulator) == [(None, True, ALICE, "from a known address")]
@@ -232,7 +232,7 @@ def test_somebody_who_has_never_started_thunderbird(
     monkeypatch.setattr(pwd, "getpwnam", {"bob": person}.__getitem__)
     done = run(smarthost, users=["bob"])
     profile = Path(done.result["profiles"][0]["path"])
-    assert (action(done), done.result["profiles"][0]["created"]) == ("added", True)
+    assert (action(done), done.result["profiles"][0]["new_profile"]) == ("created", True)
     unchanged(smarthost, home, users=["bob"])
     registry = (profile.parent / "profiles.ini").read_text()
 
@@ -263,7 +263,7 @@ def test_a_profile_with_a_primary_password(home: Path, profile: Path, smarthost:
     assert "the primary password is wrong" in run(smarthost, **wanted, primary_password="another secret").message
     assert snapshot(profile) == before
     wanted["primary_password"] = PRIMARY
-    assert action(run(smarthost, **wanted)) == "added"
+    assert action(run(smarthost, **wanted)) == "created"
     unchanged(smarthost, profile, **wanted)
     with unlocked(profile, home) as program:
         assert (LOGIN, PASSWORD) in [(login["username"], login["password"]) for login in program.logins()]
@@ -277,7 +277,7 @@ def test_a_profile_of_the_time_before_aes(home: Path, profile: Path, smarthost: 
     """What the system's older NSS has made is written with 3DES, and this Thunderbird reads it."""
     shutil.rmtree(profile)
     make_profile(profile, library=SYSTEM_LIBRARY)
-    assert action(run(smarthost, profile=str(profile))) == "added"
+    assert action(run(smarthost, profile=str(profile))) == "created"
     assert [login["aes"] for login in read_logins(profile)] == [False, False]
     with Thunderbird(profile, home=home) as program:
         assert {(login["username"], login["password"]) for login in program.logins()} == {
@@ -289,7 +289,7 @@ def test_a_profile_of_the_time_before_aes(home: Path, profile: Path, smarthost: 
 
 def test_the_logins_of_this_thunderbird_stay_what_they_are(profile: Path, smarthost: Emulator) -> None:
     assert [login["aes"] for login in read_logins(profile)] == [KNOWS_AES]
-    assert action(run(smarthost, profile=str(profile))) == "added"
+    assert action(run(smarthost, profile=str(profile))) == "created"
     assert [login["aes"] for login in read_logins(profile)] == [KNOWS_AES, KNOWS_AES]
 
 
@@ -310,7 +310,7 @@ def test_a_running_thunderbird_is_refused_waited_for_and_never_written(
         program.script('Services.prefs.setStringPref("test.late", "written at exit");')
         timer = threading.Timer(1, program.quit)
         timer.start()
-        assert action(run(smarthost, **wanted, wait_for_close=60)) == "added"
+        assert action(run(smarthost, **wanted, wait_for_close=60)) == "created"
         timer.join()
     after = read_preferences((profile / "prefs.js").read_bytes())
     assert after[b"test.late"] == b"written at exit"
@@ -322,7 +322,7 @@ def test_a_thunderbird_that_was_killed_does_not_count(home: Path, profile: Path,
     with program:
         program.kill()
     assert (profile / ".parentlock").exists()
-    assert action(run(smarthost, profile=str(profile))) == "added"
+    assert action(run(smarthost, profile=str(profile))) == "created"
 
 
 @pytest.fixture
@@ -351,7 +351,7 @@ def test_a_private_authority_by_policy(host: Path, home: Path, profile: Path, em
     set_password(private, PASSWORD)
     shutil.copy(private.ca_file, host / "ca.pem")
     (host / "ca.pem").chmod(0o644)
-    assert action(run(private, profile=str(profile), identities=[ALICE])) == "added"
+    assert action(run(private, profile=str(profile), identities=[ALICE])) == "created"
 
     with Thunderbird(profile, home=home, wrapper=with_policies) as program:
         assert program.send(ALICE, "not trusted").startswith("0x805a1ff3")

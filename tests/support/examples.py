@@ -158,6 +158,7 @@ def more_tasks(name: str, machine: Machine) -> list[dict[str, Any]]:
     alice = {"domain": "example.com", "username": "alice"}
     # Where nothing lists the users, much is not known.
     server = machine.documented_emulator.connection
+    gone = {"domain": "example.com", "state": "absent", "remove_outgoing_users": True}
     store = {"path": "./credentials.yml", "names": ["web1@example.com"]}
     tasks: dict[str, list[dict[str, Any]]] = {
         "outgoing_user": [
@@ -168,6 +169,8 @@ def more_tasks(name: str, machine: Machine) -> list[dict[str, Any]]:
             {"outgoing_users": {**server, "users": [{**alice, "password": password("alice")}]}, "check_mode": True},
             {"outgoing_users": {**server, "users": [alice]}},
         ],
+        "domain": [{"domain": {**server, **gone}, "check_mode": True}, {"domain": gone}],
+        "domains": [{"domains": {**server, "domains": [gone]}, "check_mode": True}, {"domains": {"domains": [gone]}}],
         "declaration": [{"declaration": {"path": "./none"}, "ignore_errors": True}],
         "credential_store": [{"credential_store": {**store, "state": state}} for state in ("staged", "switched")],
     }

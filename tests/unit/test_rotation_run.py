@@ -209,7 +209,7 @@ def test_what_became_of_each_person_is_said_and_a_next_run_makes_no_new_password
     """Two people of one host, of whom one has Thunderbird open."""
     open_ = {"failed": True, "msg": "the profile is in use by Thunderbird"}
     client = {"logins": [PERSON, MAIL], "people": [PERSON, "", MAIL], "state": "failed", "reason": "One failed"}
-    site.clients = {"desk": {**client, "results": [open_, {}, {"profiles": [{"path": "/p", "action": "changed"}]}]}}
+    site.clients = {"desk": {**client, "results": [open_, {}, {"profiles": [{"path": "/p", "action": "updated"}]}]}}
     data = site.rotate(EVERYTHING)
     assert outcomes(data) == {MAIL: "committed", PERSON: "pending"}
     assert data["open"] == [PERSON]
@@ -217,7 +217,7 @@ def test_what_became_of_each_person_is_said_and_a_next_run_makes_no_new_password
         f"Thunderbird on desk, {PERSON}: failed, the profile is in use by Thunderbird",
         f"Thunderbird on desk, {MAIL}: updated",
     ]
-    assert data["report"]["clients"]["desk"][1]["profiles"] == [{"path": "/p", "action": "changed"}]
+    assert data["report"]["clients"]["desk"][1]["profiles"] == [{"path": "/p", "action": "updated"}]
     following = site.stored()[PERSON]["next"]
     site.clients = {"desk": {**client, "state": "updated", "results": [{}, {}, {}]}}
     assert site.rotate({**EVERYTHING, "everything": False, "logins": [PERSON]})["open"] == []

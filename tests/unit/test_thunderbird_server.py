@@ -39,7 +39,7 @@ def test_an_address_stands_in_brackets_where_the_password_is_saved() -> None:
 
 
 def test_without_authentication_there_is_no_login() -> None:
-    assert validate(GOOD._replace(authentication_method="none")).login == ""
+    assert validate(GOOD._replace(authentication="none")).login == ""
 
 
 @pytest.mark.parametrize(

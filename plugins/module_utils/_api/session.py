@@ -20,6 +20,15 @@ HELP_PATH = "/api/help/"
 #: What a server, or this role, that does not show something says.
 NOT_SHOWN = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED, ErrorKind.NOT_FOUND, ErrorKind.BAD_REPLY, ErrorKind.OTHER)
 
+#: After these, no other call can succeed either.
+HOPELESS = (
+    ErrorKind.CREDENTIALS,
+    ErrorKind.API_NOT_ALLOWED,
+    ErrorKind.ADDRESS_NOT_ALLOWED,
+    ErrorKind.ADMIN_INACTIVE,
+    ErrorKind.UNREACHABLE,
+)
+
 
 @contextmanager
 def api_session(module: AnsibleModule) -> Iterator[Client]:

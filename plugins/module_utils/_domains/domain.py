@@ -133,7 +133,7 @@ def parse_wanted_domain(params: Mapping[str, Any]) -> Domain:
         except InputError as problem:
             problems.append(f"abuse_contact: {problem}")
     if problems:
-        raise InputError("; ".join(problems) + ". Nothing was changed.")
+        raise InputError("; ".join(problems))
     products = {product: params[product] for product in PRODUCTS if params[product] is not None}
     return Domain(name, products, None if destinations is None else tuple(destinations), contact)
 

@@ -1,358 +1,191 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What domain and domain_info do at the server: read a domain, bring it to the wanted state, remove it."""
+"""What domain and domains do: options -> wanted -> current -> plan -> apply -> result."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Container, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Callable, Optional, TypeVar
+from collections.abc import Collection, Container, Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
 
 from .._api.client import ApiError, Client, ErrorKind
-from .._api.session import NOT_HERE, has_domain
-from .._users.current import is_without_list, read_lists
-from .._users.methods import LIST, MethodError, Methods
-from .._users.steps import removal_step
-from .._users.user import OutgoingUser, first_three
-from .domain import (
-    GET_CONTACT,
-    GET_PRODUCTS,
-    GET_ROUTE,
-    PRODUCTS,
-    Domain,
-    Step,
-    absent_result,
-    add_step,
-    plan,
-    read_contact,
-    read_destinations,
-    read_products,
-)
+from .._api.options import CONCURRENCY, checked_concurrency, connection_from
+from .._api.parallel import first_alone
+from .._api.session import HOPELESS, api_session, help_page
+from .._names import InputError
+from .._users.methods import MethodError, Methods
+from .._users.plan import CREATED, FAILED, REMOVED, SKIPPED, UNCHANGED, UNKNOWN, UPDATED
+from .apply import apply
+from .current import NOT_OFFERED, PARTS, read_account, read_domain, read_users
+from .domain import GET_PRODUCTS, PRODUCTS, Domain, parse_wanted_domain, plan
+from .report import Change, failure, foreign, has_users, result, warnings
 
-#: How long to wait until the server shows what it has accepted, in seconds. Its caches may lag.
-SETTLE_SECONDS = 10.0
-_REMOVALS_AT_ONCE = 4
-_NOT_OFFERED = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED)
-#: The call that shows what a call has set.
-_SHOWN_BY = {"domain/setproducts": GET_PRODUCTS, "domain/edit": GET_ROUTE, "domainadmincontact/set": GET_CONTACT}
-_PARTS = frozenset(_SHOWN_BY.values())
-
-Result = TypeVar("Result")
+DOMAIN_OPTIONS: dict[str, Any] = {
+    "domain": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "destinations": {"type": "list", "elements": "str"},
+    **{product: {"type": "bool"} for product in PRODUCTS},
+    "abuse_contact": {"type": "str"},
+    "remove_outgoing_users": {"type": "bool", "default": False},
+}
+MANAGE_OPTIONS: dict[str, Any] = {"concurrency": CONCURRENCY}
 
 
-class DomainError(Exception):
-    """A domain cannot be brought to the wanted state; the message is one sentence."""
+def parse_entries(entries: Sequence[Mapping[str, Any]], place: str) -> list[Change]:
+    """Check all entries. Raises InputError that names everything that is wrong, each with its position."""
+    changes: list[Change] = []
+    problems: list[str] = []
+    seen: dict[str, int] = {}
+    for position, entry in enumerate(entries):
+        try:
+            wanted = parse_wanted_domain(entry)
+        except InputError as problem:
+            problems.append(f"{place.format(position)}{problem}")
+            continue
+        first = seen.setdefault(wanted.name, position)
+        if first != position:
+            problems.append(f"domains[{position}] and domains[{first}] are both {wanted}; keep one of them")
+        changes.append(Change(wanted, entry["state"] == "present", entry["remove_outgoing_users"]))
+    if problems:
+        raise InputError("; ".join(problems) + ". Nothing was changed.")
+    return changes
 
 
-@dataclass
-class Outcome:
-    """What has become of the domain, or would in check mode. after: None when it is not there any more."""
+def manage(module: AnsibleModule, entries: Sequence[Mapping[str, Any]], place: str) -> tuple[dict[str, Any], str]:
+    """Bring the domains to the wanted state. Ends the module with a failure where nothing could be planned.
 
-    name: str
-    before: Optional[Domain] = None
-    after: Optional[Domain] = None
-    changed: bool = False
-    removed_users: list[str] = field(default_factory=list)
-
-    def to_result(self) -> dict[str, Any]:
-        """The result of the module."""
-        shown = self.after.to_result() if self.after else absent_result(self.name)
-        return {
-            "changed": self.changed,
-            "added": self.before is None and self.after is not None,
-            "domain": shown,
-            "removed_outgoing_users": sorted(self.removed_users),
-        }
-
-    def diff(self, wanted: Domain) -> dict[str, Any]:
-        """Before and after; of a new domain only what is wanted, since the rest is up to the server."""
-        before = self.before.to_result() if self.before else {}
-        if self.removed_users:
-            before["outgoing_users"] = sorted(self.removed_users)
-        if self.before is None and self.after is not None:
-            return {"before": before, "after": wanted.given()}
-        return {"before": before, "after": self.after.to_result() if self.after else {}}
-
-
-def read_domain(client: Client, wanted: Domain) -> Optional[Domain]:
-    """The domain as it is; None where it is missing or somebody else's, which the server does not tell apart.
-
-    A part that this server does not show is left out, unless it is given in `wanted`. Raises ApiError.
+    place: how an entry is named in a message about it, with its position, such as `domains[{}]: `.
+    Returns the result (changed, domains, totals and, where asked for, diff), and one sentence about what failed, or "".
     """
-    return _read_parts(client, wanted, _PARTS, Domain(wanted.name)) if has_domain(client, wanted.name) else None
+    params = module.params
+    try:
+        checked_concurrency(params)
+        connection_from(params)
+        changes = parse_entries(entries, place)
+        with api_session(module) as client:
+            methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
+            account = reconcile(module, client, methods, changes)
+    except (InputError, MethodError, ApiError) as problem:
+        module.fail_json(msg=str(problem))
+    for warning in warnings(changes, account):
+        module.warn(warning)
+    said = failure(changes)
+    shown = result(changes, failed=bool(said), everything=params["return_unchanged"], with_diff=module._diff)
+    return shown, said
 
 
-def _read_parts(client: Client, wanted: Domain, calls: Container[str], known: Domain) -> Domain:
-    """The domain as these calls show it; what none of them shows is as it is known."""
+def reconcile(module: AnsibleModule, client: Client, methods: Methods, changes: Sequence[Change]) -> Collection[str]:
+    """Learn the current state, plan, and send. Returns the domains of the account, where they were read.
 
-    def read(call: str, parse: Callable[[object], Any], otherwise: Any, unknown: Any) -> Any:
-        if call not in calls:
-            return otherwise
+    Raises ApiError and MethodError for what concerns all domains, while nothing was sent.
+    """
+    params = module.params
+    check, concurrency = module.check_mode, params["concurrency"]
+    account = read_account(client) if len(changes) > 1 else frozenset()  # for one domain, one question is less
+
+    def learn(change: Change) -> None:
         try:
-            return parse(client.call(call, [("domain", wanted.name)], write=False).result)
-        except ApiError as error:
-            if error.kind not in _NOT_OFFERED or wanted.needs(call):
+            _learn(client, change, account, check=check)
+        except ApiError as problem:
+            if problem.kind in HOPELESS:
                 raise
-            return unknown
+            change.fail(problem)
 
-    return Domain(
-        wanted.name,
-        read(GET_PRODUCTS, read_products, known.products, {}),
-        read(GET_ROUTE, read_destinations, known.destinations, None),
-        read(GET_CONTACT, read_contact, known.abuse_contact, None),
-    )
+    first_alone(learn, changes, concurrency)
+    if len(changes) == 1 and changes[0].is_absent:
+        account = _account_for_names(client)
+    leaving = [change for change in changes if change.action == REMOVED and (check or change.remove_users)]
+    _learn_users(client, methods, leaving, concurrency)
+    if check:
+        for change in leaving:
+            _predict_removal(change, methods)
+    pending = [change for change in changes if change.action not in (UNCHANGED, FAILED)]
+    if any(change.action == FAILED for change in changes) and not params["continue_on_error"]:
+        for change in pending:
+            change.action, change.reason = SKIPPED, "another domain cannot be brought to the wanted state"
+    elif not check:
+        apply(pending, client, methods, concurrency, continue_on_error=params["continue_on_error"])
+    return account
 
 
-class DomainManager:
-    """Brings one domain to the wanted state. `outcome` is true to what was done, also after an error."""
+def _learn(client: Client, change: Change, account: Container[str], *, check: bool) -> None:
+    """What the domain is like, as far as it has to be compared, and what is to be done.
 
-    def __init__(self, client: Client, wanted: Domain, *, check_mode: bool) -> None:
-        self._client = client
-        self._wanted = wanted
-        self._check_mode = check_mode
-        self.outcome = Outcome(wanted.name)
+    Of one that leaves everything is read, to show what goes. In check mode it is also asked whose domain it is that is
+    to be added. Raises ApiError.
+    """
+    wanted = change.wanted if change.present else Domain(change.wanted.name)
+    calls = {call for call in PARTS if not change.present or wanted.needs(call)}
+    change.before = read_domain(client, wanted, calls, account)
+    if not change.present:
+        change.action = REMOVED if change.before else UNCHANGED
+        return
+    change.after = (change.before or wanted).merged(wanted)
+    if change.before is None:
+        change.action = CREATED
+        if check:
+            _ask_whose(client, change)
+    else:
+        change.action = UPDATED if plan(change.before, wanted) else UNCHANGED
 
-    def ensure_present(self, warn: Callable[[str], None]) -> None:
-        """Add the domain where it is missing, then set what differs. Raises DomainError, ApiError, MethodError."""
-        current = self.outcome.before = read_domain(self._client, self._wanted)
-        if self._check_mode:
-            if current is None:
-                self._refuse_foreign(warn)
-                current = Domain(self._wanted.name)
-            self.outcome.after = current.merged(self._wanted)
-            self.outcome.changed = self.outcome.before is None or bool(plan(current, self._wanted))
-            return
-        unread: frozenset[str] = frozenset()
-        if current is None:
-            self._add()
-            current = Domain(self._wanted.name, destinations=self._wanted.destinations)  # as it was added
-            unread = _PARTS
-        self.outcome.after = current
-        if 0 < len(self._wanted.products) < len(PRODUCTS) and GET_PRODUCTS in unread:
-            # Those that are not given are sent as they are; adding may have switched one off.
-            self._look({GET_PRODUCTS})
-            unread -= {GET_PRODUCTS}
-        missing = self._bring(unread)
-        if missing:
-            parts = " and ".join(step.call for step in missing)
-            raise DomainError(
-                f"The server accepted everything for the domain {self._wanted}, but does not show it after "
-                f"{SETTLE_SECONDS:.0f} seconds ({parts}); check whether your account has this product, and run again."
+
+def _account_for_names(client: Client) -> frozenset[str]:
+    """The domains of the account, to say which one may have been meant; none where that cannot be read."""
+    try:
+        return read_account(client)
+    except ApiError:
+        return frozenset()
+
+
+def _learn_users(client: Client, methods: Methods, leaving: Sequence[Change], concurrency: int) -> None:
+    """Read the outgoing users of those that leave, all at once. Where that fails, none of them is touched.
+
+    Raises ApiError where no other call can succeed either.
+    """
+    if not leaving:
+        return
+    try:
+        users = read_users(client, methods, [change.wanted.name for change in leaving], concurrency)
+    except (ApiError, MethodError) as problem:
+        if getattr(problem, "kind", None) in HOPELESS:
+            raise
+        for change in leaving:
+            change.fail(problem)
+        return
+    for change in leaving:
+        change.users = users.get(change.wanted.name)
+
+
+def _ask_whose(client: Client, change: Change) -> None:
+    """In check mode, what domain/add would answer, as far as a call that reads tells it. Raises ApiError.
+
+    "You are not allowed to manage the domain" is said of somebody else's (https://github.com/SpamExperts/aps2-addon),
+    "does not belong to the admin" also of one that is not there (https://github.com/SpamExperts/plesk-extension).
+    """
+    try:
+        client.call(GET_PRODUCTS, [("domain", change.wanted.name)], write=False)
+    except ApiError as error:
+        if error.kind is ErrorKind.FOREIGN:
+            change.fail(foreign(change.wanted))
+        elif error.kind is ErrorKind.NOT_YOURS:
+            change.action = UNKNOWN
+            change.reason = (
+                "not in this account, and this server does not tell a domain that is missing, and would be added, from "
+                "one of somebody else, which would be refused"
             )
-
-    def _bring(self, unread: Set[str]) -> list[Step]:
-        """Set what differs; what the server then does not show, though it was sent.
-
-        Each part is read when it has been set, or if nobody has read it yet. What a new domain is then found not to
-        have, as adding has not done it, is set once more.
-        """
-        sent: set[str] = set()
-        steps = self._differences()
-        while steps or unread:
-            for step in steps:
-                self._once_shown(partial(self._send, step, partial(self._holds, step)))
-            sent |= {step.call for step in steps}
-            self._look({*unread, *(_SHOWN_BY[step.call] for step in steps)})
-            unread = frozenset()
-            steps = [step for step in self._differences() if step.call not in sent]
-        if self._differences():
-            _wait_until(self._settled)
-        return self._differences()
-
-    def _differences(self) -> list[Step]:
-        return plan(self.outcome.after or Domain(self._wanted.name), self._wanted)
-
-    def _look(self, calls: Container[str]) -> None:
-        """Read these parts, and keep the others as they were read."""
-        known = self.outcome.after or Domain(self._wanted.name)
-        self.outcome.after = self._once_shown(partial(_read_parts, self._client, self._wanted, calls, known))
-
-    def _once_shown(self, action: Callable[[], Result]) -> Result:
-        """Do it; where the server does not know its new domain yet, wait until it does and do it again."""
-        try:
-            return action()
-        except ApiError as error:
-            if self.outcome.before is not None or error.kind not in NOT_HERE:
-                raise
-        self._wait_until_shown()
-        return action()
-
-    def ensure_absent(self, methods: Methods, remove_users: bool, warn: Callable[[str], None]) -> None:
-        """Remove the domain, with its outgoing users where told to. Raises DomainError, ApiError, MethodError."""
-        before = self.outcome.before = read_domain(self._client, Domain(self._wanted.name))
-        if before is None:
-            return
-        users = self._users(methods) if remove_users or self._check_mode else None
-        if self._check_mode:
-            if users and not remove_users:
-                raise DomainError(self._refusal(users, methods))
-            if users is None:
-                warn(f"Whether {self._wanted} has outgoing users, which keep it from being removed, is not known here.")
-            self.outcome.removed_users = [str(user.key) for user in users or ()]
-            self.outcome.changed = True
-        else:
-            self._remove_users(users or (), methods)
-            self._remove(methods, remove_users)
-
-    def _holds(self, step: Step) -> bool:
-        self._look({_SHOWN_BY[step.call]})
-        return step.call not in {missing.call for missing in self._differences()}
-
-    def _settled(self) -> bool:
-        self._look({_SHOWN_BY[step.call] for step in self._differences()})
-        return not self._differences()
-
-    def _call(self, step: Step) -> None:
-        self._client.call(step.call, step.parameters, write=True)
-        self.outcome.changed = True
-
-    def _send(self, step: Step, done: Callable[[], bool], accept: Optional[ErrorKind] = None) -> bool:
-        """Send a call. A lost reply is settled by a look, then by one repetition, which may answer `accept`.
-
-        Whether the server has answered at once.
-        """
-        try:
-            self._call(step)
-        except ApiError as error:
-            if error.kind is not ErrorKind.LOST_REPLY:
-                raise
-            self.outcome.changed = True  # as far as anybody knows
-            if not done():
-                self._repeat(step, accept)
-            return False
-        return True
-
-    def _repeat(self, step: Step, accept: Optional[ErrorKind]) -> None:
-        try:
-            self._call(step)
-        except ApiError as error:
-            if error.kind is not accept:
-                raise
-
-    # Adding
-
-    def _add(self) -> None:
-        name = self._wanted.name
-        try:
-            # After a lost reply, "already exists" may be our own doing: then the domain shows up as ours.
-            answered = self._send(
-                add_step(self._wanted), lambda: has_domain(self._client, name), accept=ErrorKind.ALREADY_EXISTS
-            )
-        except ApiError as error:
-            if error.kind is not ErrorKind.ALREADY_EXISTS:
-                raise
-            raise DomainError(self._foreign()) from None
-        if not answered:
-            self._wait_until_shown()
-
-    def _wait_until_shown(self) -> None:
-        if not _wait_until(lambda: has_domain(self._client, self._wanted.name)):
-            raise DomainError(
-                f"The domain {self._wanted} was added, but the server does not show it in this account after "
-                f"{SETTLE_SECONDS:.0f} seconds; see whether it belongs to somebody else, or run again later."
-            )
-
-    def _refuse_foreign(self, warn: Callable[[str], None]) -> None:
-        """In check mode, what domain/add would answer, as far as a call that reads tells it.
-
-        "You are not allowed to manage the domain" is said of somebody else's (https://github.com/SpamExperts/aps2-addon),
-        "does not belong to the admin" also of one that is not there (https://github.com/SpamExperts/plesk-extension).
-        """
-        try:
-            self._client.call(GET_PRODUCTS, [("domain", self._wanted.name)], write=False)
-        except ApiError as error:
-            if error.kind is ErrorKind.FOREIGN:
-                raise DomainError(self._foreign()) from None
-            if error.kind is ErrorKind.NOT_YOURS:
-                warn(
-                    f"The domain {self._wanted} is not in this account. This server does not tell one that is missing, "
-                    "and would be added, from one of somebody else, which would be refused; only the real run shows "
-                    "which it is."
-                )
-            elif error.kind not in (ErrorKind.NOT_FOUND, *_NOT_OFFERED):
-                raise
-
-    def _foreign(self) -> str:
-        return (
-            f"The domain {self._wanted} was to be added, but it exists on this server and belongs to somebody else; it "
-            "is not taken over. Use the admin that it belongs to, or ask the provider."
-        )
-
-    # Removing
-
-    def _users(self, methods: Methods) -> Optional[list[OutgoingUser]]:
-        """The outgoing users of the domain, the domain user last; None where the server does not list them."""
-        if methods.find(LIST) is None:
-            return None
-        try:
-            users = read_lists(self._client, methods, [self._wanted.name], 1).users
-        except (ApiError, MethodError) as problem:
-            if not is_without_list(methods, problem):
-                raise
-            return None
-        return [users[key] for key in sorted(users, key=lambda key: (not key.username, key.username))]
-
-    def _remove_users(self, users: Sequence[OutgoingUser], methods: Methods) -> None:
-        """Remove the users; the domain user comes last, as nothing public says that its removal spares the others."""
-        named = [user for user in users if user.key.username]
-
-        def remove(user: OutgoingUser) -> None:
-            removal = removal_step(user, methods)
-            step = Step(removal.method.call, removal.method.encode(removal.arguments))
-            try:
-                self._send(step, lambda: False, accept=ErrorKind.NOT_FOUND)
-            except ApiError as error:
-                if error.kind is ErrorKind.NOT_FOUND:  # the list lags
-                    return
-                raise DomainError(self._stuck(user, error)) from None
-            self.outcome.removed_users.append(str(user.key))
-
-        with ThreadPoolExecutor(max_workers=_REMOVALS_AT_ONCE) as pool:
-            list(pool.map(remove, named))
-        for user in users[len(named) :]:
-            remove(user)
-
-    def _stuck(self, user: OutgoingUser, error: ApiError) -> str:
-        before = self.outcome.before
-        product = before is not None and before.products.get("outgoing") is False
-        hint = " The domain's outgoing product is off; the server may want it on for this." if product else ""
-        return f"The domain {self._wanted} stays, because the {user.key} could not be removed: {error}{hint}"
-
-    def _remove(self, methods: Methods, remove_users: bool) -> None:
-        name = self._wanted.name
-        step = Step("domain/remove", [("domain", name)])
-        try:
-            self._send(step, lambda: not has_domain(self._client, name))
-        except ApiError as error:
-            if error.kind is ErrorKind.HAS_OUTGOING_USERS:
-                raise DomainError(self._refusal(self._users(methods), methods, remove_users)) from None
-            if error.kind is not ErrorKind.NOT_FOUND:
-                raise
-
-    def _refusal(self, users: Optional[Sequence[OutgoingUser]], methods: Methods, told: bool = False) -> str:
-        """Why a domain with outgoing users stays, and what to do about it."""
-        asked = f"The domain {self._wanted} was to be removed, but it has outgoing users"
-        if users is None:
-            return f"{asked}. {methods.missing(LIST, 'list them')}"
-        if told:
-            return f"{asked} although all that it listed were removed; its lists may lag, so run again."
-        return (
-            f"{asked} ({first_three(users)}); set remove_outgoing_users: true to remove them with it, "
-            "or remove them first."
-        )
+        elif error.kind not in (ErrorKind.NOT_FOUND, *NOT_OFFERED):
+            raise
 
 
-def _wait_until(condition: Callable[[], bool]) -> bool:
-    """Ask until it is true, at most SETTLE_SECONDS."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    pause = 0.25
-    while not condition():
-        if time.monotonic() + pause > deadline:
-            return False
-        time.sleep(pause)
-        pause = min(pause * 2, 2)
-    return True
+def _predict_removal(change: Change, methods: Methods) -> None:
+    if change.action == FAILED:
+        return
+    if change.users and not change.remove_users:
+        change.fail(has_users(change, methods))
+        return
+    change.removed_users = [str(user.key) for user in change.users or ()]
+    if change.users is None:
+        change.action = UNKNOWN
+        change.reason = "whether it has outgoing users, which keep a domain from being removed, is not known here"

@@ -16,7 +16,7 @@ from typing import Optional
 from . import conflicts, delivery_filter, files, maps
 from .changes import Plan
 from .commands import Instance, PostfixError
-from .originals import Originals, Remembered, Service
+from .originals import Remembered, Service
 from .parameters import PASSWORDS_FILE, ROUTES, SENDERS_FILE, TRANSPORT, is_right, normal, shown
 from .tables import split
 
@@ -25,10 +25,10 @@ NOT_SET = "(not set)"
 _NAMED = re.compile(r"\$[({]?(\w+)")
 
 
-def administrators(instance: Instance, remembered: Originals, explicit: Mapping[str, str], name: str) -> str:
+def administrators(instance: Instance, plan: Plan, name: str) -> str:
     """The part of a list of maps in main.cf that is the administrator's, without our map."""
-    known = remembered.parameters.get(name)
-    current = explicit.get(name, "")
+    known = plan.remembered_before.parameters.get(name)
+    current = instance.explicit().get(name, "")
     if known and normal(current) == normal(known.ours):
         return known.original or ""
     paths = "|".join(re.escape(instance.path(file)) for file in (delivery_filter.FILE, PASSWORDS_FILE, SENDERS_FILE))
@@ -36,13 +36,13 @@ def administrators(instance: Instance, remembered: Originals, explicit: Mapping[
     return re.sub(rf"[\s,]*[^\s,]+:(?:{paths})(?![^\s,])", "", current).strip(" ,")
 
 
-def plan_parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str], explicit: Mapping[str, str]) -> None:
+def plan_parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str]) -> None:
     """Plan every parameter of main.cf that differs."""
-    before = plan.remembered_before.parameters
+    explicit, before = instance.explicit(), plan.remembered_before.parameters
     for name, known_before in before.items():
         if name not in wanted:
-            _bring_back(instance, plan, name, known_before, explicit)
-    wrong = _wrong_afterwards(instance, {**plan.routes, **plan.dropped}, wanted, explicit)
+            _bring_back(instance, plan, name, known_before)
+    wrong = _wrong_afterwards(instance, {**plan.routes, **plan.dropped}, wanted)
     for name, value in wanted.items():
         known, current = before.get(name), explicit.get(name)
         if name not in wrong:
@@ -65,9 +65,7 @@ def plan_parameters(instance: Instance, plan: Plan, wanted: Mapping[str, str], e
         plan.before[name], plan.after[name] = _shown(name, current), value
 
 
-def _wrong_afterwards(
-    instance: Instance, gone: Mapping[str, Optional[str]], wanted: Mapping[str, str], explicit: Mapping[str, str]
-) -> set[str]:
+def _wrong_afterwards(instance: Instance, gone: Mapping[str, Optional[str]], wanted: Mapping[str, str]) -> set[str]:
     """The parameters that would not have the wanted value at the end of this run if they were left as they are.
 
     A default that follows another parameter may be right now and wrong when that one is set, by us or by somebody.
@@ -75,7 +73,7 @@ def _wrong_afterwards(
     """
     if not wanted:
         return set()
-    defaults = instance.defaults()
+    explicit, defaults = instance.explicit(), instance.defaults()
     expected = {**wanted, **instance.effective(wanted, {**gone, **wanted})}
     wrong = {name for name in wanted if name not in explicit and "$" in defaults.get(name, "")}
     wrong |= {name for name in wanted if wanted.keys() & set(_NAMED.findall(explicit.get(name, "")))}
@@ -87,10 +85,10 @@ def _wrong_afterwards(
         wrong |= more
 
 
-def check_ways(remembered: Originals, explicit: Mapping[str, str]) -> None:
+def check_ways(instance: Instance, plan: Plan) -> None:
     """Refuse to take the logins away where a way that somebody has changed since still leads to the smarthost."""
     for name in ("relayhost", "default_transport"):
-        known, current = remembered.parameters.get(name), explicit.get(name)
+        known, current = plan.remembered_before.parameters.get(name), instance.explicit().get(name)
         if known is None or not _edited(known, current) or current is None:
             continue
         host = known.ours.partition("[")[2].partition("]")[0]
@@ -129,7 +127,7 @@ def plan_services(instance: Instance, plan: Plan, wanted: Mapping[str, Service])
         plan.after[name] = wanted[name].definition if name in wanted else NOT_SET
 
 
-def plan_files(instance: Instance, plan: Plan, tables: Mapping[str, maps.Table], explicit: Mapping[str, str]) -> None:
+def plan_files(instance: Instance, plan: Plan, tables: Mapping[str, maps.Table]) -> None:
     """Plan our maps and our filter, and find the files that nothing needs any more."""
     wanted = list(tables)
     if plan.kind is not None:
@@ -154,7 +152,7 @@ def plan_files(instance: Instance, plan: Plan, tables: Mapping[str, maps.Table],
         path = instance.path(name)
         if name in wanted:
             continue
-        user = _user_of(instance, path, plan, explicit)
+        user = _user_of(instance, path, plan)
         if user:
             plan.warnings.append(f"{path} stays, because {user} still names it.")
         else:
@@ -163,9 +161,9 @@ def plan_files(instance: Instance, plan: Plan, tables: Mapping[str, maps.Table],
         plan.before[path], plan.after[path] = "(unused)", NOT_SET
 
 
-def _bring_back(instance: Instance, plan: Plan, name: str, known: Remembered, explicit: Mapping[str, str]) -> None:
+def _bring_back(instance: Instance, plan: Plan, name: str, known: Remembered) -> None:
     """Plan the way back of one parameter, unless the administrator has changed it since."""
-    current = explicit.get(name)
+    current = instance.explicit().get(name)
     # Postfix does not show the parameters of our own transport when its service is gone.
     hidden = current is None and name.startswith(f"{TRANSPORT}_")
     if hidden or (not _edited(known, current) and not _same(current, known.original)):
@@ -175,7 +173,7 @@ def _bring_back(instance: Instance, plan: Plan, name: str, known: Remembered, ex
         stays = current
         if name == "sender_dependent_default_transport_maps" and current is not None:
             # Our map names a transport that goes.
-            stays = administrators(instance, plan.remembered_before, explicit, name) or None
+            stays = administrators(instance, plan, name) or None
             if stays != current:
                 plan.routes[name] = stays
                 plan.before[name], plan.after[name] = current, _shown(name, stays)
@@ -226,10 +224,10 @@ def _login(value: str) -> str:
     return f"login {name}" if colon else "no login"
 
 
-def _user_of(instance: Instance, path: str, plan: Plan, explicit: Mapping[str, str]) -> Optional[str]:
+def _user_of(instance: Instance, path: str, plan: Plan) -> Optional[str]:
     """The parameter that still names a file of ours after this plan, because somebody else has set it."""
     gone = {*plan.routes, *plan.rules, *plan.dropped}
-    uses = {name: value for name, value in explicit.items() if name not in gone}
+    uses = {name: value for name, value in instance.explicit().items() if name not in gone}
     for service in instance.services():
         if service not in plan.dropped_services and service not in plan.services:
             uses.update({f"{service} {name}": value for name, value in instance.overrides(service).items()})

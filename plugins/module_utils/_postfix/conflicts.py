@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Optional
 
 from . import files, parameters
+from .changes import Plan
 from .commands import Instance, PostfixError
-from .originals import Originals
 from .other_ways import OtherWays, bound, check_own_transport, listed, other_ways, without_policy
 from .settings import RelaySettings
 from .tables import split
@@ -69,18 +69,12 @@ def check_client(instance: Instance, *, needs_login: bool) -> list[str]:
     ]
 
 
-def check_shared(
-    instance: Instance,
-    settings: RelaySettings,
-    originals: Originals,
-    rules: Mapping[str, str],
-    explicit: Mapping[str, str],
-) -> list[str]:
+def check_shared(instance: Instance, settings: RelaySettings, plan: Plan, rules: Mapping[str, str]) -> list[str]:
     """Check that the relay may use the rules of main.cf, which bind all mail; return warnings."""
-    effective = instance.effective([*_LOOKED_AT, *POLICY_TABLES])
+    explicit, effective = instance.explicit(), instance.effective([*_LOOKED_AT, *POLICY_TABLES])
     found = other_ways(instance)
     separate = _way_out(instance, settings, found)
-    ours = originals.parameters.get("default_transport")
+    ours = plan.remembered_before.parameters.get("default_transport")
     transport = (
         ours.original or "smtp"
         if ours and ours.ours == explicit.get("default_transport")
@@ -107,7 +101,7 @@ def check_shared(
         warnings += _check_policy(instance, settings, tables[0] or tables[1], separate)
     _check_other_clients(instance, settings, separate)
     _check_other_logins(instance, settings, separate)
-    warnings += _check_other_ways(instance, settings, originals, found, explicit, separate)
+    warnings += _check_other_ways(instance, settings, plan, found, separate)
     if explicit.get("relay_domains"):
         warnings.append(
             "This Postfix relays for other domains (relay_domains); their mail now goes to the smarthost as well. "
@@ -127,19 +121,14 @@ def _way_out(instance: Instance, settings: RelaySettings, found: OtherWays) -> s
 
 
 def _check_other_ways(
-    instance: Instance,
-    settings: RelaySettings,
-    originals: Originals,
-    found: OtherWays,
-    explicit: Mapping[str, str],
-    separate: str,
+    instance: Instance, settings: RelaySettings, plan: Plan, found: OtherWays, separate: str
 ) -> list[str]:
     """Refuse where mail that goes elsewhere would be bound by rules that its server cannot follow."""
     ways = bound(instance, settings, found.ways)
     other = list(dict.fromkeys([way.place for way in ways] + [name.partition(" ")[0] for name in found.unknown]))
     effective = instance.effective(["smtp_sasl_password_maps", "smtp_tls_policy_maps"])
     logins = effective["smtp_sasl_password_maps"]
-    if other and logins and not _is_ours(originals, "smtp_sasl_password_maps", explicit):
+    if other and logins and not _is_ours(instance, plan, "smtp_sasl_password_maps"):
         raise PostfixError(
             f"this Postfix also sends by {other[0]} and has logins of its own in smtp_sasl_password_maps; {separate}."
         )
@@ -163,9 +152,7 @@ def _check_other_ways(
     ]
 
 
-def check_reach(
-    instance: Instance, settings: RelaySettings, originals: Originals, explicit: Mapping[str, str]
-) -> list[str]:
+def check_reach(instance: Instance, settings: RelaySettings, plan: Plan) -> list[str]:
     """Warn where an administrator's rule takes precedence, so that mail would not reach the smarthost."""
     if settings.only_named_senders:
         return []
@@ -181,7 +168,7 @@ def check_reach(
     before = (
         "sender_dependent_default_transport_maps" if settings.dedicated_transport else "sender_dependent_relayhost_maps"
     )
-    if effective[before] and not _is_ours(originals, before, explicit):
+    if effective[before] and not _is_ours(instance, plan, before):
         warnings.append(f"{before} is set; mail from the senders in it does not reach the smarthost.")
     return warnings
 
@@ -195,10 +182,10 @@ def check_no_password_in_main(value: str) -> None:
         )
 
 
-def check_files_free(instance: Instance, originals: Originals, names: list[str]) -> None:
+def check_files_free(instance: Instance, plan: Plan, names: list[str]) -> None:
     """Refuse to overwrite a file that somebody else made."""
     for name in names:
-        if name in originals.files:
+        if name in plan.remembered_before.files:
             continue
         files.refuse_link(instance.path(name))
         if Path(instance.path(name)).exists():
@@ -282,6 +269,7 @@ def _check_policy(instance: Instance, settings: RelaySettings, tables: str, sepa
     return warnings
 
 
-def _is_ours(originals: Originals, name: str, explicit: Mapping[str, str]) -> bool:
-    remembered = originals.parameters.get(name)
-    return remembered is not None and parameters.normal(remembered.ours) == parameters.normal(explicit.get(name, ""))
+def _is_ours(instance: Instance, plan: Plan, name: str) -> bool:
+    remembered = plan.remembered_before.parameters.get(name)
+    current = instance.explicit().get(name, "")
+    return remembered is not None and parameters.normal(remembered.ours) == parameters.normal(current)

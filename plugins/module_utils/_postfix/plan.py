@@ -11,35 +11,35 @@ from . import chroot, compare, conflicts, delivery_filter, files, maps, original
 from .changes import Plan
 from .commands import Instance, PostfixError
 from .maps import Table, choose_kind
-from .originals import Originals, Service
+from .originals import Service
 from .other_ways import check_own_transport, other_ways
 from .settings import RelaySettings
 
 
 def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
     """Plan the wanted relay; raise PostfixError where it cannot live on this instance."""
-    remembered = originals.load(instance)
-    plan = Plan(remembered)
-    explicit = instance.explicit()
+    plan = Plan(originals.load(instance))
     plan.kind = choose_kind(instance, settings.map_type)
     tables = _tables(instance, settings, plan.kind)
-    conflicts.check_files_free(instance, remembered, [delivery_filter.FILE, *tables])
+    conflicts.check_files_free(instance, plan, [delivery_filter.FILE, *tables])
     plan.warnings += conflicts.check_client(instance, needs_login=parameters.PASSWORDS_FILE in tables)
-    rules = _rules(instance, settings, tables, remembered, explicit)
+    rules = _rules(instance, settings, plan, tables)
     senders = tables.get(parameters.SENDERS_FILE)
-    others = compare.administrators(instance, remembered, explicit, "sender_dependent_default_transport_maps")
-    routes = parameters.routes(settings, senders.name if senders else "", others)
-    limits = parameters.delivery_limits(settings, relays_for_others=bool(explicit.get("relay_domains")))
-    wanted = {**limits, **routes}
+    others = compare.administrators(instance, plan, "sender_dependent_default_transport_maps")
+    relays_for_others = bool(instance.explicit().get("relay_domains"))
+    wanted = {
+        **parameters.delivery_limits(settings, relays_for_others=relays_for_others),
+        **parameters.routes(settings, senders.name if senders else "", others),
+    }
     if not settings.dedicated_transport:
-        plan.warnings += conflicts.check_shared(instance, settings, remembered, rules, explicit)
+        plan.warnings += conflicts.check_shared(instance, settings, plan, rules)
         wanted.update(rules)
     else:
         plan.warnings += check_own_transport(instance, settings, other_ways(instance))
-    plan.warnings += conflicts.check_reach(instance, settings, remembered, explicit)
-    compare.plan_services(instance, plan, _services(instance, settings, rules, tables, remembered))
-    compare.plan_parameters(instance, plan, wanted, explicit)
-    compare.plan_files(instance, plan, tables, explicit)
+    plan.warnings += conflicts.check_reach(instance, settings, plan)
+    compare.plan_services(instance, plan, _services(instance, settings, plan, rules, tables))
+    compare.plan_parameters(instance, plan, wanted)
+    compare.plan_files(instance, plan, tables)
     plan.chroot_files = chroot.missing(instance)
     for name in plan.chroot_files:
         plan.before[f"chroot: {name}"], plan.after[f"chroot: {name}"] = compare.NOT_SET, f"copy of /{name}"
@@ -52,11 +52,10 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
 def plan_absent(instance: Instance) -> Plan:
     """Plan the way back to what was there before us."""
     plan = Plan(originals.load(instance))
-    explicit = instance.explicit()
-    compare.check_ways(plan.remembered_before, explicit)
+    compare.check_ways(instance, plan)
     compare.plan_services(instance, plan, {})
-    compare.plan_parameters(instance, plan, {}, explicit)
-    compare.plan_files(instance, plan, {}, explicit)
+    compare.plan_parameters(instance, plan, {})
+    compare.plan_files(instance, plan, {})
     plan.unended = _unended(instance, plan)
     _refuse_links(instance, plan)
     return plan
@@ -90,16 +89,10 @@ def _unended(instance: Instance, plan: Plan) -> dict[str, str]:
     return {**plan.remembered_before.unended, **{name: digest for name, digest in digests.items() if digest}}
 
 
-def _rules(
-    instance: Instance,
-    settings: RelaySettings,
-    tables: Mapping[str, Table],
-    remembered: Originals,
-    explicit: Mapping[str, str],
-) -> dict[str, str]:
+def _rules(instance: Instance, settings: RelaySettings, plan: Plan, tables: Mapping[str, Table]) -> dict[str, str]:
     """The rules for the SMTP client, as far as this version of Postfix knows them."""
-    administrators = compare.administrators(instance, remembered, explicit, "smtp_delivery_status_filter")
-    if not administrators and explicit.get("default_delivery_status_filter"):
+    administrators = compare.administrators(instance, plan, "smtp_delivery_status_filter")
+    if not administrators and instance.explicit().get("default_delivery_status_filter"):
         administrators = "$default_delivery_status_filter"
     passwords = tables.get(parameters.PASSWORDS_FILE)
     rules = parameters.client_rules(
@@ -129,20 +122,16 @@ def _tables(instance: Instance, settings: RelaySettings, kind: str) -> dict[str,
 
 
 def _services(
-    instance: Instance,
-    settings: RelaySettings,
-    rules: Mapping[str, str],
-    tables: Mapping[str, Table],
-    remembered: Originals,
+    instance: Instance, settings: RelaySettings, plan: Plan, rules: Mapping[str, str], tables: Mapping[str, Table]
 ) -> dict[str, Service]:
     """The services that master.cf needs beyond the administrator's."""
-    present = instance.services()
+    present, ours = instance.services(), plan.remembered_before.services
     if "smtp/unix" not in present:
         raise PostfixError(f"{instance.path('master.cf')} has no service 'smtp unix'; restore it, then run again.")
     chroot = present["smtp/unix"][4]
     wanted = {}
     if settings.dedicated_transport:
-        if parameters.TRANSPORT_SERVICE in present and parameters.TRANSPORT_SERVICE not in remembered.services:
+        if parameters.TRANSPORT_SERVICE in present and parameters.TRANSPORT_SERVICE not in ours:
             raise PostfixError(
                 f"{instance.path('master.cf')} already has a transport named '{parameters.TRANSPORT}' that is not "
                 "ours; rename it, then run again."
@@ -158,6 +147,6 @@ def _services(
         name = parameters.OWN_TLSPROXY if settings.dedicated_transport else parameters.SHARED_TLSPROXY
         service = f"{name}/unix"
         # The administrator's own shared one serves as well.
-        if service not in present or service in remembered.services:
+        if service not in present or service in ours:
             wanted[service] = parameters.tlsproxy_service(name, rules, chroot)
     return wanted

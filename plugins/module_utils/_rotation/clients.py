@@ -33,7 +33,7 @@ def people(client: Mapping[str, Any]) -> list[dict[str, Any]]:
         if failed:
             person["reason"] = str(result.get("msg") or "a task failed")
         profiles = [
-            {name: profile[name] for name in ("path", "action", "message") if profile.get(name)}
+            {name: profile[name] for name in ("path", "action", "reason") if profile.get(name)}
             for profile in result.get("profiles") or ()
         ]
         found += [{**person, **({"profiles": profiles} if profiles else {})}] if login else []

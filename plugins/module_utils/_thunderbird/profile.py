@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What was done, or would be: `action` is added, changed, removed or unchanged."""
+    """What was done, or would be: `action` is created, updated, removed or unchanged."""
 
     action: str
     before: dict[str, Any]
@@ -147,7 +147,7 @@ class _Plan:
         elif not self._after["server"]:
             action = "removed"
         else:
-            action = "changed" if self._before["server"] else "added"
+            action = "updated" if self._before["server"] else "created"
         return Outcome(action, self._before, self._after, [*self._warnings, *warnings])
 
     def write(self) -> None:

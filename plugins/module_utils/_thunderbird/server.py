@@ -18,7 +18,7 @@ from .errors import ThunderbirdError
 from .preferences import Preferences
 
 ENCRYPTIONS = {"starttls": 2, "tls": 3}
-AUTHENTICATION_METHODS = {"password": 3, "none": 1}
+AUTHENTICATIONS = {"password": 3, "none": 1}
 
 SERVERS = "mail.smtpservers"
 DEFAULT_SERVER = "mail.smtp.defaultserver"
@@ -32,7 +32,7 @@ class OutgoingServer(NamedTuple):
     host: str
     port: int
     encryption: str
-    authentication_method: str
+    authentication: str
     login: str
     description: str
 
@@ -62,7 +62,7 @@ def validate(server: OutgoingServer) -> OutgoingServer:
         raise ThunderbirdError("login and description may not hold control characters")
     if not server.login.isascii():
         raise ThunderbirdError(f"login: Thunderbird reads only ASCII here, and {server.login!r} is not")
-    login = server.login if server.authentication_method == "password" else ""
+    login = server.login if server.authentication == "password" else ""
     return server._replace(host=host, login=login)
 
 
@@ -141,7 +141,7 @@ class ServerEntry:
         self.preferences.set(branch + "hostname", server.host)
         self.preferences.set(branch + "port", server.port)
         self.preferences.set(branch + "try_ssl", ENCRYPTIONS[server.encryption])
-        self.preferences.set(branch + "authMethod", AUTHENTICATION_METHODS[server.authentication_method])
+        self.preferences.set(branch + "authMethod", AUTHENTICATIONS[server.authentication])
         self._put(branch + "username", server.login or None)
         self.preferences.set(branch + "description", server.description)
         entries = self._entries()
@@ -189,7 +189,7 @@ class ServerEntry:
             host=self.preferences.text(branch + "hostname"),
             port=port if isinstance(port, int) else 0,
             encryption=_name_of(ENCRYPTIONS, self.preferences.get(branch + "try_ssl")),
-            authentication_method=_name_of(AUTHENTICATION_METHODS, self.preferences.get(branch + "authMethod")),
+            authentication=_name_of(AUTHENTICATIONS, self.preferences.get(branch + "authMethod")),
             login=self.preferences.text(branch + "username"),
             description=self.preferences.text(branch + "description"),
         )

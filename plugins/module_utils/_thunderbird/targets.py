@@ -22,7 +22,7 @@ from .nss import Keys
 # People, not system accounts; as login.defs of every distribution has it.
 FIRST_PERSON, NOBODY = 1000, 65534
 
-# What happened in one profile: user, path, action, and before and after or message; see the module's RETURN.
+# What happened in one profile: user, path, action, and before and after or reason; see the module's RETURN.
 Result = dict[str, Any]
 
 
@@ -108,7 +108,7 @@ def _edit(path: Path, installed: list[Installation], edit: Edit) -> Result:
 
 def _create(home: Path, installed: list[Installation], edit: Edit) -> Result:
     new = profiles.new(home, installed)
-    result: Result = {"created": True}
+    result: Result = {"new_profile": True}
     if edit.check:
         return {**_edit(new.directory, installed, edit), **result, "path": None}
     root = new.directory.parent
@@ -137,8 +137,8 @@ def _create(home: Path, installed: list[Installation], edit: Edit) -> Result:
 
 def _attempt(name: str, path: Path | None, work: Callable[[], Result]) -> Result:
     """One profile that cannot be changed does not keep the others from it."""
-    result: Result = {"user": name, "path": str(path) if path else None, "created": False}
+    result: Result = {"user": name, "path": str(path) if path else None, "new_profile": False}
     try:
         return {**result, **work()}
     except Exception as error:
-        return {**result, "action": "refused", "message": sentence(error)}
+        return {**result, "action": "failed", "reason": sentence(error)}

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Optional
 
 from .._api.client import ApiError, Client, ErrorKind
+from .._api.session import HOPELESS
 from .._names import is_network, unicode_domain
 from .._smarthost.login import Refusals, Smarthost, Verdict, prove_login
 from .current import KEPT_FOR_PROOF, Current, attribute_name, read_lists
@@ -81,7 +82,7 @@ class Applier:
             self._send_steps(change)
         except (ApiError, StepError, MethodError) as problem:
             change.action, change.reason = FAILED, str(problem)
-            if not continue_on_error or getattr(problem, "kind", None) in _HOPELESS:
+            if not continue_on_error or getattr(problem, "kind", None) in HOPELESS:
                 self._stop.set()
 
     def _send_steps(self, change: Change) -> None:
@@ -356,16 +357,6 @@ class Applier:
             time.sleep(pause)
             pause = min(pause * 2, 5)
         return written
-
-
-#: After these, no other user's call can succeed either.
-_HOPELESS = (
-    ErrorKind.CREDENTIALS,
-    ErrorKind.API_NOT_ALLOWED,
-    ErrorKind.ADDRESS_NOT_ALLOWED,
-    ErrorKind.ADMIN_INACTIVE,
-    ErrorKind.UNREACHABLE,
-)
 
 
 def _step_holds(change: Change, step: Step, current: Current) -> bool:

@@ -16,7 +16,7 @@ from .current import Current
 from .user import Key
 
 #: So many names a sentence may have.
-_MOST_NAMES = 10
+MOST_NAMES = 10
 
 
 def check_domains(client: Client, current: Current, domains: Iterable[str]) -> None:
@@ -30,18 +30,18 @@ def check_domains(client: Client, current: Current, domains: Iterable[str]) -> N
     if not empty:
         return
     try:
-        own = sorted({_comparable(name) for name in account_domains(client)} | shown)
+        own = sorted({comparable(name) for name in account_domains(client)} | shown)
     except ApiError as error:
         if error.kind not in NOT_SHOWN:
             raise
         return
     unknown: list[str] = []
     for domain in empty:
-        if len(unknown) < _MOST_NAMES and domain not in own and not _answers(client, domain):
+        if len(unknown) < MOST_NAMES and domain not in own and not _answers(client, domain):
             unknown.append(domain)
     if unknown:
         near = [unicode_domain(domain) for domain in own]
-        names = ", ".join(f"{name}{_nearest(name, near)}" for name in map(unicode_domain, unknown))
+        names = ", ".join(f"{name}{nearest(name, near)}" for name in map(unicode_domain, unknown))
         raise InputError(
             f"no such domain in this account: {names}. Nothing was changed at the API. Correct the name, use the "
             "account that has it, or add it with smarthost.spamexperts.domain first."
@@ -57,14 +57,16 @@ def _answers(client: Client, domain: str) -> bool:
         return False  # the list decides
 
 
-def _comparable(name: str) -> str:
+def comparable(name: str) -> str:
+    """A domain that the server lists, in its ASCII form."""
     try:
         return normalise_domain(name)
     except InputError:
         return name.lower()  # the server may have a domain that we would not accept
 
 
-def _nearest(name: str, others: Iterable[str]) -> str:
+def nearest(name: str, others: Iterable[str]) -> str:
+    """The one of the others that may have been meant, as the end of a sentence; "" without any."""
     near = difflib.get_close_matches(name, list(others), n=1, cutoff=0.7)
     return f" (did you mean {near[0]}?)" if near else ""
 
@@ -74,18 +76,18 @@ def missing_users(current: Current, keys: Sequence[Key]) -> str:
     if not keys:
         return ""
     named = []
-    for key in keys[:_MOST_NAMES]:
+    for key in keys[:MOST_NAMES]:
         others = [other.username for other in current.users if other.domain == key.domain and other.username]
-        named.append(f"{key}{_nearest(key.username, others)}")
-    more = f" and {len(keys) - _MOST_NAMES} more" if len(keys) > _MOST_NAMES else ""
+        named.append(f"{key}{nearest(key.username, others)}")
+    more = f" and {len(keys) - MOST_NAMES} more" if len(keys) > MOST_NAMES else ""
     return f"Nobody was there to be removed for {', '.join(named)}{more}; see whether the name is right."
 
 
 def unmatched(patterns: Sequence[str], usernames: Sequence[str]) -> str:
     """One sentence about patterns that no username fits; "" without any."""
     named = [
-        f"{pattern!r}{_nearest(pattern.lower(), usernames)}"
+        f"{pattern!r}{nearest(pattern.lower(), usernames)}"
         for pattern in patterns
         if not fnmatch.filter(usernames, pattern.lower())
     ]
-    return f"No outgoing user has the username {' or '.join(named[:_MOST_NAMES])}." if named else ""
+    return f"No outgoing user has the username {' or '.join(named[:MOST_NAMES])}." if named else ""

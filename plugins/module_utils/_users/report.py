@@ -14,7 +14,7 @@ from .plan import ACTIONS, FAILED, IGNORED, SKIPPED, UNCHANGED, UNKNOWN, Change,
 from .user import IP, Wanted, counted, first_three
 
 #: So many users a message names, and so many the result of a failed task shows.
-_NAMED, _SHOWN = 10, 20
+_NAMED, SHOWN = 10, 20
 
 
 def warnings(wanted: Sequence[Wanted], changes: Sequence[Change], unproven: str) -> list[str]:
@@ -49,7 +49,8 @@ def failure(changes: Sequence[Change], *, stopped: bool) -> str:
     failed = [change for change in changes if change.action == FAILED]
     texts = []
     if failed:
-        texts.append(_with_name(failed[0]) if len(changes) == 1 else _several(failed, changes))
+        reasons = [(str(change.key), change.reason) for change in failed]
+        texts.append(with_reasons(reasons, len(changes), "outgoing user"))
     others = [change for change in changes if change.password == UNKNOWN and _is_untouched(change)]
     shown = [change for change in changes if change.other_password]
     if stopped and shown and others:
@@ -68,19 +69,20 @@ def _is_untouched(change: Change) -> bool:
     return not sets and change.action not in (FAILED, SKIPPED)
 
 
-def _with_name(change: Change) -> str:
-    """The reason, which names the user."""
-    return change.reason if str(change.key) in change.reason else f"{change.key}: {change.reason}"
+def with_reasons(failed: Sequence[tuple[str, str]], total: int, noun: str) -> str:
+    """What to say of those that failed, each a name and a reason: up to ten of them.
 
-
-def _several(failed: Sequence[Change], changes: Sequence[Change]) -> str:
+    total: how many things of this noun there were in all. A reason that names its thing gets no name besides.
+    """
+    if total == 1:
+        name, reason = failed[0]
+        return reason if name in reason else f"{name}: {reason}"
     reasons: dict[str, list[str]] = {}  # what several have in common is said once
-    for change in failed[:_NAMED]:
-        name = str(change.key)
-        reasons.setdefault(change.reason.rstrip("."), []).extend([] if name in change.reason else [name])
+    for name, reason in failed[:_NAMED]:
+        reasons.setdefault(reason.rstrip("."), []).extend([] if name in reason else [name])
     said = "; ".join(f"{', '.join(names)}: {reason}" if names else reason for reason, names in reasons.items())
     more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-    return f"{len(failed)} of {counted(len(changes), 'outgoing user')} failed: {said}{more}."
+    return f"{len(failed)} of {counted(total, noun)} failed: {said}{more}."
 
 
 def named(names: Sequence[str]) -> str:
@@ -102,7 +104,7 @@ def result(changes: Sequence[Change], *, failed: bool, everything: bool, with_di
     if failed:
         order = {FAILED: 0, UNKNOWN: 1, SKIPPED: 3}
         shown.sort(key=lambda change: 1 if change.password == UNKNOWN else order.get(change.action, 2))
-        shown = shown if everything else shown[:_SHOWN]
+        shown = shown if everything else shown[:SHOWN]
     said: dict[str, Any] = {
         "changed": any(change.changed for change in changes),
         "users": [change.to_result() for change in shown],

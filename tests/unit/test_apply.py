@@ -102,7 +102,7 @@ def run(
         for position, entry in enumerate(wanted)
     ]
     warnings: list[str] = []
-    changes = plan.plan(current, entries, table, plan.Rules(**rules))
+    changes = plan.Planner(current, entries, table, plan.Rules(**rules)).plan()
     sender: Any = client
     applier = apply.Applier(sender, table, Smarthost("mail"), warnings.append, Refusals(refusals))
     applier.apply(changes, 1, go_on)
@@ -325,7 +325,7 @@ def test_a_wrong_api_login_in_the_middle_of_making_a_user_anew_stops_the_others(
         parse_wanted({"domain": "example.com", "username": key.username, **PRESENT}, position, "on_mismatch")
         for position, key in enumerate(keys)
     ]
-    changes = plan.plan(current, wanted, table, plan.Rules(recreate_for_password=True))
+    changes = plan.Planner(current, wanted, table, plan.Rules(recreate_for_password=True)).plan()
     sender: Any = client
     apply.Applier(sender, table, Smarthost("mail"), print, Refusals()).apply(changes, 1, True)
     assert [change.action for change in changes] == ["failed", "not_attempted"]

@@ -71,7 +71,7 @@ def test_a_purge_leaves_a_domain_user_beside_others_and_says_so() -> None:
     wanted = [parse_wanted({"domain": "a.example", "username": "kept"}, 0, "on_create")]
     current = Current(users, frozenset({"a.example"}))
     rules = plan.Rules(purge_domains=frozenset({"a.example"}))
-    changes = {change.key.username: change for change in plan.plan(current, wanted, methods, rules)}
+    changes = {change.key.username: change for change in plan.Planner(current, wanted, methods, rules).plan()}
     assert {name: change.action for name, change in changes.items()} == {
         "old": "removed",
         "kept": "unchanged",
@@ -94,7 +94,7 @@ def test_who_is_protected_from_a_purge(protect: tuple[str, ...], expected: set[s
     users = {Key("a.example", name): OutgoingUser(Key("a.example", name), kind) for name, kind in names.items()}
     methods = _methods.Methods({"list": {"call": "a/list"}}, False, lambda: None)
     rules = plan.Rules(purge_domains=frozenset({"a.example"}), purge_protect=protect, allow_domain_user_removal=True)
-    changes = plan.plan(Current(users, frozenset({"a.example"})), [], methods, rules)
+    changes = plan.Planner(Current(users, frozenset({"a.example"})), [], methods, rules).plan()
     assert {change.key.username for change in changes} == expected
 
 
@@ -102,7 +102,9 @@ def test_what_a_call_cannot_be_told_is_known_before_anything_is_sent() -> None:
     given = {"add_ip": {"call": "a/ip", "parameters": {"domain": "zone", "ip": "ip"}}}
     methods = _methods.Methods(given, False, lambda: None)
     rules = plan.Rules()
-    host, network = plan.plan(Current(), senders("a.example 192.0.2.1", "a.example 192.0.3.0/24"), methods, rules)
+    host, network = plan.Planner(
+        Current(), senders("a.example 192.0.2.1", "a.example 192.0.3.0/24"), methods, rules
+    ).plan()
     assert (host.action, network.action) == ("unknown", "failed")
     assert "api_methods.add_ip.parameters" in network.reason
 

@@ -10,8 +10,8 @@ from typing import Any, Optional
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods as _methods
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import plan as _reconcile
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.current import Current, Proof
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.plan import Change, Planner, Rules, diff
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user import (
     Key,
     OutgoingUser,
@@ -47,11 +47,11 @@ def listed(*names: str, state: Optional[State] = None, **proofs: Proof) -> Curre
     return Current(users, frozenset({"a.example"}), {Key("a.example", name): proof for name, proof in proofs.items()})
 
 
-def plan(current: Current, *wanted: Wanted, methods: _methods.Methods = FULL, **rules: Any) -> list[_reconcile.Change]:
-    return _reconcile.plan(current, wanted, methods, _reconcile.Rules(**rules))
+def plan(current: Current, *wanted: Wanted, methods: _methods.Methods = FULL, **rules: Any) -> list[Change]:
+    return Planner(current, wanted, methods, Rules(**rules)).plan()
 
 
-def operations(change: _reconcile.Change) -> list[str]:
+def operations(change: Change) -> list[str]:
     return [step.operation for step in change.steps]
 
 
@@ -199,7 +199,7 @@ def test_a_password_that_is_set_leaves_everything_else_alone() -> None:
 
 def test_a_plan_cannot_change_its_own_rules() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        _reconcile.Rules().purge_limit = 1000  # type: ignore[misc]  # that is the test
+        Rules().purge_limit = 1000  # type: ignore[misc]  # that is the test
 
 
 def test_a_user_is_removed_for_a_password_only_where_that_was_allowed() -> None:
@@ -322,7 +322,7 @@ def test_the_diff_shows_both_sides_of_each_change_and_no_password() -> None:
         name: {"domain": "a.example", "username": name, "authentication_method": "user"}
         for name in ["alice", "bob", "carol"]
     }
-    assert _reconcile.diff(changes) == {
+    assert diff(changes) == {
         "before": {
             "bob@a.example": {**shown["bob"], "limits": {"per_hour": 5}, "password": "(hidden), old"},
             "carol@a.example": {**shown["carol"], "limits": {"per_hour": 5}},
@@ -336,12 +336,12 @@ def test_the_diff_shows_both_sides_of_each_change_and_no_password() -> None:
 
 def test_the_diff_of_a_removal_that_may_remove_nobody() -> None:
     (change,) = plan(Current(), want(state="absent"))
-    assert _reconcile.diff([change]) == {"before": {"alice@a.example": {"state": "unknown"}}, "after": {}}
+    assert diff([change]) == {"before": {"alice@a.example": {"state": "unknown"}}, "after": {}}
 
 
 def test_the_diff_says_what_is_not_known() -> None:
     (change,) = plan(Current(), want("alice"))
-    assert _reconcile.diff([change]) == {
+    assert diff([change]) == {
         "before": {"alice@a.example": {"state": "unknown"}},
         "after": {
             "alice@a.example": {

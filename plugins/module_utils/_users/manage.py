@@ -23,7 +23,7 @@ from .current import KEPT_FOR_PROOF, Current, is_without_list, prove_passwords, 
 from .duplicates import check_duplicates
 from .known import check_domains, missing_users
 from .methods import MethodError, Methods
-from .plan import FAILED, ON_CREATE, ON_MISMATCH, PASSWORD_SET, UNCHANGED, Change, Rules, plan
+from .plan import FAILED, ON_CREATE, ON_MISMATCH, PASSWORD_SET, UNCHANGED, Change, Planner, Rules
 from .proof import note_invisible, prove_nothing, prove_written
 from .report import failure, result, warnings
 from .user import Wanted, parse_wanted
@@ -153,7 +153,7 @@ def reconcile(
         connections=connections,
         refusals=refusals,
     )
-    changes = plan(current, wanted, methods, rules)
+    changes = Planner(current, wanted, methods, rules).plan()
     unproven = current.unreachable
     hopeless = any(change.action == FAILED for change in changes) and not params["continue_on_error"]
     if hopeless:

@@ -135,7 +135,7 @@ def test_a_plan_reaches_what_is_wanted_and_a_second_one_is_empty(
     rules = plan.Rules(allow_domain_user_removal=True, purge_domains=domains, purge_limit=100, purge_protect=("bob@*",))
     server = Server(current)
     wanted = wanted_from(chosen)
-    changes = plan.plan(server.current(), wanted, FULL, rules)
+    changes = plan.Planner(server.current(), wanted, FULL, rules).plan()
     assert not [change for change in changes if change.action in ("failed", "unknown")]
     server.apply(changes)
 
@@ -152,7 +152,7 @@ def test_a_plan_reaches_what_is_wanted_and_a_second_one_is_empty(
     for key, state in current.items():
         if key not in named and (not purge or key.domain != "a.example" or key.username == "bob"):
             assert server.users[key] == state
-    again = plan.plan(server.current(), wanted, FULL, rules)
+    again = plan.Planner(server.current(), wanted, FULL, rules).plan()
     assert not [change for change in again if change.changed or change.steps]
 
 
@@ -162,7 +162,7 @@ def test_what_check_mode_shows_is_what_the_server_has_afterwards(
 ) -> None:
     server = Server(current)
     rules = plan.Rules(allow_domain_user_removal=True)
-    changes = plan.plan(server.current(), wanted_from(chosen), FULL, rules)
+    changes = plan.Planner(server.current(), wanted_from(chosen), FULL, rules).plan()
     server.apply(changes)
     for change in changes:
         if change.action in ("created", "updated") and change.after is not None:
@@ -177,7 +177,7 @@ def want(when: str = "on_mismatch", **entry: Any) -> Wanted:
 
 
 def plan_one(current: Current, wanted: Wanted, methods: _methods.Methods, **rules: Any) -> plan.Change:
-    return plan.plan(current, [wanted], methods, plan.Rules(**rules))[0]
+    return plan.Planner(current, [wanted], methods, plan.Rules(**rules)).plan()[0]
 
 
 def known(proof: Optional[Proof] = None, state: Optional[State] = None, listed: bool = True) -> Current:

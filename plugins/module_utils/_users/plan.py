@@ -29,6 +29,10 @@ ACTIONS = (CREATED, UPDATED, REMOVED, UNCHANGED, UNKNOWN, IGNORED, FAILED, SKIPP
 PASSWORD_PLACEHOLDER = "(hidden)"  # noqa: S105 - shown in diffs instead of one
 PASSWORD_SET = "set"  # noqa: S105 - a word of the result
 PASSWORD_KEPT = "kept"  # noqa: S105 - a word of the result
+#: The code of what may do harm, unless an option allows it.
+NEEDS_CONSENT = "needs_consent"
+#: The code of a password that the smarthost does not take.
+LOGIN_REFUSED = "login_refused"
 ALWAYS = "always"
 ON_CREATE = "on_create"
 ON_MISMATCH = "on_mismatch"
@@ -51,10 +55,11 @@ class Change:
     steps: list[Step] = field(default_factory=list)
     steps_if_exists: list[Step] = field(default_factory=list)
     steps_if_other: list[Step] = field(default_factory=list)
-    error_if_other: str = ""
+    error_if_other: Optional[MethodError] = None
     password: str = ""  # what becomes of it: "" (not given), set, kept or unknown
     unknown: list[str] = field(default_factory=list)
     reason: str = ""
+    code: str = ""  # why it failed, in a word for programs
     login: str = ""
     wanted: Optional[Wanted] = field(default=None, repr=False)
     refused: bool = False  # whether the smarthost has refused the wanted password, or nobody can know it yet
@@ -85,6 +90,10 @@ class Change:
         if self.action == UPDATED and all(step.operation == SET_PASSWORD for step in self.steps):
             self.action = UNKNOWN
 
+    def fail(self, reason: str, code: str) -> None:
+        """Note why the user is not as it is wanted."""
+        self.action, self.reason, self.code = FAILED, reason, code
+
     def stop(self) -> None:
         """Mark what was planned but is not sent, because another user's plan is impossible."""
         if self.steps and self.action != FAILED:
@@ -107,6 +116,8 @@ class Change:
             shown["unknown"] = self.unknown
         if self.reason:
             shown["reason"] = self.reason
+        if self.code:
+            shown["code"] = self.code
         if self.after is not None and self.after.state and reached:
             shown["state"] = {name: value for name, value in self.after.to_result().items() if name not in shown}
         return shown
@@ -151,7 +162,7 @@ class Planner:
             change = self._present(entry)
             change.login = "" if entry.user.authentication == IP else entry.login(self._rules.domain_login)
         except (MethodError, InputError) as problem:
-            change = Change(entry.key, entry.user.authentication, FAILED, reason=str(problem))
+            change = Change(entry.key, entry.user.authentication, FAILED, reason=str(problem), code=problem.code)
         change.wanted = entry
         change.refused = self._current.proofs.get(entry.key) is Proof.REFUSED
         change.other_password = change.refused and not entry.password_is_new and self._current.exists(entry.key) is True
@@ -183,7 +194,10 @@ class Planner:
             change.steps_if_exists.insert(0, password_step(entry.user, entry.password, self._methods))
             return change
         if self._rules.recreate_for_password:
-            change.error_if_other = self._domain_user_risk(entry.user)
+            try:
+                self._check_domain_user(entry.user)
+            except MethodError as problem:
+                change.error_if_other = problem
             change.steps_if_other = [removal_step(entry.user, self._methods), add, *settle]
         else:
             change.error_if_other = self._no_password_call(entry)
@@ -211,9 +225,7 @@ class Planner:
         change.unknown = sorted(name for name in missing if name not in before.state)
         change.password, change.steps = self._password(entry, before)
         if any(step.operation == REMOVE for step in change.steps):  # the user is made anew, with what it had
-            risk = self._domain_user_risk(entry.user)
-            if risk:
-                raise MethodError(risk)
+            self._check_domain_user(entry.user)
             others = {name: value for name, value in before.state.items() if name not in entry.user.state}
             missing = {**offered(entry.user, others, self._methods), **entry.user.state}
             change.after = OutgoingUser(entry.key, entry.user.authentication, missing)
@@ -243,13 +255,13 @@ class Planner:
         if entry.update_password == ON_MISMATCH and proof is Proof.UNKNOWN:
             return UNKNOWN, []
         if not self._rules.recreate_for_password:
-            raise MethodError(self._no_password_call(entry))
+            raise self._no_password_call(entry)
         steps = [removal_step(before, self._methods), add_step(entry, self._methods)]
         return PASSWORD_SET, [step for step in steps if step]
 
-    def _no_password_call(self, entry: Wanted) -> str:
+    def _no_password_call(self, entry: Wanted) -> MethodError:
         always = entry.update_password == ALWAYS
-        return (
+        return MethodError(
             f"{entry.key.title} exists{', and its password is to be set' if always else ' with another password'}. "
             f"{self._methods.missing(SET_PASSWORD, PURPOSES[SET_PASSWORD])} "
             "Or set recreate_for_password: true, which removes the user and adds it again: "
@@ -260,27 +272,26 @@ class Planner:
         exists = self._current.exists(user.key)
         if exists is False:
             return Change(user.key, user.authentication, UNCHANGED)
-        risk = self._domain_user_risk(user)
-        if risk:
-            raise MethodError(risk)
+        self._check_domain_user(user)
         change = Change(user.key, user.authentication, REMOVED if exists else UNKNOWN)
         change.before = self._current.users.get(user.key)
         change.steps = [removal_step(self._current.user(user), self._methods)]
         change.unknown = [] if exists else ["existence"]
         return change
 
-    def _domain_user_risk(self, user: OutgoingUser) -> str:
-        """Why this user is not removed: other users may go with it. Empty where they cannot, or where they may."""
+    def _check_domain_user(self, user: OutgoingUser) -> None:
+        """Raise MethodError where other users may go with this one, and must not."""
         if user.authentication != DOMAIN or self._rules.allow_domain_user_removal:
-            return ""
+            return
         domain = user.key.domain
         others = {*self._current.users, *(entry.key for entry in self._wanted if entry.present)} - {user.key}
         if domain in self._current.listed and not any(key.domain == domain for key in others):
-            return ""
-        return (
+            return
+        raise MethodError(
             f"Removing {user.key.name} was asked for. It is not known whether the vendor's call, which names only the "
             "domain, also removes its other outgoing users; try it on a domain without others, or set "
-            "allow_domain_user_removal: true."
+            "allow_domain_user_removal: true.",
+            NEEDS_CONSENT,
         )
 
     def _purge(self) -> list[Change]:
@@ -300,14 +311,15 @@ class Planner:
             raise MethodError(
                 f"Purging would remove {counted(len(surplus), 'outgoing user')}, more than purge_limit: "
                 f"{self._rules.purge_limit}; nothing was changed. Check the list, then raise purge_limit: "
-                f"{', '.join(str(user.key) for user in surplus)}."
+                f"{', '.join(str(user.key) for user in surplus)}.",
+                NEEDS_CONSENT,
             )
         changes = []
         for user in surplus:
             try:
                 changes.append(self._removal(user))
             except MethodError as problem:
-                changes.append(Change(user.key, user.authentication, FAILED, reason=str(problem)))
+                changes.append(Change(user.key, user.authentication, FAILED, reason=str(problem), code=problem.code))
         return changes
 
 

@@ -22,6 +22,8 @@ extends_documentation_fragment:
   - smarthost.spamexperts._attributes.INFO
   - smarthost.spamexperts._attributes.API
   - smarthost.spamexperts._api
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.API
 seealso:
   - module: smarthost.spamexperts.outgoing_users
 """
@@ -243,7 +245,7 @@ def main() -> None:
                 works={name: all(map(methods.find, needs)) for name, needs in CAPABILITIES.items()},
             )
     except (InputError, MethodError, ApiError) as problem:
-        module.fail_json(msg=str(problem))
+        module.fail_json(msg=str(problem), code=problem.code)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ extends_documentation_fragment:
   - smarthost.spamexperts._smarthost.BUDGET
   - smarthost.spamexperts._outgoing_user
   - smarthost.spamexperts._outgoing_user.MANAGE
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.API
+  - smarthost.spamexperts._failure.USERS
 attributes:
   idempotent:
     support: partial
@@ -162,6 +165,11 @@ user:
       type: str
       returned: when there is one
       sample: the server found no such user; how it wants IP users to be named is not documented
+    code:
+      description: Why the user failed, as in C(failure.code).
+      type: str
+      returned: when the user failed
+      sample: not_offered
 refused_logins:
   description: How many logins the smarthost has refused, with those of the option O(refused_logins).
   returned: unless nothing could be planned
@@ -169,11 +177,20 @@ refused_logins:
   sample: 0
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..module_utils._api.options import API_OPTIONS
 from ..module_utils._module import SecretSafeModule
 from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS
-from ..module_utils._users.manage import manage
+from ..module_utils._users.manage import NotManagedError, manage
 from ..module_utils._users.options import FORMER_OPTIONS, MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
+
+
+def of_one(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result about one user, without the list and the totals; empty where nothing was planned."""
+    shown = {name: value for name, value in result.items() if name not in ("users", "totals")}
+    return {**shown, "user": result["users"][0]} if result else {}
 
 
 def main() -> None:
@@ -190,13 +207,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    module.params.update(continue_on_error=True, return_unchanged=True)
-    result, failure = manage(module, [module.params], "")
-    result["user"] = result.pop("users")[0]
-    del result["totals"]
-    if failure:
-        module.fail_json(msg=failure, **result)
-    module.exit_json(**result)
+    try:
+        result = manage(module, [module.params], "", continue_on_error=True, return_unchanged=True)
+    except NotManagedError as problem:
+        module.fail_json(msg=str(problem), code=problem.code, **of_one(problem.result))
+    module.exit_json(**of_one(result))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ extends_documentation_fragment:
   - smarthost.spamexperts._attributes.INFO
   - smarthost.spamexperts._attributes.API
   - smarthost.spamexperts._api
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.API
 options:
   domains:
     description:
@@ -170,7 +172,7 @@ def main() -> None:
         with api_session(module) as client:
             users = read(module, client)
     except (InputError, MethodError, ApiError) as problem:
-        module.fail_json(msg=str(problem))
+        module.fail_json(msg=str(problem), code=problem.code)
     module.exit_json(changed=False, users=[user.to_result() for user in users])
 
 

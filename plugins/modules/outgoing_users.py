@@ -26,6 +26,9 @@ extends_documentation_fragment:
   - smarthost.spamexperts._smarthost.ENVIRONMENT
   - smarthost.spamexperts._smarthost.BUDGET
   - smarthost.spamexperts._outgoing_user.MANAGE
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.API
+  - smarthost.spamexperts._failure.USERS
 attributes:
   idempotent:
     support: partial
@@ -297,6 +300,11 @@ users:
       type: str
       returned: when there is one
       sample: another user failed before
+    code:
+      description: Why a user failed, in one of the words for C(failure.code).
+      type: str
+      returned: when the user failed
+      sample: not_offered
 refused_logins:
   description: How many logins the smarthost has refused, with those of the option O(refused_logins).
   returned: unless nothing could be planned
@@ -319,7 +327,7 @@ totals:
 
 from ..module_utils._api.options import API_OPTIONS
 from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS
-from ..module_utils._users.manage import manage
+from ..module_utils._users.manage import NotManagedError, manage
 from ..module_utils._users.module import BulkModule
 from ..module_utils._users.options import FORMER_OPTIONS, MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
 
@@ -347,11 +355,15 @@ def main() -> None:
             "purge_limit": {"type": "int", "default": 5},
             "return_unchanged": {"type": "bool", "default": False},
         },
+        required_if=[("purge", True, ("purge_domains",))],
         supports_check_mode=True,
     )
-    result, failure = manage(module, module.params["users"], "users[{}]: ")
-    if failure:
-        module.fail_json(msg=failure, **result)
+    params = module.params
+    switches = {name: params[name] for name in ("continue_on_error", "return_unchanged")}
+    try:
+        result = manage(module, params["users"], "users[{}]: ", **switches)
+    except NotManagedError as problem:
+        module.fail_json(msg=str(problem), code=problem.code, **problem.result)
     module.exit_json(**result)
 
 

@@ -84,7 +84,7 @@ class ApplyVendor(ApplyMeans):
         failed = {domain for domain, action in shown if action in ("failed", "not_attempted")}
         if answer.get("failed") and not shown:
             failed = {one.domain for one in batch}
-        return [domain for domain, action in shown if action == "created"], failed
+        return [domain for domain, action in shown if action in ("created", "unknown")], failed
 
     def _bring_senders(self, account: str, senders: Sequence[Sender], new: Sequence[str], names: str) -> None:
         if not senders:

@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
+from tests.support.wire import PASSWORD
 
-PASSWORD = "Correct-Horse-42"
 DOMAINS = [f"customer{number}.example" for number in range(5)]
 LIST_BY_DOMAIN = {"list": {"call": "outgoingusers/list", "parameters": {"domain": "domain"}}}
 LIST_OF_ALL = {"list": {"call": "outgoingusers/list", "parameters": {}}}

@@ -12,9 +12,8 @@ import pytest
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
+from tests.support.wire import OTHER, PASSWORD
 
-PASSWORD = "Correct-Horse-42"
-OTHER = "Another-Horse-43"
 ADDRESS = {"domain": "zone", "username": "name"}
 LIMITS = {
     "per_minute": "min",

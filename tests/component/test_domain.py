@@ -13,8 +13,8 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains imp
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
+from tests.support.wire import PASSWORD
 
-PASSWORD = "Correct-Horse-42"
 WHOLE: dict[str, Any] = {
     "domain": "example.com",
     "incoming": True,

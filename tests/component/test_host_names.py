@@ -13,8 +13,8 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils import _name
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._names import InputError, host_name
 
 from tests.support.module import run_module
+from tests.support.wire import PASSWORD
 
-PASSWORD = "Correct-Horse-42"
 LOGIN: dict[str, Any] = {"login": "a@example.com", "password": PASSWORD}
 #: Every module with such an option -> what it needs besides.
 MODULES: dict[str, dict[str, Any]] = {

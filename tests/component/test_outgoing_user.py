@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
+from tests.support.wire import PASSWORD
 
-PASSWORD = "Correct-Horse-42"
 ALICE: dict[str, Any] = {"domain": "example.com", "username": "alice"}
 
 

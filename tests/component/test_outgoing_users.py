@@ -11,9 +11,8 @@ import pytest
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
+from tests.support.wire import OTHER, PASSWORD
 
-PASSWORD = "Correct-Horse-42"
-OTHER = "Another-Horse-43"
 USERS: list[dict[str, Any]] = [
     {"domain": "example.com", "username": "alice", "password": PASSWORD},
     {"domain": "example.com", "authentication_method": "domain", "password": PASSWORD},

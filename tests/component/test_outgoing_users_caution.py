@@ -12,9 +12,8 @@ import pytest
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
+from tests.support.wire import OTHER, PASSWORD
 
-PASSWORD = "Correct-Horse-42"
-OTHER = "Another-Horse-43"
 SENDERS: dict[str, Any] = {"domain": "example.com", "authentication_method": "domain", "password": PASSWORD}
 ALICE: dict[str, Any] = {"domain": "example.com", "username": "alice", "password": PASSWORD}
 
@@ -79,13 +78,13 @@ def test_a_domain_user_alone_in_its_domain_is_removed_where_a_list_shows_that(em
         ('{"messages":[],"result":[{"id":1}]}', "without a username"),
     ],
 )
-def test_a_list_from_the_help_page_that_is_of_no_use_is_done_without(emulator: Emulator, body: str, words: str) -> None:
+def test_a_list_from_the_help_page_that_is_of_no_use_is_ignored(emulator: Emulator, body: str, words: str) -> None:
     emulator.seed(domains=["example.com"])
     emulator.faults({"match": "outgoingusers/list", "kind": "body", "text": body, "times": None})
     done = run(emulator, ALICE, retries=0)
     assert not done.failed, done.message
     assert done.result["totals"]["created"] == 1
-    assert "cannot be used, so that there is none" in done.warnings
+    assert "help page cannot be used" in done.warnings
     assert words in done.warnings
     purge = run(emulator, ALICE, purge=True, purge_domains=["example.com"], retries=0)
     assert purge.failed

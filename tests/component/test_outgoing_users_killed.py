@@ -21,8 +21,8 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client 
 from tests import ROOT
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
+from tests.support.wire import PASSWORD
 
-PASSWORD = "Correct-Horse-42"
 OLD = "Another-Horse-43"
 DOMAIN = "example.com"
 LIMITS = {"enabled": True, "per_hour": 7, "per_day": 0}

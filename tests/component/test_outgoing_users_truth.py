@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
+from tests.support.wire import OTHER, PASSWORD
 
-PASSWORD, OLD = "Correct-Horse-42", "Another-Horse-43"
 DOMAIN = "example.com"
 ADD, SET = "outgoingusers/add", "outgoingusers/setpassword"
 
@@ -22,7 +22,7 @@ def entries(count: int, **more: Any) -> list[dict[str, Any]]:
     return [{"domain": DOMAIN, "username": f"user{number}", "password": PASSWORD, **more} for number in range(count)]
 
 
-def seed(server: Emulator, count: int, password: str = OLD, **more: Any) -> None:
+def seed(server: Emulator, count: int, password: str = OTHER, **more: Any) -> None:
     server.seed(domains=[DOMAIN], users=[{**user, "password": password, **more} for user in entries(count)])
 
 
@@ -30,7 +30,7 @@ def run(server: Emulator, users: list[dict[str, Any]], *, check: bool = False, *
     arguments = {**server.connection, **server.smarthost_options, "wait_timeout": 0, "users": users, **options}
     done = run_module("outgoing_users", arguments, check=check)
     assert PASSWORD not in done.raw
-    assert OLD not in done.raw
+    assert OTHER not in done.raw
     assert server.counters()["auths_refused"] <= 3
     return done
 
@@ -78,10 +78,10 @@ def test_a_user_that_is_gone_is_said_to_be_gone(server: Emulator, when: str) -> 
 def test_a_user_gets_its_former_password_again_where_that_is_known(server: Emulator) -> None:
     seed(server, 1)
     server.faults({"match": ADD, "kind": "refuse_password", "password": PASSWORD, "skip": 0 if _lists(server) else 1})
-    done = run(server, entries(1, former_password=OLD), recreate_for_password=True)
+    done = run(server, entries(1, former_password=OTHER), recreate_for_password=True)
     assert done.failed
     assert "It has its former password again" in done.message
-    assert working(server, 1, OLD) == 1
+    assert working(server, 1, OTHER) == 1
 
 
 def _lists(server: Emulator) -> bool:

@@ -50,6 +50,32 @@ def postfix(instance: ScratchPostfix, sink: Sink, monkeypatch: pytest.MonkeyPatc
     assert not relay(instance, state="absent", flush="never").failed
 
 
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The programs of Postfix that the module has started, each with its arguments behind the instance."""
+    commands: list[list[str]] = []
+    ask = Instance.ask
+
+    def asked(instance: Instance, program: str, *arguments: str, stdin: str = "") -> Answer:
+        commands.append([program, *arguments])
+        return ask(instance, program, *arguments, stdin=stdin)
+
+    monkeypatch.setattr(Instance, "ask", asked)
+    return commands
+
+
+def test_no_program_is_started_for_what_is_known(
+    postfix: ScratchPostfix, vendor: Emulator, started: list[list[str]]
+) -> None:
+    """Each takes ten milliseconds, and `postfix check`, which looks through the whole queue, many times that."""
+    stages = ({**vendor.smarthost_options, **LOGIN}, {**vendor.smarthost_options, **LOGIN}, {"state": "absent"})
+    for options, most, checks in zip(stages, (22, 10, 17), (1, 0, 1)):
+        started.clear()
+        assert not relay(postfix, **options).failed
+        assert started.count(["postfix", "check"]) == checks, started
+        assert len(started) <= most, started
+
+
 def send(postfix: ScratchPostfix) -> None:
     postfix.inject("alice@example.com", "someone@elsewhere.example")
     postfix.wait_until_empty()
@@ -119,29 +145,22 @@ def test_what_postfix_refuses_is_taken_back_from_the_daemons_too(
     postfix: ScratchPostfix, vendor: Emulator, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rules are accepted and the daemons know them; then the route is refused."""
-    before, calls = snapshot(postfix.config_directory), []
-    check = Instance.check
-
-    def refuse_the_third(instance: Instance) -> None:
-        calls.append(instance)
-        if len(calls) == 3:
-            raise PostfixError("'postfix check' failed: bad.")
-        check(instance)
-
+    before = snapshot(postfix.config_directory)
     reload, reloads = Instance.reload, []
 
-    def counted(instance: Instance) -> None:
-        reload(instance)
+    def refuse_the_second(instance: Instance) -> None:
         reloads.append(instance)
+        if len(reloads) == 2:
+            raise PostfixError("'postfix reload' failed: bad.")
+        reload(instance)
 
-    monkeypatch.setattr(Instance, "check", refuse_the_third)
-    monkeypatch.setattr(Instance, "reload", counted)
+    monkeypatch.setattr(Instance, "reload", refuse_the_second)
     send(postfix)
     (old,) = clients(postfix)
     run = relay(postfix, **vendor.smarthost_options, **LOGIN)
     assert "bad. main.cf and master.cf are as they were before." in run.message
     assert snapshot(postfix.config_directory) == before
-    assert len(reloads) == 2, "one forth and one back"
+    assert len(reloads) == 3, "one forth and one back"
     assert old not in clients(postfix)
     send(postfix)
     assert (len(sink.mails), len(vendor.mails())) == (2, 0)

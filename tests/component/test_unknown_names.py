@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
+from tests.support.wire import PASSWORD
 
-PASSWORD = "Correct-Horse-42"
 TYPO = {"domain": "exampel.com", "username": "alice"}
 ENTRIES = [{**TYPO, "password": PASSWORD}, {**TYPO, "state": "absent"}, {**TYPO, "username": "192.0.2.7"}]
 ENTRIES[2]["authentication_method"] = "ip"

@@ -18,10 +18,9 @@ from tests.support.emulator import Emulator
 from tests.support.playbook import OUT_OF_REACH, PlaybookRun, ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix, path_with_main_instance
 from tests.support.relay import relay, snapshot
+from tests.support.wire import PASSWORD
 
 pytestmark = pytest.mark.root
-
-PASSWORD = "Correct-Horse-42"
 
 
 @pytest.fixture

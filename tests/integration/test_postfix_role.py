@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.emulator import Emulator
 from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
@@ -132,6 +133,35 @@ def test_true_and_false_may_be_text_as_in_an_ini_inventory(
     run = play(tmp_path, vendor, postfix, **{**texts, "outgoing_mail_prove_login": "true"})
     assert run.returncode == 0, run.output
     assert [auth["login"] for auth in vendor.auths()] == ["server@example.com"]
+
+
+def test_each_login_is_proven_from_the_host_once(tmp_path: Path, vendor: Emulator, postfix: ScratchPostfix) -> None:
+    """A new one before the change and others after it; what another play or the controller has proven is no excuse."""
+    wrong = {"login": "server@example.com", "password": "Another-Horse-42"}
+    stages: list[dict[str, Any]] = [
+        {},
+        {"outgoing_mail_logins": [{"login": "example.net", "password": OTHER, "senders": ["@example.net"]}]},
+        {"outgoing_mail_password": wrong["password"], "outgoing_mail_proven_logins": [wrong]},
+    ]
+    (play,) = yaml.safe_load(PLAY)
+    inventory = inventory_file(
+        tmp_path / "inventory.yml",
+        vendor,
+        postfix,
+        outgoing_mail_login="server@example.com",
+        outgoing_mail_password=PASSWORD,
+    )
+    playbook = tmp_path / "plays.yml"
+    playbook.write_text(json.dumps([{**play, "vars": variables} for variables in stages]), encoding="utf-8")
+    run = run_playbook(str(playbook), ["-i", str(inventory)], ansible_environment(tmp_path / "build"))
+    assert "The login server@example.com was refused" in run.output
+    proven = [(auth["login"], auth["ok"]) for auth in vendor.auths()]
+    assert proven == [
+        ("server@example.com", True),
+        ("example.net", True),
+        ("server@example.com", True),
+        ("server@example.com", False),
+    ]
 
 
 def test_a_login_that_does_not_work_is_named(tmp_path: Path, vendor: Emulator, postfix: ScratchPostfix) -> None:

@@ -214,7 +214,7 @@ def test_a_host_is_cut_off_before_anything_is_changed(site: RotationSite) -> Non
         f"{ACTIVATE} / done",
         SEND,
         f"{SEND} / done",
-        f"{USE} / Prove every login from this host",
+        f"{USE} / Prove from this host each login that it has not proven yet",
         "Decide about each login, and roll back what failed",
         "Let waiting mail go",
         "Let people's Thunderbird use the new passwords",

@@ -69,7 +69,9 @@ TARGETS = (
             *(f"--deselect=tests/component/test_smtp_many.py::{name}" for name in WAITING),
         ),
     ),
-    Target("_users/plan", tuple(f"tests/unit/test_{name}.py" for name in ("plan_shown", "plan_corners", "reconcile"))),
+    Target(
+        "_users/plan", tuple(f"tests/unit/test_{name}.py" for name in ("plan_shown", "plan_corners", "plan_reached"))
+    ),
     Target("_names", ("tests/unit/test_outgoing_user.py",)),
     Target("_users/user", ("tests/unit/test_outgoing_user.py",)),
     Target("_users/methods", ("tests/unit/test_methods.py", "tests/unit/test_plan_corners.py")),

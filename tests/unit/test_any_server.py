@@ -29,19 +29,13 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._users impor
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import current as _current
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods as _methods
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user import Wanted, parse_wanted
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
+from tests.support import wire
+from tests.support.wire import ADDRESS, CALLS, OTHER, PASSWORD
+
 DOMAIN = "a.example"
-PASSWORD, OTHER = "Correct-Horse-42", "Another-Horse-43"
-ADDRESS = {"domain": "domain", "username": "username"}
-CALLS: dict[str, Any] = {
-    "list": {"call": "a/list", "parameters": {"domain": "domain"}},
-    "set_password": {"call": "a/password", "parameters": {**ADDRESS, "password": "password"}},
-    "set_limits": {"call": "a/limits", "parameters": {**ADDRESS, "per_hour": "per_hour", "enabled": "enabled"}},
-    "lock": {"call": "a/lock", "parameters": ADDRESS},
-    "unlock": {"call": "a/unlock", "parameters": ADDRESS},
-}
 NAMES = ("alice", "bob", "carol", "dave", "", "192.0.2.1")
 DEFAULTS = {"password": None, "locked": "0", "per_hour": "inherit", "enabled": "1"}
 WAIT = 10
@@ -200,7 +194,7 @@ def run(
     server: Server, wanted: list[Wanted], methods: _methods.Methods, recreate: bool, used: int = 0
 ) -> Optional[list[plan.Change]]:
     """What the module does, without its options; None where it is killed."""
-    options = {"new_domains": [], "concurrency": 1, "wait_timeout": WAIT, "continue_on_error": True}
+    options = {"new_domains": [], "concurrency": 1, "wait_timeout": WAIT}
     module: Any = SimpleNamespace(params=options, check_mode=False, warn=lambda _text: None)
     rules = plan.Rules(recreate_for_password=recreate, allow_domain_user_removal=True)
     client: Any = server
@@ -208,7 +202,8 @@ def run(
     changes: Optional[list[plan.Change]] = None
     with replaced(server):
         try:
-            changes, _unproven = manage.reconcile(module, client, methods, Smarthost("mail"), wanted, rules, refusals)
+            far_end = manage.FarEnd(client, methods, Smarthost("mail"), refusals)
+            changes, _unproven = manage.reconcile(module, far_end, wanted, rules, continue_on_error=True)
         except KilledError:
             assert server.dead
     assert refusals.used == server.refusals + used <= MOST_REFUSALS
@@ -281,6 +276,17 @@ faults = st.builds(
 )
 
 
+@example(  # of the budget only what is kept for the proof is left, and the server has not added whom it says it has
+    users={},
+    chosen={"carol": ("present", True, None, {})},
+    offered=set(),
+    when="on_mismatch",
+    disturbed=Faults(writes=["lie"]),
+    overwrite=False,
+    recreate=False,
+    down=False,
+    used=MOST_REFUSALS - 1,
+)
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     users=existing,
@@ -304,7 +310,7 @@ def test_what_a_run_says_is_true_and_later_ones_arrive(
     down: bool,
     used: int,
 ) -> None:
-    methods = _methods.Methods({name: CALLS[name] for name in sorted(offered)}, False, lambda: None)
+    methods = wire.methods(*sorted(offered))
     wanted = []
     for position, (name, (state, with_password, former, given_attributes)) in enumerate(chosen.items()):
         kind = "domain" if not name else "ip" if name[0].isdigit() else "user"

@@ -17,7 +17,6 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.l
     Verdict,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import apply, plan
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods as _methods
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.current import Current, Proof
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.proof import note_invisible
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user import (
@@ -27,16 +26,11 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user 
     parse_wanted,
 )
 
-PASSWORD = "Correct-Horse-42"
+from tests.support import wire
+from tests.support.wire import OTHER, PASSWORD
+
 ALICE = Key("example.com", "alice")
-ADDRESS = {"domain": "domain", "username": "username"}
-LIST = {"list": {"call": "a/list", "parameters": {"domain": "domain"}}}
-SETTERS: dict[str, Any] = {
-    "set_password": {"call": "a/password", "parameters": {**ADDRESS, "password": "password"}},
-    "set_limits": {"call": "a/limits", "parameters": {**ADDRESS, "per_hour": "per_hour"}},
-    "lock": {"call": "a/lock", "parameters": ADDRESS},
-    "unlock": {"call": "a/unlock", "parameters": ADDRESS},
-}
+SETTERS = ("set_password", "set_limits", "lock", "unlock")
 LOST = ApiError(ErrorKind.LOST_REPLY, "the reply was lost")
 EXISTS = ApiError(ErrorKind.ALREADY_EXISTS, "it exists", ("it exists",))
 MISSING = ApiError(ErrorKind.NOT_FOUND, "no such user")
@@ -82,7 +76,7 @@ class Logins:
 def run(
     client: Client,
     *wanted: dict[str, Any],
-    methods: Optional[dict[str, Any]] = None,
+    methods: Sequence[str] = (),
     state: Optional[State] = None,
     proof: Optional[Proof] = None,
     refusals: int = 0,
@@ -91,7 +85,7 @@ def run(
     **rules: Any,
 ) -> tuple[list[plan.Change], list[str]]:
     """Plan and send. state: of alice, as the list shows it; None: she is not known."""
-    table = _methods.Methods(methods, False, lambda: None)
+    table = wire.methods(*methods)
     current = Current(listed=frozenset({"example.com"}) if table.find("list") else frozenset())
     if state is not None:
         current.users[ALICE] = OutgoingUser(ALICE, "user", state)
@@ -102,7 +96,7 @@ def run(
         for position, entry in enumerate(wanted)
     ]
     warnings: list[str] = []
-    changes = plan.plan(current, entries, table, plan.Rules(**rules))
+    changes = plan.Planner(current, entries, table, plan.Rules(**rules)).plan()
     sender: Any = client
     applier = apply.Applier(sender, table, Smarthost("mail"), warnings.append, Refusals(refusals))
     applier.apply(changes, 1, go_on)
@@ -127,10 +121,10 @@ def test_a_lost_add_that_a_login_shows_is_done(monkeypatch: pytest.MonkeyPatch) 
     ("verdicts", "methods", "expected"),
     [
         # It had not arrived, or arrived late: then it works the second time.
-        ([Verdict.REFUSED, Verdict.ACCEPTED], None, ("created", "set", ["add", "add"])),
+        ([Verdict.REFUSED, Verdict.ACCEPTED], (), ("created", "set", ["add", "add"])),
         # It was there before, with another password.
         ([Verdict.REFUSED, Verdict.REFUSED], SETTERS, ("updated", "set", ["add", "add", "password"])),
-        ([Verdict.REFUSED, Verdict.REFUSED], None, ("failed", "unknown", ["add", "add"])),
+        ([Verdict.REFUSED, Verdict.REFUSED], (), ("failed", "unknown", ["add", "add"])),
         # The smarthost cannot be asked, so nobody knows; it is asked once only.
         ([Verdict.UNKNOWN], SETTERS, ("updated", "set", ["add", "add", "password"])),
     ],
@@ -138,7 +132,7 @@ def test_a_lost_add_that_a_login_shows_is_done(monkeypatch: pytest.MonkeyPatch) 
 def test_already_exists_after_a_lost_add_is_not_believed_blindly(
     monkeypatch: pytest.MonkeyPatch,
     verdicts: list[Verdict],
-    methods: Optional[dict[str, Any]],
+    methods: Sequence[str],
     expected: tuple[str, str, list[str]],
 ) -> None:
     logins = Logins(monkeypatch, *verdicts)
@@ -177,7 +171,7 @@ def test_who_exists_already_is_tried_when_nobody_has_tried_before(monkeypatch: p
 def test_already_exists_after_a_lost_add_is_ours_where_the_list_had_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     Logins(monkeypatch, Verdict.REFUSED)
     client = Client(add=[LOST, EXISTS])
-    (change,), _warnings = run(client, PRESENT, methods=LIST)
+    (change,), _warnings = run(client, PRESENT, methods=("list",))
     assert (change.action, client.calls) == ("created", ["add", "list", "add"])
 
 
@@ -202,7 +196,7 @@ def test_the_brake_on_refused_logins_holds_over_all_users(monkeypatch: pytest.Mo
 def test_a_lost_password_is_looked_for(monkeypatch: pytest.MonkeyPatch, verdict: Verdict, expected: list[str]) -> None:
     Logins(monkeypatch, verdict)
     client = Client(password=[LOST], list=[listed()])
-    (change,), _warnings = run(client, PRESENT, methods={**LIST, **SETTERS}, state={}, proof=Proof.REFUSED)
+    (change,), _warnings = run(client, PRESENT, methods=("list", *SETTERS), state={}, proof=Proof.REFUSED)
     assert change.action == "updated"
     assert client.calls[: len(expected)] == expected
 
@@ -222,7 +216,7 @@ def test_a_lost_change_is_looked_for_in_the_list(
 ) -> None:
     answers: dict[str, list[Any]] = {call: [LOST], "list": [shown]}
     client = Client(**answers)
-    (change,), _warnings = run(client, wanted, methods={**LIST, **SETTERS}, state={"locked": not wanted.get("locked")})
+    (change,), _warnings = run(client, wanted, methods=("list", *SETTERS), state={"locked": not wanted.get("locked")})
     assert change.action == "updated"
     assert client.calls.count(call) == sent
 
@@ -246,18 +240,33 @@ def test_a_removal_answers_for_itself(answers: list[Any], action: str) -> None:
 def test_a_failure_in_the_middle_has_changed_something() -> None:
     client = Client(limits=[BROKEN])
     entry = {**PRESENT, "limits": {"per_hour": 5}}
-    (change,), _warnings = run(client, entry, methods={**LIST, **SETTERS})
+    (change,), _warnings = run(client, entry, methods=("list", *SETTERS))
     assert (change.action, change.reason, change.changed) == ("failed", "it is broken", True)
     assert plan.diff([change]) == {"before": {}, "after": {}}
-    (untouched,), _warnings = run(Client(add=[BROKEN]), entry, methods={**LIST, **SETTERS})
+    (untouched,), _warnings = run(Client(add=[BROKEN]), entry, methods=("list", *SETTERS))
     assert (untouched.action, untouched.changed) == ("failed", False)
+
+
+def test_a_user_whose_removal_may_have_been_carried_out_is_said_to_be_gone() -> None:
+    client = Client(remove=[LOST, LOST], list=[listed()])
+    (change,), _warnings = run(
+        client, PRESENT, methods=("list",), state={}, proof=Proof.REFUSED, recreate_for_password=True
+    )
+    assert client.calls == ["remove", "list", "remove"]
+    assert (change.action, change.code) == ("failed", "lost_reply")
+    assert "It may be gone, and cannot send" in change.reason
 
 
 def test_a_user_that_cannot_be_added_anew_is_said_to_be_still_there() -> None:
     client = Client(add=[EXISTS])
-    (change,), _warnings = run(client, PRESENT, methods=LIST, state={}, proof=Proof.REFUSED, recreate_for_password=True)
+    (change,), _warnings = run(
+        client, PRESENT, methods=("list",), state={}, proof=Proof.REFUSED, recreate_for_password=True
+    )
     assert client.calls == ["remove", "add"]
-    assert change.reason == "alice@example.com was removed to be added anew, but it still exists; run again."
+    assert (change.code, change.reason) == (
+        "already_exists",
+        "alice@example.com was removed to be added anew, but it still exists; run again.",
+    )
 
 
 REFUSED = ApiError(ErrorKind.OTHER, "the password is refused.")
@@ -268,9 +277,9 @@ REFUSED = ApiError(ErrorKind.OTHER, "the password is refused.")
     [
         ([REFUSED], None, ["adding it failed: the password is refused. It is gone, and cannot send"]),
         ([LOST, LOST], None, ["It may be gone"]),
-        ([REFUSED, REFUSED], "Another-Horse-43", ["with its former password failed as well", "It is gone"]),
-        ([REFUSED, LOST], "Another-Horse-43", ["with its former password failed as well", "It may be gone"]),
-        ([LOST, LOST], "Another-Horse-43", ["It may be gone"]),
+        ([REFUSED, REFUSED], OTHER, ["with its former password failed as well", "It is gone"]),
+        ([REFUSED, LOST], OTHER, ["with its former password failed as well", "It may be gone"]),
+        ([LOST, LOST], OTHER, ["It may be gone"]),
     ],
 )
 def test_a_user_whose_new_password_is_refused_after_its_removal_is_said_to_be_gone(
@@ -279,21 +288,22 @@ def test_a_user_whose_new_password_is_refused_after_its_removal_is_said_to_be_go
     Logins(monkeypatch, Verdict.REFUSED)
     client = Client(add=answers)
     entry = {**PRESENT, "former_password": former}
-    (change,), _warnings = run(client, entry, methods=LIST, state={}, proof=Proof.REFUSED, recreate_for_password=True)
+    (change,), _warnings = run(
+        client, entry, methods=("list",), state={}, proof=Proof.REFUSED, recreate_for_password=True
+    )
     assert (change.action, change.changed) == ("failed", True)
     for word in ("alice@example.com was removed to be added anew", *words):
         assert word in change.reason
 
 
-@pytest.mark.parametrize("world", [LIST, None])
-def test_a_user_whose_new_password_is_refused_gets_its_former_one_again(world: Optional[dict[str, Any]]) -> None:
+@pytest.mark.parametrize("world", [("list",), ()])
+def test_a_user_whose_new_password_is_refused_gets_its_former_one_again(world: tuple[str, ...]) -> None:
     """With all that it has to have, as its removal has lost that."""
-    table = {**(world or {}), "set_limits": SETTERS["set_limits"]}
     client = Client(add=[REFUSED, None] if world else [EXISTS, REFUSED, None])
-    entry = {**PRESENT, "former_password": "Another-Horse-43", "limits": {"per_hour": 5}}
+    entry = {**PRESENT, "former_password": OTHER, "limits": {"per_hour": 5}}
     state: Optional[State] = {} if world else None
     (change,), _warnings = run(
-        client, entry, methods=table, state=state, proof=Proof.REFUSED, recreate_for_password=True
+        client, entry, methods=(*world, "set_limits"), state=state, proof=Proof.REFUSED, recreate_for_password=True
     )
     assert (change.action, change.changed) == ("failed", True)
     assert client.calls[-4:] == ["remove", "add", "add", "limits"]
@@ -303,10 +313,10 @@ def test_a_user_whose_new_password_is_refused_gets_its_former_one_again(world: O
 def test_what_a_user_that_was_made_anew_has_lost_is_named() -> None:
     """A lock that is not set again would let it send."""
     state: State = {"locked": True, "limits.per_hour": 5}
-    table = {**LIST, **{name: SETTERS[name] for name in ("lock", "set_limits")}}
+    offered = ("list", "lock", "set_limits")
     client = Client(lock=[BROKEN])
     (change,), _warnings = run(
-        client, PRESENT, methods=table, state=state, proof=Proof.REFUSED, recreate_for_password=True
+        client, PRESENT, methods=offered, state=state, proof=Proof.REFUSED, recreate_for_password=True
     )
     assert client.calls == ["remove", "add", "lock"]
     assert change.action == "failed"
@@ -317,7 +327,7 @@ def test_what_a_user_that_was_made_anew_has_lost_is_named() -> None:
 def test_a_wrong_api_login_in_the_middle_of_making_a_user_anew_stops_the_others() -> None:
     refused = ApiError(ErrorKind.CREDENTIALS, "the login is wrong")
     client = Client(add=[refused])
-    table = _methods.Methods(LIST, False, lambda: None)
+    table = wire.methods("list")
     keys = [Key("example.com", name) for name in ("a1", "a2")]
     current = Current({key: OutgoingUser(key, "user") for key in keys}, frozenset({"example.com"}))
     current.proofs = dict.fromkeys(keys, Proof.REFUSED)
@@ -325,7 +335,7 @@ def test_a_wrong_api_login_in_the_middle_of_making_a_user_anew_stops_the_others(
         parse_wanted({"domain": "example.com", "username": key.username, **PRESENT}, position, "on_mismatch")
         for position, key in enumerate(keys)
     ]
-    changes = plan.plan(current, wanted, table, plan.Rules(recreate_for_password=True))
+    changes = plan.Planner(current, wanted, table, plan.Rules(recreate_for_password=True)).plan()
     sender: Any = client
     apply.Applier(sender, table, Smarthost("mail"), print, Refusals()).apply(changes, 1, True)
     assert [change.action for change in changes] == ["failed", "not_attempted"]
@@ -359,7 +369,7 @@ def test_an_address_that_another_domain_has_is_an_error(
 ) -> None:
     client = Client(addip=[ApiError(ErrorKind.ALREADY_EXISTS, "it exists", lines)], list=[shown or []])
     sender = {"username": "192.0.2.1", "authentication_method": "ip"}
-    (change,), _warnings = run(client, sender, methods=None if shown is None else LIST)
+    (change,), _warnings = run(client, sender, methods=() if shown is None else ("list",))
     assert words in change.reason
     assert change.action == ("failed" if words else "unchanged")
 
@@ -367,7 +377,7 @@ def test_an_address_that_another_domain_has_is_an_error(
 def test_a_list_that_lags_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     client = Client(list=[[], listed()])
-    _changes, warnings = run(client, PRESENT, methods=LIST, wait=5)
+    _changes, warnings = run(client, PRESENT, methods=("list",), wait=5)
     assert (client.calls, warnings) == (["add", "list", "list"], [])
 
 
@@ -375,13 +385,13 @@ def test_a_list_that_lags_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None
     ("answer", "words"), [(BROKEN, "cannot be read to see it there: it is broken"), ("1", "did not answer with a list")]
 )
 def test_a_list_that_fails_after_the_writes_is_a_warning(answer: object, words: str) -> None:
-    (change,), (warning,) = run(Client(list=[answer]), PRESENT, methods=LIST, wait=5)
+    (change,), (warning,) = run(Client(list=[answer]), PRESENT, methods=("list",), wait=5)
     assert change.action == "created"
     assert words in warning
 
 
 def test_a_list_that_never_shows_it_is_a_warning() -> None:
-    (change,), (warning,) = run(Client(remove=[None], list=[listed()]), ABSENT, methods=LIST, state={}, wait=0.1)
+    (change,), (warning,) = run(Client(remove=[None], list=[listed()]), ABSENT, methods=("list",), state={}, wait=0.1)
     assert "1 change not visible in the server's list" in warning
     assert change.action == "unknown", "the server may have said so only"
     assert change.changed

@@ -9,6 +9,7 @@ import dataclasses
 from typing import Any, Optional
 
 import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils import _names
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods
 
 HELP = """
@@ -197,7 +198,7 @@ def test_bad_given_methods_are_refused(operation: str, entry: Any, word: Optiona
     if word is None:
         assert methods.parse_given(operation, entry).parameters == {}
         return
-    with pytest.raises(methods.MethodError, match=word):
+    with pytest.raises(_names.InputError, match=word):
         methods.parse_given(operation, entry)
 
 

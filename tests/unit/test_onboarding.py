@@ -16,8 +16,9 @@ from ansible_collections.smarthost.spamexperts.plugins.filter.onboarding import 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import onboarding as _onboarding
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import onboarding_summary
 
+from tests.support.wire import PASSWORD
+
 FILTERS = FilterModule().filters()
-PASSWORD = "Correct-Horse-42"
 ALICE = {"username": "alice", "password": PASSWORD}
 
 

@@ -21,7 +21,8 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user 
     parse_wanted,
 )
 
-ADDRESS = {"domain": "domain", "username": "username"}
+from tests.support import wire
+from tests.support.wire import ADDRESS
 
 
 def senders(*given: str) -> list[Wanted]:
@@ -67,11 +68,11 @@ def test_a_purge_leaves_a_domain_user_beside_others_and_says_so() -> None:
     users = {key: OutgoingUser(key, "user") for key in (Key("a.example", "old"), Key("a.example", "kept"))}
     keys = Key("a.example", "")
     users[keys] = OutgoingUser(keys, "domain")
-    methods = _methods.Methods({"list": {"call": "a/list"}}, False, lambda: None)
+    methods = wire.methods("list")
     wanted = [parse_wanted({"domain": "a.example", "username": "kept"}, 0, "on_create")]
     current = Current(users, frozenset({"a.example"}))
     rules = plan.Rules(purge_domains=frozenset({"a.example"}))
-    changes = {change.key.username: change for change in plan.plan(current, wanted, methods, rules)}
+    changes = {change.key.username: change for change in plan.Planner(current, wanted, methods, rules).plan()}
     assert {name: change.action for name, change in changes.items()} == {
         "old": "removed",
         "kept": "unchanged",
@@ -92,17 +93,16 @@ def test_a_purge_leaves_a_domain_user_beside_others_and_says_so() -> None:
 def test_who_is_protected_from_a_purge(protect: tuple[str, ...], expected: set[str]) -> None:
     names = {"alice": "user", "": "domain", "192.0.2.1": "ip", "backup-1": "user"}
     users = {Key("a.example", name): OutgoingUser(Key("a.example", name), kind) for name, kind in names.items()}
-    methods = _methods.Methods({"list": {"call": "a/list"}}, False, lambda: None)
+    methods = wire.methods("list")
     rules = plan.Rules(purge_domains=frozenset({"a.example"}), purge_protect=protect, allow_domain_user_removal=True)
-    changes = plan.plan(Current(users, frozenset({"a.example"})), [], methods, rules)
+    changes = plan.Planner(Current(users, frozenset({"a.example"})), [], methods, rules).plan()
     assert {change.key.username for change in changes} == expected
 
 
 def test_what_a_call_cannot_be_told_is_known_before_anything_is_sent() -> None:
-    given = {"add_ip": {"call": "a/ip", "parameters": {"domain": "zone", "ip": "ip"}}}
-    methods = _methods.Methods(given, False, lambda: None)
-    rules = plan.Rules()
-    host, network = plan.plan(Current(), senders("a.example 192.0.2.1", "a.example 192.0.3.0/24"), methods, rules)
+    methods = wire.methods(add_ip={"call": "a/ip", "parameters": {"domain": "zone", "ip": "ip"}})
+    wanted = senders("a.example 192.0.2.1", "a.example 192.0.3.0/24")
+    host, network = plan.Planner(Current(), wanted, methods, plan.Rules()).plan()
     assert (host.action, network.action) == ("unknown", "failed")
     assert "api_methods.add_ip.parameters" in network.reason
 

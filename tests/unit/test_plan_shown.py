@@ -10,8 +10,8 @@ from typing import Any, Optional
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import methods as _methods
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import plan as _reconcile
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.current import Current, Proof
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.plan import Change, Planner, Rules, diff
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user import (
     Key,
     OutgoingUser,
@@ -20,17 +20,11 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.user 
     parse_wanted,
 )
 
-PASSWORD = "Correct-Horse-42"
-ADDRESS = {"domain": "domain", "username": "username"}
-GIVEN: dict[str, Any] = {
-    "list": {"call": "a/list", "parameters": {"domain": "domain"}},
-    "set_limits": {"call": "a/setlimits", "parameters": {**ADDRESS, "per_hour": "per_hour"}},
-    "unlock": {"call": "a/unlock", "parameters": ADDRESS},
-}
-SET_PASSWORD = {"set_password": {"call": "a/setpassword", "parameters": {**ADDRESS, "password": "password"}}}
-LISTING = _methods.Methods(GIVEN, False, lambda: None)
-FULL = _methods.Methods({**GIVEN, **SET_PASSWORD}, False, lambda: None)
-DOCUMENTED = _methods.Methods(None, False, lambda: None)
+from tests.support import wire
+from tests.support.wire import DOCUMENTED, PASSWORD
+
+LISTING = wire.methods("list", "set_limits", "unlock")
+FULL = wire.methods("list", "set_limits", "unlock", "set_password")
 ALICE = Key("a.example", "alice")
 
 
@@ -47,11 +41,11 @@ def listed(*names: str, state: Optional[State] = None, **proofs: Proof) -> Curre
     return Current(users, frozenset({"a.example"}), {Key("a.example", name): proof for name, proof in proofs.items()})
 
 
-def plan(current: Current, *wanted: Wanted, methods: _methods.Methods = FULL, **rules: Any) -> list[_reconcile.Change]:
-    return _reconcile.plan(current, wanted, methods, _reconcile.Rules(**rules))
+def plan(current: Current, *wanted: Wanted, methods: _methods.Methods = FULL, **rules: Any) -> list[Change]:
+    return Planner(current, wanted, methods, Rules(**rules)).plan()
 
 
-def operations(change: _reconcile.Change) -> list[str]:
+def operations(change: Change) -> list[str]:
     return [step.operation for step in change.steps]
 
 
@@ -199,7 +193,7 @@ def test_a_password_that_is_set_leaves_everything_else_alone() -> None:
 
 def test_a_plan_cannot_change_its_own_rules() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        _reconcile.Rules().purge_limit = 1000  # type: ignore[misc]  # that is the test
+        Rules().purge_limit = 1000  # type: ignore[misc]  # that is the test
 
 
 def test_a_user_is_removed_for_a_password_only_where_that_was_allowed() -> None:
@@ -226,11 +220,11 @@ def test_one_that_may_exist_is_made_anew_if_its_add_is_refused() -> None:
     (change,) = plan(
         Current(proofs={ALICE: Proof.REFUSED}),
         want(),
-        methods=_methods.Methods(None, False, lambda: None),
+        methods=DOCUMENTED,
         recreate_for_password=True,
     )
     assert [step.operation for step in change.steps_if_other] == ["remove", "add"]
-    assert (change.error_if_other, change.password) == ("", "set"), "either it is new, or it is made anew"
+    assert (change.error_if_other, change.password) == (None, "set"), "either it is new, or it is made anew"
     (change,) = plan(Current(proofs={ALICE: Proof.UNKNOWN}), want(), methods=DOCUMENTED, recreate_for_password=True)
     assert change.steps_if_exists == []
     assert change.password == "unknown", "nothing shows that its password is another"
@@ -240,10 +234,11 @@ def test_a_domain_user_that_may_exist_is_not_removed_for_a_password() -> None:
     entry = want(None, authentication_method="domain")
     current = Current(proofs={entry.key: Proof.REFUSED})
     (change,) = plan(current, entry, methods=DOCUMENTED, recreate_for_password=True)
-    assert "allow_domain_user_removal" in change.error_if_other
+    assert change.error_if_other is not None
+    assert change.error_if_other.code == "needs_consent"
     assert change.password == "unknown"
     (change,) = plan(current, entry, methods=DOCUMENTED, recreate_for_password=True, allow_domain_user_removal=True)
-    assert change.error_if_other == ""
+    assert change.error_if_other is None
 
 
 # Removal of a domain user, and purge
@@ -270,6 +265,7 @@ def test_a_domain_user_is_removed_only_where_nobody_can_go_with_it(
     (change,) = [each for each in changes if each.key == leaving.key]
     assert change.action == action
     assert ("also removes its other outgoing users" in change.reason) is (action == "failed")
+    assert (change.code == "needs_consent") is (action == "failed")
 
 
 def test_a_purge_removes_as_many_as_its_limit_and_names_all_of_more() -> None:
@@ -278,6 +274,7 @@ def test_a_purge_removes_as_many_as_its_limit_and_names_all_of_more() -> None:
     assert [change.action for change in plan(listed(*names[:5]), **purge)] == ["removed"] * 5
     with pytest.raises(_methods.MethodError) as problem:
         plan(listed(*names), **purge)
+    assert problem.value.code == "needs_consent"
     assert str(problem.value) == (
         "Purging would remove 6 outgoing users, more than purge_limit: 5; nothing was changed. Check the list, then "
         f"raise purge_limit: {', '.join(f'{name}@a.example' for name in names)}."
@@ -322,7 +319,7 @@ def test_the_diff_shows_both_sides_of_each_change_and_no_password() -> None:
         name: {"domain": "a.example", "username": name, "authentication_method": "user"}
         for name in ["alice", "bob", "carol"]
     }
-    assert _reconcile.diff(changes) == {
+    assert diff(changes) == {
         "before": {
             "bob@a.example": {**shown["bob"], "limits": {"per_hour": 5}, "password": "(hidden), old"},
             "carol@a.example": {**shown["carol"], "limits": {"per_hour": 5}},
@@ -336,12 +333,12 @@ def test_the_diff_shows_both_sides_of_each_change_and_no_password() -> None:
 
 def test_the_diff_of_a_removal_that_may_remove_nobody() -> None:
     (change,) = plan(Current(), want(state="absent"))
-    assert _reconcile.diff([change]) == {"before": {"alice@a.example": {"state": "unknown"}}, "after": {}}
+    assert diff([change]) == {"before": {"alice@a.example": {"state": "unknown"}}, "after": {}}
 
 
 def test_the_diff_says_what_is_not_known() -> None:
     (change,) = plan(Current(), want("alice"))
-    assert _reconcile.diff([change]) == {
+    assert diff([change]) == {
         "before": {"alice@a.example": {"state": "unknown"}},
         "after": {
             "alice@a.example": {

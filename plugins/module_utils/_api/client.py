@@ -60,19 +60,20 @@ _LONGEST_PAUSE = 15.0
 class ApiError(Exception):
     """A call that failed. str() is one sentence without secrets: what was asked, the answer, what to do.
 
-    kind: for programs. lines: the server's own error lines, without secrets.
+    kind and code: for programs. lines: the server's own error lines, without secrets.
     """
 
     def __init__(self, kind: ErrorKind, sentence: str, lines: tuple[str, ...] = ()) -> None:
         super().__init__(sentence)
         self.kind = kind
+        self.code = kind.value
         self.lines = lines
 
 
 def require_requests(module: AnsibleModule) -> None:
     """End the module, saying what to install, where Python has no `requests`."""
     if _IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("requests"), exception=_IMPORT_ERROR)
+        module.fail_json(msg=missing_required_lib("requests"), code="missing_library", exception=_IMPORT_ERROR)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Outcome:
 
 def apply(instance: Instance, plan: Plan) -> Outcome:
     """Carry out the plan; raise PostfixError, with main.cf and master.cf as before, when Postfix refuses it."""
-    mail_log.check(instance)
+    mail_log.explained(instance, Instance.check)
     outcome = Outcome(instance.is_running())
     originals.save(instance, _while_under_way(plan))
     if plan.chroot_files:
@@ -153,14 +153,16 @@ def _changing(instance: Instance, name: str) -> Iterator[None]:
 
 
 def _take_over(instance: Instance, outcome: Outcome, *, more_follows: bool) -> None:
-    """Let Postfix look at what was written, and the running daemons use it, before the next step begins."""
-    mail_log.check(instance)
+    """Let Postfix look at what was written, and the running daemons use it, before the next step begins.
+
+    `postfix reload` reads what was written as `postfix check` does, before it tells the daemons. All else that the
+    latter looks at, such as the queue, is not changed by us, and was looked at before.
+    """
     if outcome.running:
-        if more_follows:
-            daemons.reload_and_wait(instance)
-        else:
-            instance.reload()
+        mail_log.explained(instance, daemons.reload_and_wait if more_follows else Instance.reload)
         outcome.reloaded = True
+    elif not more_follows:
+        mail_log.explained(instance, Instance.check)
 
 
 @contextmanager

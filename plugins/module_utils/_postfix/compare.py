@@ -77,6 +77,8 @@ def _wrong_afterwards(instance: Instance, gone: Mapping[str, Optional[str]], wan
     expected = {**wanted, **instance.effective(wanted, {**gone, **wanted})}
     wrong = {name for name in wanted if name not in explicit and "$" in defaults.get(name, "")}
     wrong |= {name for name in wanted if wanted.keys() & set(_NAMED.findall(explicit.get(name, "")))}
+    now = instance.effective(wanted)
+    wrong |= {name for name in wanted if name not in now or not is_right(name, expected[name], now[name])}
     while True:
         found = instance.effective(wanted, {**gone, **{name: wanted[name] for name in wrong}})
         more = {name for name in wanted if name not in found or not is_right(name, expected[name], found[name])} - wrong

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -60,7 +61,7 @@ class MailLog:
         return [Delivery(found["status"], found["relay"], found["reply"]) for found in attempts]
 
     def complaint(self) -> str:
-        """What `postfix check` has written last, a fatal error rather than a warning; empty where there is nothing."""
+        """What the command `postfix` has written last, a fatal error rather than a warning; empty where there is nothing."""
         if self._file is None:
             program = f"{self._instance.effective(['syslog_name'])['syslog_name']}/postfix-script"
             text = self._instance.journal(int(self._begin) - 1, f"--identifier={program}")
@@ -80,14 +81,14 @@ class MailLog:
             return stream.read().decode("utf-8", "replace")
 
 
-def check(instance: Instance) -> None:
-    """Let Postfix look at its own configuration. Without a terminal it tells its log alone what is wrong."""
+def explained(instance: Instance, act: Callable[[Instance], None]) -> None:
+    """Do this with the command `postfix`, which without a terminal tells its log alone what is wrong."""
     try:
         log = MailLog(instance)
     except OSError:
-        return instance.check()
+        return act(instance)
     try:
-        instance.check()
+        act(instance)
     except PostfixError as error:
         with contextlib.suppress(OSError):
             # What was said on the way there, such as of a command that failed, stays in the sentence.

@@ -21,7 +21,6 @@ from .methods import ADD, ADD_IP, ADDRESS, LIST, LOCK, REMOVE, SET_PASSWORD, UNL
 from .plan import (
     ALWAYS,
     CREATED,
-    FAILED,
     ON_CREATE,
     PASSWORD_KEPT,
     PASSWORD_SET,
@@ -43,11 +42,12 @@ _QUOTED_DOMAIN = re.compile(r"['\"]([^\s'\"/@]+\.[^\s'\"/@]+)['\"]")
 
 
 class StepError(Exception):
-    """A user's calls cannot go on; the message is one sentence. kind: of the server's error behind it, if any."""
+    """A user's calls cannot go on; the message is one sentence. kind: of the error behind it."""
 
-    def __init__(self, sentence: str, kind: Optional[ErrorKind] = None) -> None:
+    def __init__(self, sentence: str, kind: ErrorKind) -> None:
         super().__init__(sentence)
         self.kind = kind
+        self.code = kind.value
 
 
 class Applier:
@@ -81,7 +81,7 @@ class Applier:
         try:
             self._send_steps(change)
         except (ApiError, StepError, MethodError) as problem:
-            change.action, change.reason = FAILED, str(problem)
+            change.fail(str(problem), problem.code)
             if not continue_on_error or getattr(problem, "kind", None) in HOPELESS:
                 self._stop.set()
 
@@ -97,13 +97,14 @@ class Applier:
             self._remove(change, steps.pop(0))
         elif change.action == UNKNOWN:
             change.action, change.unknown, change.reason = UPDATED, [], ""
-        refusal, anew = "", False
+        refusal: Optional[StepError] = None
+        anew = False
         while steps:
             step = steps[0]
             if step.operation in _ADDS:
                 refusal, anew = self._add_anew(change, step), True
             elif step.operation == REMOVE:
-                self._send(change, step, accept=ErrorKind.NOT_FOUND)
+                self._remove_for_anew(change, step)
             else:
                 try:
                     self._send(change, step)
@@ -119,7 +120,7 @@ class Applier:
                     ) from None
             steps.pop(0)
         if refusal:
-            raise StepError(refusal)
+            raise refusal
 
     def _settle_existing(self, change: Change) -> list[Step]:
         """What is left to do for a user that exists already, and what that makes of it."""
@@ -164,9 +165,10 @@ class Applier:
             raise StepError(
                 f"The reply to the add of {change.key.name} was lost. It exists now, and the smarthost refuses its "
                 "login: it was there before, with another password, or the smarthost has not taken it over yet; run "
-                "again."
+                "again.",
+                ErrorKind.LOST_REPLY,
             )
-        raise StepError(change.error_if_other)
+        raise change.error_if_other
 
     def _add(self, change: Change, step: Step) -> bool:
         """Create the user; False where it exists already. A lost reply is settled by a look, then by one repetition."""
@@ -201,15 +203,27 @@ class Applier:
             return change.works is True
         return True
 
-    def _add_anew(self, change: Change, step: Step) -> str:
+    def _remove_for_anew(self, change: Change, step: Step) -> None:
+        try:
+            self._send(change, step, accept=ErrorKind.NOT_FOUND)
+        except ApiError as error:
+            if error.kind is not ErrorKind.LOST_REPLY:
+                raise
+            raise StepError(
+                f"{change.key.title} was to be removed and added anew with its new password, and no reply to its "
+                f"removal came: {error} It may be gone, and cannot send; run again.",
+                error.kind,
+            ) from None
+
+    def _add_anew(self, change: Change, step: Step) -> Optional[StepError]:
         """Add a user that was removed for its new password; where that is refused, with its former one.
 
-        Gives a sentence about the refusal, where the user is there again; the other steps are then still to be sent.
+        Gives the refusal, where the user is there again; the other steps are then still to be sent.
         """
         name = change.key
         try:
             if self._add(change, step):
-                return ""
+                return None
         except (ApiError, StepError) as problem:
             lost = problem.kind is ErrorKind.LOST_REPLY
             former = change.wanted.former_password if change.wanted and not lost else None
@@ -232,8 +246,10 @@ class Applier:
                     "send; run again.",
                     error.kind,
                 ) from None
-            return f"{refusal} It has its former password again."
-        raise StepError(f"{name.title} was removed to be added anew, but it still exists; run again.")
+            return StepError(f"{refusal} It has its former password again.", problem.kind)
+        raise StepError(
+            f"{name.title} was removed to be added anew, but it still exists; run again.", ErrorKind.ALREADY_EXISTS
+        )
 
     def _check_owner(self, change: Change, error: ApiError) -> None:
         """An address that another domain has is refused in the same words as one that this domain has."""
@@ -247,7 +263,8 @@ class Applier:
             lost = change.written and not named
             raise StepError(
                 f"{change.key.username} was asked for {unicode_domain(domain)}, but another domain has it"
-                f"{', or the list does not show yet what was added here; run again' if lost else ''}: {error}"
+                f"{', or the list does not show yet what was added here; run again' if lost else ''}: {error}",
+                ErrorKind.FOREIGN,
             )
 
     def _remove(self, change: Change, step: Step) -> None:
@@ -307,7 +324,8 @@ class Applier:
             return False  # a second one answers for itself: it already exists, or there is no such user
         raise StepError(
             f"The connection broke while {step.method.call} was sent for {change.key.name}, and nothing shows whether "
-            "it was done; run again."
+            "it was done; run again.",
+            ErrorKind.LOST_REPLY,
         )
 
     def _login_works(self, change: Change) -> Optional[bool]:

@@ -50,6 +50,9 @@ _WORDS = {
 }
 
 
+_BAD_REPLY = ErrorKind.BAD_REPLY.value
+
+
 class Proof(enum.Enum):
     """What an SMTP login with the wanted password has shown."""
 
@@ -71,12 +74,7 @@ class Current:
     proofs: dict[Key, Proof] = field(default_factory=dict)
     unreachable: str = ""  # why the smarthost could not be asked, or is not asked any more
     new: frozenset[str] = frozenset()
-    answers: bool = False  # whether the smarthost has decided on a login
-
-    @property
-    def is_mute(self) -> bool:
-        """Whether the smarthost was asked, and has decided on no login at all."""
-        return bool(self.unreachable) and not self.answers
+    is_mute: bool = False  # whether the smarthost has decided on no login at all, and no more are tried
 
     def exists(self, key: Key) -> Optional[bool]:
         """Whether this user exists; None when that is not known."""
@@ -140,7 +138,7 @@ def parse_rows(result: object, method: Method, domain: str) -> list[OutgoingUser
     if result is None:
         result = []
     if not isinstance(result, list):
-        raise MethodError(f"{method.call} did not answer with a list of outgoing users; {_name_fields()}")
+        raise MethodError(f"{method.call} did not answer with a list of outgoing users; {_name_fields()}", _BAD_REPLY)
     rows = _Rows(method, domain)
     return [rows.parse(row) for row in result]
 
@@ -162,9 +160,8 @@ class _Rows:
     def parse(self, row: object) -> OutgoingUser:
         """The user of one row. Raises MethodError for a row that is not understood."""
         if not isinstance(row, dict):
-            raise MethodError(
-                f"{self._method.call} answered with a list of something else than users; {_name_fields()}"
-            )
+            text = f"{self._method.call} answered with a list of something else than users; {_name_fields()}"
+            raise MethodError(text, _BAD_REPLY)
         identity: dict[str, str] = {}
         state: State = {}
         for wire, value in row.items():
@@ -196,13 +193,14 @@ class _Rows:
     def _user(self, identity: Mapping[str, str], state: State) -> OutgoingUser:
         call = self._method.call
         if "username" not in identity:
-            raise MethodError(f"{call} shows users without a username; {_name_fields()}")
+            raise MethodError(f"{call} shows users without a username; {_name_fields()}", _BAD_REPLY)
         try:
             domain = normalise_domain(identity.get("domain", self._domain))
             kind = identity.get("authentication_method", "").lower()
             key, kind, listed_name = _identify(identity["username"].strip(), kind, domain)
         except InputError as problem:
-            raise MethodError(f"{call} shows a user that is not understood ({problem}); {_name_fields()}") from None
+            text = f"{call} shows a user that is not understood ({problem}); {_name_fields()}"
+            raise MethodError(text, _BAD_REPLY) from None
         return OutgoingUser(key, kind, state, listed_name)
 
 
@@ -260,6 +258,7 @@ def prove_passwords(
             candidates.append(entry)
     if not candidates:
         return
+    last_is_kept = refusals.spent(KEPT_FOR_PROOF) and not refusals.spent()
     proofs = prove_logins(
         server,
         [(entry.login(domain_login), entry.password or "") for entry in candidates],
@@ -270,6 +269,6 @@ def prove_passwords(
     verdicts = {Verdict.ACCEPTED: Proof.RIGHT, Verdict.REFUSED: Proof.REFUSED}
     for entry, proof in zip(candidates, proofs):
         current.proofs[entry.key] = verdicts.get(proof.verdict, Proof.UNKNOWN)
-        current.answers = current.answers or proof.verdict is not Verdict.UNKNOWN
         if proof.verdict is Verdict.UNKNOWN and not current.unreachable:
             current.unreachable = proof.reason
+    current.is_mute = not last_is_kept and all(proof.verdict is Verdict.UNKNOWN for proof in proofs)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -23,7 +23,7 @@ from .current import KEPT_FOR_PROOF, Current, is_without_list, prove_passwords, 
 from .duplicates import check_duplicates
 from .known import check_domains, missing_users
 from .methods import MethodError, Methods
-from .plan import FAILED, ON_CREATE, ON_MISMATCH, PASSWORD_SET, UNCHANGED, Change, Rules, plan
+from .plan import FAILED, ON_CREATE, ON_MISMATCH, PASSWORD_SET, UNCHANGED, Change, Planner, Rules
 from .proof import note_invisible, prove_nothing, prove_written
 from .report import failure, result, warnings
 from .user import Wanted, parse_wanted
@@ -35,11 +35,17 @@ def check_options(params: Mapping[str, Any]) -> None:
     for name in ("wait_timeout", "purge_limit"):
         if params.get(name, 0) < 0:
             raise InputError(f"{name} is {params[name]}; it must be 0 or more")
-    for domain in params["new_domains"]:
-        normalise_domain(domain)
+    _domains(params, "new_domains")
     smarthost_from(params)
     refusals_from(params)
     connection_from(params)
+
+
+def _domains(params: Mapping[str, Any], option: str) -> frozenset[str]:
+    try:
+        return frozenset(map(normalise_domain, params[option]))
+    except InputError as problem:
+        raise InputError(f"{option}: {problem}") from None
 
 
 def parse_entries(entries: Sequence[Mapping[str, Any]], update_password: str, place: str) -> list[Wanted]:
@@ -80,15 +86,12 @@ def with_passwords(wanted: Sequence[Wanted], place: str, *, write: bool) -> list
 
 def rules_from(params: Mapping[str, Any], wanted: Sequence[Wanted]) -> Rules:
     """The options that apply to the whole plan."""
-    if not params.get("purge"):
-        domains: frozenset[str] = frozenset()
-    elif params.get("purge_domains"):
-        domains = frozenset(normalise_domain(domain) for domain in params["purge_domains"])
-        strays = sorted({entry.key.domain for entry in wanted} - domains)
-        if strays:
-            raise InputError(f"users of {', '.join(strays)} are wanted, but purge_domains does not name it; add it")
-    else:
-        raise InputError("purge needs purge_domains, the domains in which users that are not wanted are removed")
+    domains: frozenset[str] = frozenset()
+    if params.get("purge"):
+        domains = _domains(params, "purge_domains")
+        unnamed = sorted({entry.key.domain for entry in wanted} - domains)
+        if unnamed:
+            raise InputError(f"users of {', '.join(unnamed)} are wanted, but purge_domains does not name it; add it")
     return Rules(
         recreate_for_password=params["recreate_for_password"],
         allow_domain_user_removal=params["allow_domain_user_removal"],
@@ -99,11 +102,27 @@ def rules_from(params: Mapping[str, Any], wanted: Sequence[Wanted]) -> Rules:
     )
 
 
-def manage(module: AnsibleModule, entries: Sequence[Mapping[str, Any]], place: str) -> tuple[dict[str, Any], str]:
-    """Bring the outgoing users to the wanted state. Ends the module with a failure where nothing could be planned.
+class NotManagedError(Exception):
+    """The outgoing users are not as they are wanted; one text. code: for programs. result: what was done after all."""
+
+    def __init__(self, text: str, code: str, result: Mapping[str, Any]) -> None:
+        super().__init__(text)
+        self.code = code
+        self.result = result
+
+
+def manage(
+    module: AnsibleModule,
+    entries: Sequence[Mapping[str, Any]],
+    place: str,
+    *,
+    continue_on_error: bool,
+    return_unchanged: bool,
+) -> dict[str, Any]:
+    """Bring the outgoing users to the wanted state, and give the result: changed, users, totals and, asked for, diff.
 
     place: how an entry is named in a message about it, with its position, such as `users[{}]: `.
-    Returns the result (changed, users, totals and, where asked for, diff), and one sentence about what failed, or "".
+    Raises NotManagedError, without a result where nothing could be planned.
     """
     params = module.params
     try:
@@ -115,24 +134,32 @@ def manage(module: AnsibleModule, entries: Sequence[Mapping[str, Any]], place: s
         server = smarthost_from(params)
         with api_session(module) as client:
             methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
-            changes, unproven = reconcile(module, client, methods, server, wanted, rules, refusals)
+            far_end = FarEnd(client, methods, server, refusals)
+            changes, unproven = reconcile(module, far_end, wanted, rules, continue_on_error=continue_on_error)
     except (InputError, MethodError, ApiError) as problem:
-        module.fail_json(msg=str(problem))
+        raise NotManagedError(str(problem), problem.code, {}) from problem
     for warning in warnings(wanted, changes, unproven and f"{server.host}: {unproven}"):
         module.warn(warning)
-    said = failure(changes, stopped=refusals.spent(KEPT_FOR_PROOF))
-    shown = result(changes, failed=bool(said), everything=params["return_unchanged"], with_diff=module._diff)
-    return {**shown, "refused_logins": refusals.used}, said
+    text, code = failure(changes, stopped=refusals.spent(KEPT_FOR_PROOF))
+    shown = result(changes, failed=bool(text), everything=return_unchanged, with_diff=module._diff)
+    shown["refused_logins"] = refusals.used
+    if text:
+        raise NotManagedError(text, code, shown)
+    return shown
+
+
+@dataclass(frozen=True)
+class FarEnd:
+    """The vendor: its API, what that offers, its smarthost, and how many refused logins that one bears."""
+
+    client: Client
+    methods: Methods
+    server: Smarthost
+    refusals: Refusals
 
 
 def reconcile(
-    module: AnsibleModule,
-    client: Client,
-    methods: Methods,
-    server: Smarthost,
-    wanted: Sequence[Wanted],
-    rules: Rules,
-    refusals: Refusals,
+    module: AnsibleModule, far_end: FarEnd, wanted: Sequence[Wanted], rules: Rules, *, continue_on_error: bool
 ) -> tuple[list[Change], str]:
     """Learn the current state, plan, send, and see at the far end what has come of it.
 
@@ -140,42 +167,49 @@ def reconcile(
     """
     params = module.params
     active = [entry for entry in wanted if not entry.ignore]
-    domains = {entry.key.domain for entry in active} | rules.purge_domains
-    current = _read(module, client, methods, domains)
-    current.new = frozenset(normalise_domain(domain) for domain in params["new_domains"])
-    check_domains(client, current, domains - current.new)
     connections = min(params["concurrency"] * 2, 8)
-    prove_passwords(
-        current,
-        [entry for entry in active if entry.present and entry.update_password == ON_MISMATCH],
-        server,
-        domain_login=rules.domain_login,
-        connections=connections,
-        refusals=refusals,
-    )
-    changes = plan(current, wanted, methods, rules)
-    unproven = current.unreachable
-    hopeless = any(change.action == FAILED for change in changes) and not params["continue_on_error"]
+    current = _learn(module, far_end, active, rules, connections)
+    changes = Planner(current, wanted, far_end.methods, rules).plan()
+    hopeless = any(change.action == FAILED for change in changes) and not continue_on_error
     if hopeless:
         for change in changes:
             change.stop()
+    sends = not module.check_mode and not hopeless
     invisible: list[Change] = []
-    if not module.check_mode and not hopeless:
+    if sends:
         _write_passwords(active, changes)
-        applier = Applier(client, methods, server, module.warn, refusals)
-        applier.apply(changes, params["concurrency"], params["continue_on_error"])
+        applier = Applier(far_end.client, far_end.methods, far_end.server, module.warn, far_end.refusals)
+        applier.apply(changes, params["concurrency"], continue_on_error)
         invisible = applier.settle(changes, params["wait_timeout"], params["concurrency"])
+    unproven = current.unreachable
     if current.is_mute:
-        prove_nothing(changes, current.unreachable)
-    elif not module.check_mode and not hopeless:
-        patience = params["wait_timeout"]
-        reason = prove_written(changes, server, refusals=refusals, patience=patience, connections=connections)
+        prove_nothing(changes, unproven)
+    elif sends:
+        patience, refusals = params["wait_timeout"], far_end.refusals
+        reason = prove_written(changes, far_end.server, refusals=refusals, patience=patience, connections=connections)
         unproven = unproven or reason
     leaving = {entry.key for entry in active if not entry.present}
     missing = missing_users(current, [c.key for c in changes if c.key in leaving and c.action == UNCHANGED])
     for warning in filter(None, (note_invisible(invisible, params["wait_timeout"]), missing)):
         module.warn(warning)
     return changes, unproven
+
+
+def _learn(module: AnsibleModule, far_end: FarEnd, active: Sequence[Wanted], rules: Rules, connections: int) -> Current:
+    """What is known before anything is sent: from the list where there is one, and by logins."""
+    domains = {entry.key.domain for entry in active} | rules.purge_domains
+    current = _read(module, far_end, domains)
+    current.new = _domains(module.params, "new_domains")
+    check_domains(far_end.client, current, domains - current.new)
+    prove_passwords(
+        current,
+        [entry for entry in active if entry.present and entry.update_password == ON_MISMATCH],
+        far_end.server,
+        domain_login=rules.domain_login,
+        connections=connections,
+        refusals=far_end.refusals,
+    )
+    return current
 
 
 def _write_passwords(wanted: Sequence[Wanted], changes: Sequence[Change]) -> None:
@@ -194,12 +228,12 @@ def _write_passwords(wanted: Sequence[Wanted], changes: Sequence[Change]) -> Non
                 )
 
 
-def _read(module: AnsibleModule, client: Client, methods: Methods, domains: Iterable[str]) -> Current:
-    """The current state. A list that nobody has named, and that is of no use, is done without."""
+def _read(module: AnsibleModule, far_end: FarEnd, domains: Iterable[str]) -> Current:
+    """The current state. A list that nobody has named, and that is of no use, is ignored."""
     try:
-        return read_lists(client, methods, domains, module.params["concurrency"])
+        return read_lists(far_end.client, far_end.methods, domains, module.params["concurrency"])
     except (ApiError, MethodError) as problem:
-        if not is_without_list(methods, problem):
+        if not is_without_list(far_end.methods, problem):
             raise
-        module.warn(f"The list on this server's help page cannot be used, so that there is none: {problem}")
+        module.warn(f"The list on this server's help page cannot be used, so there is none: {problem}")
         return Current()

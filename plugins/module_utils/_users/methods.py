@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 from urllib.parse import unquote
 
+from .._names import InputError
 from .user import AUTHENTICATIONS, INHERIT, LIMIT_NAMES, LOCK_SETTINGS, Value
 
 LIST = "list"
@@ -63,7 +64,14 @@ class Source(enum.Enum):
 
 
 class MethodError(ValueError):
-    """What `api_methods` says cannot be, or this server does not offer what a task needs; one sentence."""
+    """This server does not offer what a task needs, or not so, or must not be told it; one sentence.
+
+    code: for programs, as in the fragment `_failure.USERS`.
+    """
+
+    def __init__(self, sentence: str, code: str = "not_offered") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -255,28 +263,28 @@ class Methods:
 
 
 def parse_given(operation: str, entry: Any) -> Method:
-    """One entry of the option `api_methods`. Raises MethodError with what is wrong with it."""
+    """One entry of the option `api_methods`. Raises InputError with what is wrong with it."""
     where = f"api_methods.{operation}"
     if operation not in OPERATIONS:
-        raise MethodError(f"{where} names an unknown operation; the operations are {', '.join(OPERATIONS)}.")
+        raise InputError(f"{where} names an unknown operation; the operations are {', '.join(OPERATIONS)}.")
     if not isinstance(entry, Mapping) or not set(entry) <= {"call", "parameters", "fields", "values", "fixed"}:
-        raise MethodError(f"{where} must have the keys call, parameters and, where needed, fields, values and fixed.")
+        raise InputError(f"{where} must have the keys call, parameters and, where needed, fields, values and fixed.")
     call = str(entry.get("call") or "").strip("/")
     if not _CALL.match(call):
-        raise MethodError(f"{where}.call must be controller/action, as in outgoingusers/list; it is {call!r}.")
+        raise InputError(f"{where}.call must be controller/action, as in outgoingusers/list; it is {call!r}.")
     parameters = _names(entry, "parameters", where)
     _check_parameters(operation, parameters, where)
     required = _REQUIRED.get(operation, ADDRESS)
     missing = [name for name in required if name not in parameters]
     if missing:
-        raise MethodError(f"{where}.parameters does not say how {call} names {' and '.join(missing)}; add it.")
+        raise InputError(f"{where}.parameters does not say how {call} names {' and '.join(missing)}; add it.")
     fields = _names(entry, "fields", where)
     if fields and operation != LIST:
-        raise MethodError(f"{where}.fields has no meaning; only list has fields.")
+        raise InputError(f"{where}.fields has no meaning; only list has fields.")
     values = {str(word).lower(): str(wire) for word, wire in _mapping(entry, "values", where).items()}
     strange = sorted(set(values) - set(_WORDS))
     if strange:
-        raise MethodError(f"{where}.values has {strange[0]!r}; it may have the words {', '.join(_WORDS)}.")
+        raise InputError(f"{where}.values has {strange[0]!r}; it may have the words {', '.join(_WORDS)}.")
     fixed = {str(name): str(value) for name, value in _mapping(entry, "fixed", where).items()}
     _check_wire_names([*parameters.values(), *fixed], f"{where}.parameters and fixed")
     return Method(operation, call, parameters, fields, values, fixed)
@@ -287,13 +295,13 @@ def _check_parameters(operation: str, parameters: Mapping[str, str], where: str)
     known = (*_REQUIRED.get(operation, ADDRESS), *_OPTIONAL.get(operation, ()))
     strange = [name for name in parameters if name not in known]
     if strange and operation != SET_SETTINGS:
-        raise MethodError(f"{where}.parameters has {strange[0]!r}; it may have {', '.join(known)}.")
+        raise InputError(f"{where}.parameters has {strange[0]!r}; it may have {', '.join(known)}.")
 
 
 def _mapping(entry: Mapping[str, Any], part: str, where: str) -> Mapping[str, Any]:
     mapping = entry.get(part) or {}
     if not isinstance(mapping, Mapping) or any(value in (None, "") for value in mapping.values()):
-        raise MethodError(f"{where}.{part} must map names to names or words, none of them empty.")
+        raise InputError(f"{where}.{part} must map names to names or words, none of them empty.")
     return mapping
 
 
@@ -306,9 +314,9 @@ def _names(entry: Mapping[str, Any], part: str, where: str) -> dict[str, str]:
 def _check_wire_names(names: Sequence[str], where: str) -> None:
     for name in names:
         if not _WIRE_NAME.match(name) or name.lower() == "format":
-            raise MethodError(f"{where} has {name!r}, which cannot be a name of the API; correct it.")
+            raise InputError(f"{where} has {name!r}, which cannot be a name of the API; correct it.")
         if names.count(name) > 1:
-            raise MethodError(f"{where} gives {name!r} for two things; each needs a name of its own.")
+            raise InputError(f"{where} gives {name!r} for two things; each needs a name of its own.")
 
 
 def read_links(page: str) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from .._smarthost.login import LoginProof, Refusals, Smarthost, Verdict, prove_login, prove_logins
-from .plan import CREATED, FAILED, ON_CREATE, PASSWORD_SET, UNKNOWN, UPDATED, Change
+from .plan import CREATED, FAILED, LOGIN_REFUSED, ON_CREATE, PASSWORD_SET, UNKNOWN, UPDATED, Change
 from .user import DOMAIN, counted, first_three
 
 #: When the first login is tried again after a refusal, as parts of the time that there is: the smarthost may lag.
@@ -73,10 +73,10 @@ def _note(change: Change, proof: LoginProof, refusals: Refusals) -> None:
         change.works = True
     elif proof.verdict is Verdict.REFUSED:
         form = "; see domain_login for other forms of its login" if change.authentication == DOMAIN else ""
-        change.action, change.reason = (
-            FAILED,
+        change.fail(
             f"the server says that the password of {change.key.name} is set, but {proof.reason} to the login "
             f"{change.login}{form}. The smarthost may lag, or the server has not set it; run again.",
+            LOGIN_REFUSED,
         )
     else:
         change.is_unproven(proof.reason)

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from .methods import SET_PASSWORD
-from .plan import ACTIONS, FAILED, IGNORED, SKIPPED, UNCHANGED, UNKNOWN, Change, diff
+from .plan import ACTIONS, FAILED, IGNORED, LOGIN_REFUSED, SKIPPED, UNCHANGED, UNKNOWN, Change, diff
 from .user import IP, Wanted, counted, first_three
 
 #: So many users a message names, and so many the result of a failed task shows.
 _NAMED, SHOWN = 10, 20
+#: The code of a failure where users have failed for different ones.
+SEVERAL_REASONS = "several_reasons"
 
 
 def warnings(wanted: Sequence[Wanted], changes: Sequence[Change], unproven: str) -> list[str]:
@@ -40,27 +42,29 @@ def warnings(wanted: Sequence[Wanted], changes: Sequence[Change], unproven: str)
     return said
 
 
-def failure(changes: Sequence[Change], *, stopped: bool) -> str:
-    """One text about everybody who failed, with up to ten names and their reasons; "" where nobody has.
+def failure(changes: Sequence[Change], *, stopped: bool) -> tuple[str, str]:
+    """One text about everybody who failed, with up to ten names and their reasons, and its code; "" where nobody has.
 
     stopped: whether refused logins have ended the proofs. Then those whose passwords nobody has looked at are a failure
     as well, where the refused ones have shown that there are old passwords.
     """
     failed = [change for change in changes if change.action == FAILED]
     texts = []
+    codes = {change.code for change in failed}
     if failed:
         reasons = [(str(change.key), change.reason) for change in failed]
         texts.append(with_reasons(reasons, len(changes), "outgoing user"))
     others = [change for change in changes if change.password == UNKNOWN and _is_untouched(change)]
     shown = [change for change in changes if change.other_password]
     if stopped and shown and others:
+        codes.add(LOGIN_REFUSED)
         names = named([str(change.key) for change in others])
         texts.append(
             f"The smarthost refused the wanted password of {first_three(shown)}, and after that "
             f"{counted(len(others), 'other user')} could not be tried, as it blocks an address that fails often. Their "
             f"old passwords may still be in force: {names}. Set update_password: always for them."
         )
-    return " ".join(texts)
+    return " ".join(texts), codes.pop() if len(codes) == 1 else SEVERAL_REASONS if codes else ""
 
 
 def _is_untouched(change: Change) -> bool:

@@ -142,8 +142,14 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: What differs from what is declared?
-  ansible.builtin.import_playbook: smarthost.spamexperts.apply
+- name: What is declared, checked, and in a run that is not in check mode with a password in the store for each login
+  smarthost.spamexperts.apply:
+    phase: begin
+    path: ./credentials.yml
+    accounts: "{{ spamexperts_accounts }}"
+    mail_servers: "{{ groups.mail_relays }}"
+  check_mode: true
+  register: declared
 """
 
 RETURN = r"""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,10 @@ def test_a_domain_is_onboarded_and_somebody_leaves(tmp_path: Path, emulator: Emu
         assert text in summary
     assert {user["username"] for user in emulator.users()} == {"alice", "info", "server1"}
 
-    leave = {"playbook": "smarthost.spamexperts.offboard_user", "spamexperts_leaving": "alice@example.com"}
+    leave: dict[str, Any] = {
+        "playbook": "smarthost.spamexperts.offboard_user",
+        "spamexperts_leaving": "alice@example.com",
+    }
     refused = site.apply(**leave)
     assert refused.returncode == 2
     assert "example.com.yml, line" in refused.output

@@ -138,7 +138,7 @@ def lock(directory: str) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise PostfixError(
-            f"another run is changing {directory} at this moment; wait for it to end and run again."
+            f"another run is changing {directory} at this moment; wait for it to end and run again.", "in_use"
         ) from None
     else:
         # Whoever puts a staged table in use only renames it.

@@ -93,5 +93,5 @@ def explained(instance: Instance, act: Callable[[Instance], None]) -> None:
         with contextlib.suppress(OSError):
             # What was said on the way there, such as of a command that failed, stays in the sentence.
             reason = log.complaint()
-            raise PostfixError(f"{error} ({reason})" if reason else str(error)) from None
+            raise PostfixError(f"{error} ({reason})" if reason else str(error), error.code) from None
         raise

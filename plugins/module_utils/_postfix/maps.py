@@ -67,7 +67,8 @@ def choose_kind(instance: Instance, wanted: Optional[str]) -> str:
     source = "map_type" if wanted else "default_database_type of this Postfix"
     raise PostfixError(
         f"{source}: '{kind}' cannot be used here; set map_type to one of these, which this Postfix offers: "
-        f"{', '.join(available) or 'none'}. More come with packages such as postfix-lmdb or postfix-cdb."
+        f"{', '.join(available) or 'none'}. More come with packages such as postfix-lmdb or postfix-cdb.",
+        "unsupported",
     )
 
 
@@ -112,7 +113,8 @@ def install(instance: Instance, table: Table, extra: Mapping[str, str]) -> None:
         if wrong:
             raise PostfixError(
                 f"the new map {beside} does not give back what was written for {', '.join(wrong[:3])}; "
-                "the old map stays in place. Check that the disk is not full and that postmap works."
+                "the old map stays in place. Check that the disk is not full and that postmap works.",
+                "command_failed",
             )
         if new_index:
             Path(new_index).chmod(table.mode)

@@ -158,7 +158,8 @@ class _Library:
                 return library
         raise ThunderbirdError(
             "the NSS library that encrypts saved logins was not found; install Thunderbird or give nss_library "
-            f"(tried: {'; '.join(reasons)})"
+            f"(tried: {'; '.join(reasons)})",
+            "not_installed",
         )
 
     def open(self, directory: Path, *, read_only: bool) -> None:
@@ -182,10 +183,12 @@ class _Library:
     def log_in(self, primary_password: str) -> None:
         locked = bool(self._nss.PK11_NeedLogin(self._slot))
         if locked and not primary_password:
-            raise ThunderbirdError("the profile has a primary password; give it as primary_password")
+            raise ThunderbirdError(
+                "the profile has a primary password; give it as primary_password", "primary_password"
+            )
         if self._nss.PK11_CheckUserPassword(self._slot, primary_password.encode() if locked else b""):
             if locked and self._nss.PORT_GetError() == _BAD_PASSWORD:
-                raise ThunderbirdError("the primary password is wrong")
+                raise ThunderbirdError("the primary password is wrong", "primary_password")
             raise self._failure("the key database key4.db cannot be read")
 
     def decrypt(self, encrypted: str) -> str:

@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
 def require(profile: Path) -> None:
     """ThunderbirdError where this is not the directory of a profile."""
     if not profile.is_dir():
-        raise ThunderbirdError(f"there is no profile directory {profile}")
+        raise ThunderbirdError(f"there is no profile directory {profile}", "not_found")
     if not any((profile / name).exists() for name in (PREFERENCES, "times.json")):
         raise ThunderbirdError(f"{profile} is not a Thunderbird profile: it has neither prefs.js nor times.json")
 

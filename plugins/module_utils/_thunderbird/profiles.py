@@ -85,7 +85,7 @@ def _used(root: Path, kind: Kind, sections: Sections, named: dict[Path, dict[str
     # A program that was removed leaves its section, and somebody may have removed its profile.
     there = [path for path in used if path.is_dir()]
     if used and not there:
-        raise ThunderbirdError(f"{root}/profiles.ini names the profile {used[0]}, which does not exist")
+        raise ThunderbirdError(f"{root}/profiles.ini names the profile {used[0]}, which does not exist", "not_found")
     _require_no_later(root, there, [path for path, section in named.items() if section.get("Default") == "1"])
     return there
 
@@ -120,7 +120,8 @@ def new(home: Path, installed: list[Installation]) -> NewProfile:
     if not installed:
         raise ThunderbirdError(
             f"there is no Thunderbird profile below {home} and no Thunderbird on this host that would use a new one; "
-            "install it or give its program_directory"
+            "install it or give its program_directory",
+            "not_installed",
         )
     known = {home / kind.root for kind in KINDS}
     for pattern in _OTHER_ROOTS:

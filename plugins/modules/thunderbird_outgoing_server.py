@@ -235,11 +235,17 @@ profiles:
       returned: always
       type: str
       sample: ""
+    code:
+      description: Why it failed, in one of the words for RV(failure).
+      returned: when the profile failed
+      type: str
+      sample: in_use
 failure:
   description:
     - Why, in a word for programs. The notes say what C(code) can be.
     - Here also V(not_found) where there is no such person or profile, V(primary_password) where that is missing or
-      wrong, and V(unexpected) where the work on a profile was ended. It is about the first profile that failed.
+      wrong, and V(unexpected) where the work on a profile was ended. It is the one that all profiles that failed have,
+      or V(several_reasons).
   returned: failure
   type: dict
   sample: {code: in_use}
@@ -358,11 +364,12 @@ def main() -> None:
     for result in results:
         for warning in result.get("warnings", []):
             module.warn(warning)
-    shown = ("user", "path", "new_profile", "action")
+    shown = ("user", "path", "new_profile", "action", "code")
     report: dict[str, Any] = {
         "changed": bool(done),
         "profiles": [
-            {**{name: result[name] for name in shown}, "reason": result.get("reason", "")} for result in results
+            {**{name: result[name] for name in shown if name in result}, "reason": result.get("reason", "")}
+            for result in results
         ],
         "diff": [
             {
@@ -376,8 +383,9 @@ def main() -> None:
     }
     if failures:
         reasons = "; ".join(f"{result['path'] or result['user']}: {result['reason']}" for result in failures)
+        codes = {result["code"] for result in failures}
         counted = f"{len(failures)} of {len(results)} profiles were not changed: " if len(results) > 1 else ""
-        module.fail_json(msg=counted + reasons, code=failures[0]["code"], **report)
+        module.fail_json(msg=counted + reasons, code=codes.pop() if len(codes) == 1 else "several_reasons", **report)
     module.exit_json(**report)
 
 

@@ -13,12 +13,10 @@ import trustme
 
 from tests.support.emulator import Emulator
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import relay
+from tests.support.relay import LOGIN, PASSWORD, relay
 from tests.support.sink import Sink, authority_file, certificate
 
 pytestmark = pytest.mark.root
-PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
-LOGIN: dict[str, Any] = {"default_login": "server@example.com", "default_password": PASSWORD}
 
 
 @pytest.fixture

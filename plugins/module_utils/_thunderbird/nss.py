@@ -63,9 +63,7 @@ def decrypt(profile: Path, keys: Keys, encrypted: Sequence[str]) -> list[str]:
 
     def work() -> list[str]:
         library = _Library(keys.libraries)
-        if not (profile / KEY_DATABASE).exists():
-            if encrypted:
-                raise ThunderbirdError("the saved logins have lost their key database key4.db")
+        if not encrypted and not (profile / KEY_DATABASE).exists():
             return []
         library.open(openable, read_only=True)
         if library.is_new() and not encrypted:

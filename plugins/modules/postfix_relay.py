@@ -367,7 +367,7 @@ def run(module: SecretSafeModule) -> dict[str, Any]:
     result: dict[str, Any] = {"next_hop": settings.next_hop} if settings else {}
     if module.get_bin_path("postconf") is None:
         if settings is None:
-            warn_of_what_is_left(module)
+            warn_of_leftover_passwords(module)
             return {"changed": False}
         if module.check_mode:
             module.warn("Postfix is not installed here; after its installation everything would be changed.")
@@ -431,13 +431,13 @@ def stage(instance: Instance, plan: Plan, *, write: bool) -> dict[str, Any]:
     }
 
 
-def warn_of_what_is_left(module: SecretSafeModule) -> None:
+def warn_of_leftover_passwords(module: SecretSafeModule) -> None:
     """Without Postfix there is no way back; what its package leaves behind when it is removed has passwords in it."""
     folder = Path(module.params["config_directory"] or "/etc/postfix")
-    left = sorted(str(path) for path in folder.glob(f"{PASSWORDS_FILE}*"))
-    if left:
+    leftovers = sorted(str(path) for path in folder.glob(f"{PASSWORDS_FILE}*"))
+    if leftovers:
         module.warn(
-            f"Postfix is not installed here any more, and its passwords are still in {', '.join(left)}; remove these "
+            f"Postfix is not installed here any more, and its passwords are still in {', '.join(leftovers)}; remove these "
             "files, or install Postfix and run this again."
         )
 

@@ -244,7 +244,7 @@ def test_postfix_does_not_accept_it(postfix: ScratchPostfix, monkeypatch: pytest
 def test_disk_full(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Whichever file does not fit, nothing of the run stays."""
     before = snapshot(postfix.config_directory)
-    write, calls = files.write_beside, []
+    write, calls = files.write_new, []
 
     def full(path: str, content: bytes, mode: int) -> str:
         calls.append(path)
@@ -252,7 +252,7 @@ def test_disk_full(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch, ste
             raise OSError(errno.ENOSPC, "No space left on device", path)
         return write(path, content, mode)
 
-    monkeypatch.setattr(files, "write_beside", full)
+    monkeypatch.setattr(files, "write_new", full)
     run = configure(postfix)
     if step < 4:
         assert "cannot be written: No space left on device. main.cf and master.cf are as they were" in run.message

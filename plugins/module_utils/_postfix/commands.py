@@ -159,7 +159,7 @@ class Instance:
         wanted, table = list(keys), direct(table)
         answer = self.ask("postmap", "-q", "-", table, stdin="".join(f"{key}\n" for key in wanted))
         # postmap exits with 1 both for "nothing found" and for an unreadable map, but complains only of the latter;
-        # beside that it may warn of anything in main.cf.
+        # besides, it may warn of anything in main.cf.
         complaints = [
             line for line in answer.err.splitlines() if ": warning: " not in line or f"{table} is unavailable" in line
         ]

@@ -158,7 +158,7 @@ def _check_other_ways(
 
 
 def check_reach(instance: Instance, settings: RelaySettings, plan: Plan) -> list[str]:
-    """Warn where an administrator's rule takes precedence, so that mail would not reach the smarthost."""
+    """Warn where an administrator's rule takes precedence and mail would not reach the smarthost."""
     if settings.only_named_senders:
         return []
     warnings = []

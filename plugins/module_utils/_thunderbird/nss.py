@@ -145,9 +145,9 @@ class _Library:
         for candidate in candidates:
             try:
                 for dependency in _DEPENDENCIES:
-                    beside = Path(candidate).with_name(dependency)
-                    if "/" in candidate and beside.exists():
-                        ctypes.CDLL(str(beside), mode=ctypes.RTLD_GLOBAL)
+                    path = Path(candidate).with_name(dependency)
+                    if "/" in candidate and path.exists():
+                        ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
                 library = ctypes.CDLL(candidate)
                 self._name = candidate
             except OSError as error:
@@ -165,8 +165,8 @@ class _Library:
         if self._nss.NSS_Initialize(b"sql:" + str(directory).encode(), b"", b"", b"secmod.db", flags):
             raise self._failure("the key database key4.db cannot be opened")
         worker = Path(self._name).with_name(_WORKER)
-        beside = "/" in self._name and worker.exists()
-        if beside and str(worker.resolve()) not in Path("/proc/self/maps").read_text():
+        is_near = "/" in self._name and worker.exists()
+        if is_near and str(worker.resolve()) not in Path("/proc/self/maps").read_text():
             raise ThunderbirdError(f"{worker} cannot be loaded together with {self._name}; give another nss_library")
         self._slot = self._nss.PK11_GetInternalKeySlot()
 

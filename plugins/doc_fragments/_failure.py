@@ -39,3 +39,13 @@ notes:
     and that an option has to allow, which C(msg) names, and V(login_refused) for a password that the smarthost does
     not take, although the server says that it is set.
 """
+
+    # What can be wrong with a host and its files.
+    HOST = r"""
+options: {}
+notes:
+  - C(failure.code) is V(not_installed) where a program, or what it needs, is missing, V(unsupported) where what is
+    there cannot do what is asked for, V(conflict) where something else stands in the way, which the message names,
+    V(in_use) while somebody else works on the same files, V(no_permission) where another user is needed, such as root,
+    V(file_error) where a file cannot be read or written, and V(command_failed) where a program has failed.
+"""

@@ -38,6 +38,8 @@ notes:
 requirements:
   - Python 3.9 or newer
 extends_documentation_fragment:
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.HOST
   - smarthost.spamexperts._attributes.INFO
 author:
   - smarthost.spamexperts maintainers (@smarthost)
@@ -87,6 +89,11 @@ removed:
   returned: always
   type: int
   sample: 0
+failure:
+  description: Why, in a word for programs. The notes say what C(code) can be.
+  returned: failure
+  type: dict
+  sample: {code: not_installed}
 """
 
 import time
@@ -95,7 +102,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..module_utils._module import Module
-from ..module_utils._names import host_name
+from ..module_utils._names import InputError, host_name
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.delivery_counts import DeliveryCounts, count_deliveries, recent
 from ..module_utils._postfix.mail_log import log_file
@@ -117,14 +124,14 @@ def main() -> None:
     try:
         module.params["smarthost"] = host_name(module.params["smarthost"])
         if module.params["seconds"] < 0:
-            raise ValueError(f"seconds: {module.params['seconds']} is negative; give how far back to look")
+            raise InputError(f"seconds: {module.params['seconds']} is negative; give how far back to look")
         if module.get_bin_path("postconf") is None:
-            raise PostfixError("Postfix is not installed on this host, so it has no mail log.")
+            raise PostfixError("Postfix is not installed on this host, so it has no mail log.", "not_installed")
         result = count(find_instance(module), module.params)
-    except (PostfixError, ValueError) as error:
-        module.fail_json(msg=str(error))
+    except (PostfixError, InputError) as error:
+        module.fail_json(msg=str(error), code=error.code)
     except OSError as error:
-        module.fail_json(msg=f"The mail log cannot be read: {error.strerror}.")
+        module.fail_json(msg=f"The mail log cannot be read: {error.strerror}.", code="file_error")
     module.exit_json(changed=False, **result)
 
 

@@ -186,6 +186,8 @@ requirements:
   - Postfix 3.5 or newer with Cyrus SASL and its plugin for PLAIN or LOGIN (C(libsasl2-modules), C(cyrus-sasl-plain))
   - Python 3.9 or newer
 extends_documentation_fragment:
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.HOST
   - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._smarthost.ca
   - smarthost.spamexperts._attributes
@@ -282,6 +284,13 @@ flushed:
   returned: when Postfix is installed
   type: bool
   sample: true
+failure:
+  description:
+    - Why, in a word for programs. The notes say what C(code) can be.
+    - Here also V(host_managed) where the mail of the host belongs to a panel or to another mail server.
+  returned: failure
+  type: dict
+  sample: {code: conflict}
 """
 
 from contextlib import nullcontext
@@ -289,6 +298,7 @@ from pathlib import Path
 from typing import Any
 
 from ..module_utils._module import SecretSafeModule
+from ..module_utils._names import InputError
 from ..module_utils._postfix import files, host_manager, maps, staging
 from ..module_utils._postfix.apply import Outcome, apply
 from ..module_utils._postfix.changes import Plan
@@ -341,10 +351,11 @@ def main() -> None:
     )
     try:
         result = run(module)
-    except (PostfixError, ValueError) as error:
-        module.fail_json(msg=str(error))
+    except (PostfixError, InputError) as error:
+        module.fail_json(msg=str(error), code=error.code)
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'a file'} cannot be written or read: {error.strerror}.")
+        place = error.filename or "a file"
+        module.fail_json(msg=f"{place} cannot be written or read: {error.strerror}.", code="file_error")
     module.exit_json(**result)
 
 
@@ -356,17 +367,20 @@ def run(module: SecretSafeModule) -> dict[str, Any]:
     result: dict[str, Any] = {"next_hop": settings.next_hop} if settings else {}
     if module.get_bin_path("postconf") is None:
         if settings is None:
-            warn_of_what_is_left(module)
+            warn_of_leftover_passwords(module)
             return {"changed": False}
         if module.check_mode:
             module.warn("Postfix is not installed here; after its installation everything would be changed.")
             return {"changed": True, **result, **({"activation": ""} if staged else {})}
-        raise PostfixError("Postfix is not installed on this host; install it first, or leave this host out.")
+        raise PostfixError(
+            "Postfix is not installed on this host; install it first, or leave this host out.", "not_installed"
+        )
     instance = find_instance(module)
     if settings and not options["ignore_host_manager"] and names_main_instance(module):
         objection = host_manager.objection()
         if objection:
-            raise PostfixError(f"{objection} Set ignore_host_manager=true to configure Postfix all the same.")
+            advice = "Set ignore_host_manager=true to configure Postfix all the same."
+            raise PostfixError(f"{objection} {advice}", "host_managed")
     with nullcontext() if module.check_mode else files.lock(instance.config_directory):
         plan = make_plan(instance, settings)
         if staged:
@@ -417,14 +431,14 @@ def stage(instance: Instance, plan: Plan, *, write: bool) -> dict[str, Any]:
     }
 
 
-def warn_of_what_is_left(module: SecretSafeModule) -> None:
+def warn_of_leftover_passwords(module: SecretSafeModule) -> None:
     """Without Postfix there is no way back; what its package leaves behind when it is removed has passwords in it."""
     folder = Path(module.params["config_directory"] or "/etc/postfix")
-    left = sorted(str(path) for path in folder.glob(f"{PASSWORDS_FILE}*"))
-    if left:
+    leftovers = sorted(str(path) for path in folder.glob(f"{PASSWORDS_FILE}*"))
+    if leftovers:
         module.warn(
-            f"Postfix is not installed here any more, and its passwords are still in {', '.join(left)}; remove these "
-            "files, or install Postfix and run this again."
+            f"Postfix is not installed here any more, and its passwords are still in {', '.join(leftovers)}; remove "
+            "these files, or install Postfix and run this again."
         )
 
 

@@ -46,6 +46,8 @@ options:
 requirements:
   - Python 3.9 or newer
 extends_documentation_fragment:
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.HOST
   - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._attributes.INFO
 author:
@@ -193,6 +195,13 @@ waiting:
   returned: when Postfix is installed
   type: int
   sample: 0
+failure:
+  description:
+    - Why, in a word for programs. The notes say what C(code) can be.
+    - Here also V(host_managed) where the mail of the host belongs to a panel or to another mail server.
+  returned: failure
+  type: dict
+  sample: {code: host_managed}
 """
 
 import re
@@ -201,7 +210,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._names import host_name, starttls_port
+from ..module_utils._names import InputError, host_name, starttls_port
 from ..module_utils._postfix import files, host_manager, maps, originals, password_maps
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.conflicts import find_ca_file, has_sasl_plugin
@@ -236,26 +245,27 @@ def main() -> None:
     )
     try:
         result = look(module)
-    except (PostfixError, ValueError) as error:
-        module.fail_json(msg=str(error))
+    except (PostfixError, InputError) as error:
+        module.fail_json(msg=str(error), code=error.code)
     except PermissionError as error:
-        module.fail_json(msg=f"{error.filename} can be read by root only; run the task with become: true.")
+        reason = f"{error.filename} can be read by root only; run the task with become: true."
+        module.fail_json(msg=reason, code="no_permission")
     module.exit_json(changed=False, **result)
 
 
 def look(module: Any) -> dict[str, Any]:
     """Everything that is returned; raises PostfixError on an objection, if the options say so.
 
-    Raises ValueError for a login that no table can carry: nobody should try it at the smarthost, which counts refusals.
+    Raises InputError for a login that no table can carry: nobody should try it at the smarthost, which counts refusals.
     """
     problems: list[str] = []
     for entry in module.params["logins"]:
         checked_login(entry["login"], entry["password"], (), f"login {entry['login']!r}", problems)
     if problems:
-        raise ValueError(" ".join(problems))
+        raise InputError(" ".join(problems))
     objection = host_manager.objection() if names_main_instance(module) else None
     if objection and module.params["fail_on_objection"]:
-        raise PostfixError(objection)
+        raise PostfixError(objection, "host_managed")
     installed = module.get_bin_path("postconf") is not None
     lacking = [] if installed else ["Postfix"]
     if not has_sasl_plugin():

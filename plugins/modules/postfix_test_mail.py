@@ -46,6 +46,8 @@ notes:
 requirements:
   - Python 3.9 or newer
 extends_documentation_fragment:
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.HOST
   - smarthost.spamexperts._attributes.INFO
 attributes:
   check_mode:
@@ -92,6 +94,15 @@ reply:
   returned: when the mail was sent
   type: str
   sample: 250 OK id=1sXyZ2-0001Ab-3c
+failure:
+  description:
+    - Why, in a word for programs. The notes say what C(code) can be.
+    - Here also V(not_running) where Postfix does not run, V(not_delivered) where the mail had to wait or came back,
+      V(wrong_server) where another server than O(smarthost) has taken it, and V(timeout) where it had not left after
+      O(wait_timeout).
+  returned: failure
+  type: dict
+  sample: {code: not_delivered}
 """
 
 import re
@@ -100,7 +111,7 @@ import uuid
 from typing import Any
 
 from ..module_utils._module import Module
-from ..module_utils._names import host_name
+from ..module_utils._names import InputError, host_name
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.mail_log import Delivery, MailLog
 from ..module_utils._postfix.module import find_instance
@@ -134,14 +145,15 @@ def main() -> None:
     try:
         for name in ("sender", "recipient"):
             if module.params[name] is not None and not ADDRESS.match(module.params[name]):
-                raise ValueError(f"{name}: '{module.params[name]}' is not an address such as name@example.com.")
+                raise InputError(f"{name}: '{module.params[name]}' is not an address such as name@example.com.")
         if module.params["smarthost"] is not None:
             module.params["smarthost"] = host_name(module.params["smarthost"])
         result = {"status": "not_sent"} if module.check_mode else send(module)
-    except (PostfixError, ValueError) as error:
-        module.fail_json(msg=str(error))
+    except (PostfixError, InputError) as error:
+        module.fail_json(msg=str(error), code=error.code)
     except OSError as error:
-        module.fail_json(msg=f"The mail log cannot be read: {error.strerror}. Run the task with become: true.")
+        reason = f"The mail log cannot be read: {error.strerror}. Run the task with become: true."
+        module.fail_json(msg=reason, code="file_error")
     if result["status"] == "unknown":
         module.warn("The test mail was handed to Postfix, but no mail log of this host mentions it; nothing is proven.")
     module.exit_json(changed=False, **result)
@@ -150,10 +162,10 @@ def main() -> None:
 def send(module: Any) -> dict[str, str]:
     """Send the mail and follow it; raises PostfixError unless it was accepted."""
     if module.get_bin_path("postconf") is None:
-        raise PostfixError("Postfix is not installed on this host, so no mail can be sent through it.")
+        raise PostfixError("Postfix is not installed on this host, so no mail can be sent through it.", "not_installed")
     instance = find_instance(module)
     if not instance.is_running():
-        raise PostfixError("Postfix does not run, so the test mail would only wait; start Postfix.")
+        raise PostfixError("Postfix does not run, so the test mail would only wait; start Postfix.", "not_running")
     host_name = instance.effective(["myhostname"])["myhostname"]
     sender = module.params["sender"] or f"postmaster@{host_name}"
     recipient, timeout = module.params["recipient"], module.params["wait_timeout"]
@@ -167,7 +179,8 @@ def send(module: Any) -> dict[str, str]:
             attempts = log.deliveries(queue_id) if queue_id else []
         except OSError as error:
             raise PostfixError(
-                f"the mail log cannot be read any more ({error.strerror}); {take_back(instance, queue_id)}"
+                f"the mail log cannot be read any more ({error.strerror}); {take_back(instance, queue_id)}",
+                "file_error",
             ) from None
         # A content filter has handed it back under another queue id by the time that it has accepted it.
         if queue_id and attempts and log.queue_id(message_id) == queue_id:
@@ -175,7 +188,9 @@ def send(module: Any) -> dict[str, str]:
         if queue_id is None and time.monotonic() - begin > min(LOG_PATIENCE, timeout / 2):
             return {"status": "unknown"}
         time.sleep(0.1)
-    raise PostfixError(f"the test mail had not left this host after {timeout} seconds; {take_back(instance, queue_id)}")
+    raise PostfixError(
+        f"the test mail had not left this host after {timeout} seconds; {take_back(instance, queue_id)}", "timeout"
+    )
 
 
 def take_back(instance: Instance, queue_id: str | None) -> str:
@@ -191,11 +206,12 @@ def judged(instance: Instance, queue_id: str, attempt: Delivery, smarthost: str 
     if attempt.status != "sent":
         # What was bounced has left the queue.
         done = f"; {take_back(instance, queue_id)}" if attempt.status == "deferred" else ""
-        raise PostfixError(f"the test mail was {attempt.status}, because: {attempt.reply}{done}")
+        raise PostfixError(f"the test mail was {attempt.status}, because: {attempt.reply}{done}", "not_delivered")
     if smarthost and attempt.relay.partition("[")[0].lower() != smarthost:
         raise PostfixError(
             f"the test mail was accepted by {attempt.relay}, not by the smarthost {smarthost}; name a recipient and "
-            "a sender whose mail goes through it."
+            "a sender whose mail goes through it.",
+            "wrong_server",
         )
     return attempt._asdict()
 

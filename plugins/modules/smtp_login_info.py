@@ -20,6 +20,7 @@ description:
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:
+  - smarthost.spamexperts._failure
   - smarthost.spamexperts._attributes.INFO
   - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._smarthost.ca
@@ -143,6 +144,14 @@ refused_logins:
   returned: unless an option is wrong
   type: int
   sample: 1
+failure:
+  description:
+    - Why, in a word for programs. The notes say what C(code) can be.
+    - Here also V(login_refused) where the smarthost has refused a login or the mail of a sender, and
+      V(login_not_proven) where it could not be asked or did not decide. It is about the first login that failed.
+  returned: failure
+  type: dict
+  sample: {code: login_refused}
 """
 
 from collections.abc import Mapping, Sequence
@@ -181,16 +190,17 @@ def check_options(params: Mapping[str, Any]) -> None:
         raise InputError("; ".join(problems) + "; nothing was tried.")
 
 
-def failure(proofs: Sequence[LoginProof]) -> str:
-    """One sentence about the logins that were not accepted, or may not send; empty when there are none."""
+def failure(proofs: Sequence[LoginProof]) -> tuple[str, str]:
+    """A sentence on the logins that were not accepted, or may not send, and its code; empty when there are none."""
     failed = [proof for proof in proofs if proof.reason]
     if not failed:
-        return ""
+        return "", ""
     first = failed[0]
     refused = Verdict.REFUSED in (first.verdict, first.may_send)
     outcome = "was refused" if refused else "could not be proven"
     others = f"; {len(failed)} of {len(proofs)} logins were not accepted, see logins in the result"
-    return f"The login {first.login} {outcome}: {first.reason}{others if len(proofs) > 1 else ''}."
+    sentence = f"The login {first.login} {outcome}: {first.reason}{others if len(proofs) > 1 else ''}."
+    return sentence, "login_refused" if refused else "login_not_proven"
 
 
 def shown(proof: LoginProof, *, asked: bool) -> dict[str, Any]:
@@ -222,7 +232,7 @@ def main() -> None:
         check_options(params)
         server, refusals = smarthost_from(params), refusals_from(params)
     except InputError as problem:
-        module.fail_json(msg=str(problem))
+        module.fail_json(msg=str(problem), code=problem.code)
     pairs = [(entry["login"], entry["password"]) for entry in params["logins"]]
     senders: dict[str, list[str]] = {}
     for entry in params["logins"]:
@@ -237,9 +247,9 @@ def main() -> None:
     )
     logins = [shown(proof, asked=bool(senders[proof.login])) for proof in proofs]
     result: dict[str, Any] = {"logins": logins, "refused_logins": refusals.used}
-    refusal = failure(proofs) if params["fail_on_refusal"] else ""
-    if refusal:
-        module.fail_json(msg=refusal, **result)
+    sentence, code = failure(proofs)
+    if sentence and params["fail_on_refusal"]:
+        module.fail_json(msg=sentence, code=code, **result)
     module.exit_json(changed=False, **result)
 
 

@@ -18,6 +18,8 @@ description:
     gone, but profiles that have started with it still trust the authority, until it is deleted in Thunderbird.
   - Works for Thunderbird from a package or an archive. A snap or a flatpak may read other policies.
 extends_documentation_fragment:
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.HOST
   - smarthost.spamexperts._attributes
 options:
   state:
@@ -70,14 +72,20 @@ policies_path:
   returned: success
   type: str
   sample: /etc/thunderbird/policies/policies.json
+failure:
+  description: Why, in a word for programs. The notes say what C(code) can be.
+  returned: failure
+  type: dict
+  sample: {code: invalid_options}
 """
 
 import os
 from pathlib import Path
 
 from ..module_utils._module import Module
+from ..module_utils._names import InputError
 from ..module_utils._thunderbird import files, policies
-from ..module_utils._thunderbird.errors import ThunderbirdError, sentence
+from ..module_utils._thunderbird.errors import ThunderbirdError, code_of, sentence
 
 
 def main() -> None:
@@ -103,8 +111,10 @@ def main() -> None:
             files.clean_up(target.parent)  # what a run that was killed has left
             if after != before:
                 policies.replace(target, after)
+    except InputError as problem:
+        module.fail_json(msg=str(problem), code=problem.code)
     except (ThunderbirdError, OSError) as error:
-        module.fail_json(msg=sentence(error))
+        module.fail_json(msg=sentence(error), code=code_of(error))
     difference = {
         "before_header": str(path),
         "after_header": str(path),

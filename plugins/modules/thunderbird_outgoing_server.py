@@ -27,6 +27,8 @@ description:
   - Works on Linux, with Thunderbird from a package, an archive, a snap or a flatpak. The latter two keep their library
     in a place of their own, which has not been tried on every distribution; O(nss_library) names another one.
 extends_documentation_fragment:
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.HOST
   - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._attributes
 options:
@@ -233,14 +235,29 @@ profiles:
       returned: always
       type: str
       sample: ""
+    code:
+      description: Why it failed, in one of the words for RV(failure).
+      returned: when the profile failed
+      type: str
+      sample: in_use
+failure:
+  description:
+    - Why, in a word for programs. The notes say what C(code) can be.
+    - Here also V(not_found) where there is no such person or profile, V(primary_password) where that is missing or
+      wrong, and V(unexpected) where the work on a profile was ended. It is the one that all profiles that failed have,
+      or V(several_reasons).
+  returned: failure
+  type: dict
+  sample: {code: in_use}
 """
 
 from pathlib import Path
 from typing import Any
 
 from ..module_utils._module import SecretSafeModule
+from ..module_utils._names import InputError
 from ..module_utils._smarthost.options import PLACE_OPTIONS
-from ..module_utils._thunderbird.errors import ThunderbirdError, sentence
+from ..module_utils._thunderbird.errors import ThunderbirdError, code_of, sentence
 from ..module_utils._thunderbird.profile import Wanted
 from ..module_utils._thunderbird.server import (
     AUTHENTICATIONS,
@@ -250,7 +267,7 @@ from ..module_utils._thunderbird.server import (
     validate,
     validate_entry,
 )
-from ..module_utils._thunderbird.targets import Edit, Result, edit_path, edit_person, people
+from ..module_utils._thunderbird.targets import Edit, Result, edit_path, edit_person, failed, people
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -276,11 +293,11 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def wanted_of(params: dict[str, Any]) -> Wanted:
-    """What every profile should have; ThunderbirdError where the options do not fit together."""
+    """What every profile should have; InputError where the options do not fit together."""
     # Not left to ansible-core, to which all_users is always given, as it has a default.
     named = bool(params["profile"]) + (params["users"] is not None) + params["all_users"]
     if named != 1:
-        raise ThunderbirdError(
+        raise InputError(
             f"{'more than one' if named else 'none'} of profile, users and all_users says whose profiles are meant; "
             "give exactly one of them"
         )
@@ -289,12 +306,12 @@ def wanted_of(params: dict[str, Any]) -> Wanted:
         return Wanted(params["entry"], None)
     logs_in = params["authentication"] == "password"
     if logs_in and not params["login"]:
-        raise ThunderbirdError("authentication is password, so login is needed: the name to log in with")
+        raise InputError("authentication is password, so login is needed: the name to log in with")
     if not logs_in and params["password"]:
-        raise ThunderbirdError("authentication is none, so there is no use for password; leave one of them out")
+        raise InputError("authentication is none, so there is no use for password; leave one of them out")
     password = params["password"]
     if password == "" or (password and has_control_character(password)):
-        raise ThunderbirdError("password is empty or has a control character, with which nobody can log in")
+        raise InputError("password is empty or has a control character, with which nobody can log in")
     server = OutgoingServer(
         host=params["smarthost"],
         port=params["smarthost_port"],
@@ -317,7 +334,7 @@ def edit_all(params: dict[str, Any], edit: Edit) -> list[Result]:
         try:
             results += edit_person(name, edit, every=params["all_profiles"], create=create)
         except ThunderbirdError as error:
-            results.append({"user": name, "path": None, "new_profile": False, "action": "failed", "reason": str(error)})
+            results.append({"user": name, "path": None, "new_profile": False, **failed(error)})
     return results
 
 
@@ -338,18 +355,21 @@ def main() -> None:
             check=module.check_mode,
         )
         results = edit_all(params, edit)
+    except InputError as problem:
+        module.fail_json(msg=str(problem), code=problem.code, profiles=[])
     except (ThunderbirdError, OSError) as error:
-        module.fail_json(msg=sentence(error), profiles=[])
-    refused = [result for result in results if result["action"] == "failed"]
+        module.fail_json(msg=sentence(error), code=code_of(error), profiles=[])
+    failures = [result for result in results if result["action"] == "failed"]
     done = [result for result in results if result["action"] in {"created", "updated", "removed"}]
     for result in results:
         for warning in result.get("warnings", []):
             module.warn(warning)
-    shown = ("user", "path", "new_profile", "action")
+    shown = ("user", "path", "new_profile", "action", "code")
     report: dict[str, Any] = {
         "changed": bool(done),
         "profiles": [
-            {**{name: result[name] for name in shown}, "reason": result.get("reason", "")} for result in results
+            {**{name: result[name] for name in shown if name in result}, "reason": result.get("reason", "")}
+            for result in results
         ],
         "diff": [
             {
@@ -361,10 +381,11 @@ def main() -> None:
             for result in done
         ],
     }
-    if refused:
-        reasons = "; ".join(f"{result['path'] or result['user']}: {result['reason']}" for result in refused)
-        counted = f"{len(refused)} of {len(results)} profiles were not changed: " if len(results) > 1 else ""
-        module.fail_json(msg=counted + reasons, **report)
+    if failures:
+        reasons = "; ".join(f"{result['path'] or result['user']}: {result['reason']}" for result in failures)
+        codes = {result["code"] for result in failures}
+        counted = f"{len(failures)} of {len(results)} profiles were not changed: " if len(results) > 1 else ""
+        module.fail_json(msg=counted + reasons, code=codes.pop() if len(codes) == 1 else "several_reasons", **report)
     module.exit_json(**report)
 
 

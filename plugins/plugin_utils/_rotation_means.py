@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypedDict
 
-from ..module_utils._rotation import description, objections, requests
+from ..module_utils._rotation import description, requests
 from ..module_utils._rotation.entry import NEXT
 from ..module_utils._smarthost.login import MOST_REFUSALS
 from ._credentials import UNCHANGED, Credentials
@@ -18,6 +18,7 @@ from ._secrets import register_secret
 from ._store import Store
 
 Entry = Mapping[str, Any]
+Proof = Mapping[str, Any]
 #: Runs a module of the collection on the controller: its name and its options; the result, which may say `failed`.
 Call = Callable[[str, dict[str, Any]], dict[str, Any]]
 
@@ -28,6 +29,41 @@ _SHOWN = ("changed", "failed", "msg", "works", "users", "logins")
 
 class StopError(ValueError):
     """The rotation stops here; the message is for people and holds no secret."""
+
+
+class Run(TypedDict, total=False):
+    """What one phase hands to the next; never a password. Names are those of credentials, times ISO 8601 texts."""
+
+    # begin
+    started: str
+    works: dict[str, bool]  # as api_info gives it
+    refusals: int  # how many logins from here the smarthost has refused
+    # plan
+    plan: dict[str, Any]  # as _rotation.plan.plan gives it; prepare notes in its credentials which are renewed
+    # prepare
+    not_looked_at: list[str]  # hosts
+    present: list[dict[str, Any]]  # users, as outgoing_user_info gives them
+    # switch
+    changed: str
+    window_opened: float
+    accepted: list[str]  # whose next password the vendor takes
+    sent: list[dict[str, Any]]  # users, as outgoing_users gives them, that it had to say something about
+    tried: list[Proof]
+    proven: list[str]
+    made: list[str]
+    lock_failed: list[str]
+    unlock_failed: list[str]
+    # decide
+    decided: list[dict[str, Any]]  # the plan's credentials, each with its outcome
+    returned: list[str]  # whose old password the vendor takes again
+    in_use_again: list[str]  # whose old password is the one in use
+    unlock_back_failed: list[str]
+    prover: str  # the host that tries what the controller cannot
+    to_prove: list[dict[str, str]]  # name and login of what it tries
+    # finish
+    report: dict[str, Any]
+    summary: list[str]
+    open: list[str]
 
 
 class Means:
@@ -51,40 +87,13 @@ class Means:
         self._store = store
         self._call = call
         self._check_mode = check_mode
-        self.data: dict[str, Any] = dict(options["run"] or {})
+        self.data = Run()
+        self.data.update(options["run"])
         self.calls: list[dict[str, Any]] = []
         self.changed = False
         self.holds = not check_mode and options["phase"] != "begin"
 
-    def release(self) -> None:
-        """Let other runs have the store."""
-        if self.holds:
-            with self._store.locked(self._store.this_run()):
-                self._store.release()
-            self.holds = False
-
-    @property
-    def _refusals(self) -> int:
-        """How many logins from here the smarthost has refused in this run; it blocks an address that fails often."""
-        return int(self.data.get("refusals", 0))
-
-    def _pauses(self) -> tuple[float, ...]:
-        """Before each of a few attempts, growing; all of them together take what the rotation allows."""
-        seconds = description.settle_seconds(self._wanted)
-        return (0, 0.2 * seconds, 0.8 * seconds) if seconds else (0,)
-
-    def _within_budget(self, entries: Sequence[Entry], which: str, why: str) -> list[dict[str, Any]]:
-        """As `_try`, for logins that the rotation can do without: no more than three are refused in a run."""
-        if self._refusals < MOST_REFUSALS:
-            return self._try(entries, which, why, {"refused_logins": self._refusals})
-        reason = f"not tried, because the smarthost has refused {self._refusals} logins, and blocks who fails often"
-        return [{"login": entry[which], "accepted": None, "reason": reason} for entry in entries]
-
-    def _tried(self, entries: Sequence[Entry], which: str, why: str) -> list[dict[str, Any]]:
-        """The proofs of logins that are in doubt: a second login has to be tried, others as far as the budget goes."""
-        moving = [entry for entry in entries if entry["moves"]]
-        staying = [entry for entry in entries if not entry["moves"]]
-        return [*self._try(moving, which, why), *(self._within_budget(staying, which, why) if staying else [])]
+    # What was asked for
 
     @property
     def _wanted(self) -> Mapping[str, Any]:
@@ -102,30 +111,14 @@ class Means:
 
     @property
     def _account(self) -> dict[str, Any]:
-        return dict(self._options["account"] or {})
+        return dict(self._options["account"])
 
     @property
     def _smarthost(self) -> dict[str, Any]:
         names = ("smarthost", "smarthost_port", "smarthost_ca_path")
         return {name: self._options[name] for name in names if self._options[name] is not None}
 
-    def _staging(self, entry: Entry) -> Callable[[Credentials], str]:
-        make, marks = self._options["make_password"], {name: entry[name] for name in ("locked", "leaked")}
-        renew = entry["renewed"]
-        return lambda credentials: credentials.stage(entry["name"], entry[NEXT], make, renew=renew, **marks)
-
-    @staticmethod
-    def _stop_for(problems: Sequence[str], before: str = "") -> None:
-        if problems:
-            raise StopError(" ".join(filter(None, (before, *problems))))
-
-    def _stop_unless_well(self) -> None:
-        if self._wanted.get("emergency") or self._wanted.get("leave_out_broken_hosts"):
-            return
-        states = {host: self._options["hosts"].get(host) or {} for host in self.data["plan"]["hosts"]}
-        unwell = objections.unwell(states)
-        if unwell:
-            raise StopError(unwell)
+    # The modules
 
     def _ask(self, module: str, why: str, arguments: dict[str, Any]) -> dict[str, Any]:
         result = self._call(module, arguments)
@@ -160,10 +153,17 @@ class Means:
         self.data["refusals"] = max(self._refusals, int(result.get("refused_logins") or 0))
         return result
 
-    def _try(
+    # Logins from the controller
+
+    @property
+    def _refusals(self) -> int:
+        """How many logins from here the smarthost has refused in this run; it blocks an address that fails often."""
+        return self.data.get("refusals", 0)
+
+    def _log_in(
         self, entries: Sequence[Entry], which: str, why: str, budget: Optional[Mapping[str, int]] = None
-    ) -> list[dict[str, Any]]:
-        """What the smarthost says of these logins, from the controller."""
+    ) -> list[Proof]:
+        """What the smarthost says of these logins."""
         if not entries or self._check_mode:
             return []
         logins = requests.logins(entries, self._passwords(entries, which), which)
@@ -172,9 +172,36 @@ class Means:
         if answer.get("failed"):
             # Nothing is proven, and the vendor has changed already: what can be done without is done.
             return [{LOGIN: entry[which], "accepted": None, "reason": str(answer.get("msg"))} for entry in entries]
-        found: list[dict[str, Any]] = answer["logins"]
+        found: list[Proof] = answer["logins"]
         self.data["refusals"] = self._refusals + sum(proof["accepted"] is False for proof in found)
         return found
+
+    def _log_in_within_budget(self, entries: Sequence[Entry], which: str, why: str) -> list[Proof]:
+        """As `_log_in`, for logins that the rotation can do without: no more than three are refused in a run."""
+        if self._refusals < MOST_REFUSALS:
+            return self._log_in(entries, which, why, {"refused_logins": self._refusals})
+        reason = f"not tried, because the smarthost has refused {self._refusals} logins, and blocks who fails often"
+        return [{"login": entry[which], "accepted": None, "reason": reason} for entry in entries]
+
+    def _log_in_where_in_doubt(self, entries: Sequence[Entry], which: str, why: str) -> list[Proof]:
+        """A second login has to be tried, others as far as the budget goes."""
+        moving = [entry for entry in entries if entry["moves"]]
+        staying = [entry for entry in entries if not entry["moves"]]
+        within = self._log_in_within_budget(staying, which, why) if staying else []
+        return [*self._log_in(moving, which, why), *within]
+
+    def _pauses(self) -> tuple[float, ...]:
+        """Before each of a few attempts, growing; all of them together take what the rotation allows."""
+        seconds = description.settle_seconds(self._wanted)
+        return (0, 0.2 * seconds, 0.8 * seconds) if seconds else (0,)
+
+    # The store
+
+    def _read(self) -> Credentials:
+        credentials = self._store.read()
+        for entry in credentials.entries.values():
+            register_secret(entry.current, entry.next, entry.former)
+        return credentials
 
     def _passwords(self, entries: Sequence[Entry], which: str) -> list[str]:
         found = self._store.find(entry["name"] for entry in entries) if entries else []
@@ -184,11 +211,23 @@ class Means:
         # In check mode nothing is staged, so there may be no next password.
         return [entry.in_use[1] if self._check_mode else entry.next for entry in found]
 
-    def _read(self) -> Credentials:
-        credentials = self._store.read()
-        for entry in credentials.entries.values():
-            register_secret(entry.current, entry.next, entry.former)
-        return credentials
+    def _stage(self) -> None:
+        """Have a next password for each login in the store."""
+
+        def staging(entry: Entry) -> Callable[[Credentials], str]:
+            marks = {name: entry[name] for name in ("locked", "leaked")}
+            make, renew = self._options["make_password"], entry["renewed"]
+            return lambda credentials: credentials.stage(entry["name"], entry[NEXT], make, renew=renew, **marks)
+
+        self._remember("staged", {entry["name"]: staging(entry) for entry in self._entries})
+
+    def _note(self, change: str, names: Sequence[str], state: str) -> None:
+        """Note of each of these credentials that it is in this state, by a method of Credentials."""
+
+        def noting(name: str) -> Callable[[Credentials], str]:
+            return lambda credentials: str(getattr(credentials, change)(name))
+
+        self._remember(state, {name: noting(name) for name in names})
 
     def _remember(self, state: str, changes: Mapping[str, Callable[[Credentials], str]]) -> None:
         """Bring credentials into this state of the module credential_store: all of them, or none.
@@ -205,3 +244,10 @@ class Means:
                 self._store.write(credentials, check=self._check_mode)
         self.changed = self.changed or changed
         self.calls.append({"module": "credential_store", "why": f"remember {state}", "credentials": actions})
+
+    def release(self) -> None:
+        """Let other runs have the store."""
+        if self.holds:
+            with self._store.locked(self._store.this_run()):
+                self._store.release()
+            self.holds = False

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Optional
 
 from ansible import constants
 from ansible.errors import AnsibleError
-from ansible.parsing.vault import is_encrypted, match_encrypt_secret
+from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted, match_encrypt_secret
 
 _HOW_TO = "give one with --vault-password-file, --vault-id or --ask-vault-pass"
 
@@ -69,6 +69,11 @@ class Vault:
     def encrypt(self, plain: bytes, key: Key) -> bytes:
         """The whole content of the file."""
         return bytes(self._library.encrypt(plain, secret=key.secret, vault_id=key.vault_id))
+
+
+def encrypt_with(password: str, plain: bytes) -> bytes:
+    """The whole content of a file that this password opens, whatever vault passwords this run has."""
+    return bytes(VaultLib().encrypt(plain, secret=VaultSecret(password.encode())))
 
 
 def _label(content: bytes) -> str:

@@ -15,31 +15,11 @@ import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import files, host_manager
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Instance, PostfixError
 
-from tests.support.module import ModuleRun, run_module
+from tests.support.module import run_module
 from tests.support.postfix import ScratchPostfix, path_with_main_instance
-from tests.support.relay import relay, snapshot
+from tests.support.relay import LOGIN, OWN, assert_refused, configure, relay, snapshot
 
 pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_check")]
-LOGIN: dict[str, Any] = {"default_login": "web@example.com", "default_password": "Correct-Horse-42"}
-
-
-def configure(postfix: ScratchPostfix, **options: Any) -> ModuleRun:
-    return relay(postfix, **{"smarthost": "smarthost.example", **LOGIN, **options})
-
-
-def assert_refused(postfix: ScratchPostfix, *sentences: str, **options: Any) -> None:
-    """The module says so in check mode and without, and nothing has changed."""
-    before = snapshot(postfix.config_directory)
-    for check in (True, False):
-        run = (
-            configure(postfix, **options)
-            if not check
-            else relay(postfix, check=True, smarthost="smarthost.example", **{**LOGIN, **options})
-        )
-        assert run.failed
-        for sentence in sentences:
-            assert sentence in run.message
-    assert snapshot(postfix.config_directory) == before
 
 
 def texthash(postfix: ScratchPostfix, name: str, content: str) -> str:
@@ -52,7 +32,7 @@ def test_password_in_main_cf(postfix: ScratchPostfix) -> None:
     postfix.set(smtp_sasl_password_maps="static:old:Secret-Word-1")
     before = snapshot(postfix.config_directory)
     run = configure(postfix)
-    assert "holds a password in main.cf" in run.message
+    assert "smtp_sasl_password_maps holds a password in main.cf" in run.message
     assert "Secret-Word-1" not in run.raw
     assert snapshot(postfix.config_directory) == before
 
@@ -71,9 +51,9 @@ def test_a_password_that_somebody_has_put_into_master_cf_is_not_shown(postfix: S
     run = configure(postfix)
     assert "master.cf overrides smtp_sasl_password_maps with '(holds a password)'" in run.message
     assert "Secret-Word-1" not in run.raw
-    configure(postfix, dedicated_transport=True)
+    configure(postfix, **OWN)
     postfix.run("postconf", "-P", "smarthost/unix/smtp_sasl_password_maps=static:old:Secret-Word-1")
-    run = configure(postfix, dedicated_transport=True)
+    run = configure(postfix, **OWN)
     assert run.changed
     assert "smtp_sasl_password_maps=(holds a password)" in run.raw
     assert "Secret-Word-1" not in run.raw
@@ -86,26 +66,26 @@ def test_file_of_somebody_else(postfix: ScratchPostfix) -> None:
 
 def test_transport_of_somebody_else(postfix: ScratchPostfix) -> None:
     postfix.run("postconf", "-M", "smarthost/unix=smarthost unix - - n - - smtp")
-    assert_refused(postfix, "already has a transport named 'smarthost'", dedicated_transport=True)
+    assert_refused(postfix, "already has a transport named 'smarthost'", **OWN)
 
 
 def test_override_in_master_cf(postfix: ScratchPostfix) -> None:
     postfix.run("postconf", "-P", "smtp/unix/smtp_tls_security_level=may")
     assert_refused(postfix, "master.cf overrides smtp_tls_security_level with 'may'")
-    assert configure(postfix, dedicated_transport=True).changed
+    assert configure(postfix, **OWN).changed
 
 
 def test_another_default_transport(postfix: ScratchPostfix) -> None:
     postfix.set(default_transport="relay")
     assert_refused(postfix, "default_transport is 'relay'")
-    assert configure(postfix, dedicated_transport=True).changed
-    assert not configure(postfix, dedicated_transport=True).changed
-    assert_refused(postfix, "default_transport is 'relay'", dedicated_transport=False)
+    assert configure(postfix, **OWN).changed
+    assert not configure(postfix, **OWN).changed
+    assert_refused(postfix, "default_transport", dedicated_transport=False)
 
 
 def test_from_one_way_to_the_other(postfix: ScratchPostfix) -> None:
     parameters, files = postfix.parameters(), snapshot(postfix.config_directory)
-    configure(postfix, dedicated_transport=True)
+    configure(postfix, **OWN)
     assert postfix.parameters()["default_transport"] == "smarthost:[smarthost.example]:587"
     configure(postfix)
     assert "default_transport" not in postfix.parameters()
@@ -131,11 +111,12 @@ def test_a_content_filter_is_not_bound_by_our_rules(postfix: ScratchPostfix) -> 
     service = "scanner/unix=scanner unix - - n - 2 smtp -o disable_dns_lookups=yes"
     postfix.run("postconf", "-M", service)
     assert_refused(postfix, "scanner/unix of master.cf would be bound", "its own smtp_tls_security_level with -o")
-    logins = {"logins": [{"login": "b@example.org", "password": "Correct-Horse-43", "senders": ["@example.org"]}]}
+    by_sender = {"login": "b@example.org", "password": "Correct-Horse-43", "senders": ["@example.org"]}
+    logins: dict[str, Any] = {"logins": [by_sender]}
     postfix.run("postconf", "-P", "scanner/unix/smtp_tls_security_level=none")
-    assert_refused(postfix, "scanner/unix of master.cf would be bound", "its own smtp_sasl_auth_enable", **logins)
+    assert_refused(postfix, "scanner/unix", "its own smtp_sasl_auth_enable", **logins)
     assert configure(postfix).changed
-    assert configure(postfix, dedicated_transport=True, **logins).changed
+    assert configure(postfix, **OWN, **logins).changed
     postfix.run("postconf", "-P", "scanner/unix/smtp_sasl_auth_enable=no")
     assert configure(postfix, dedicated_transport=False, **logins).changed
 
@@ -143,7 +124,7 @@ def test_a_content_filter_is_not_bound_by_our_rules(postfix: ScratchPostfix) -> 
 def test_a_content_filter_that_is_reached_by_smtp_itself(postfix: ScratchPostfix) -> None:
     postfix.set(content_filter="smtp:[127.0.0.1]:10024")
     assert_refused(postfix, "content_filter sends all mail to 'smtp:[127.0.0.1]:10024'", "dedicated_transport=true")
-    assert configure(postfix, dedicated_transport=True).changed
+    assert configure(postfix, **OWN).changed
 
 
 def test_the_client_for_relay_domains_is_looked_at_where_there_are_some(
@@ -153,13 +134,13 @@ def test_the_client_for_relay_domains_is_looked_at_where_there_are_some(
     assert configure(postfix).changed
     assert relay(postfix, state="absent").changed
     postfix.set(relay_domains="backup.example")
-    assert_refused(postfix, "overrides smtp_tls_security_level with 'may' for relay")
+    assert_refused(postfix, "smtp_tls_security_level", "for relay")
 
 
 def test_a_policy_that_master_cf_names_is_looked_at(postfix: ScratchPostfix) -> None:
     policy = texthash(postfix, "policy", "smarthost.example encrypt\n")
     postfix.run("postconf", "-P", f"smtp/unix/smtp_tls_policy_maps={policy}")
-    assert_refused(postfix, "lowers the TLS level")
+    assert_refused(postfix, "smtp_tls_policy_maps")
 
 
 def test_own_maps_of_transports_stay(postfix: ScratchPostfix) -> None:
@@ -223,9 +204,9 @@ def test_equal_values_in_other_words_stay(postfix: ScratchPostfix) -> None:
 
 
 def test_service_changed_by_hand(postfix: ScratchPostfix, warnings: list[str]) -> None:
-    configure(postfix, dedicated_transport=True)
+    configure(postfix, **OWN)
     postfix.run("postconf", "-P", "smarthost/unix/smtp_tls_loglevel=3")
-    assert configure(postfix, dedicated_transport=True).changed
+    assert configure(postfix, **OWN).changed
     assert any("smarthost/unix was changed by hand; it is set again" in text for text in warnings)
     postfix.run("postconf", "-P", "smarthost/unix/smtp_tls_loglevel=3")
     relay(postfix, state="absent")
@@ -237,7 +218,7 @@ def test_service_changed_by_hand(postfix: ScratchPostfix, warnings: list[str]) -
 
 def test_service_removed_by_hand(postfix: ScratchPostfix) -> None:
     before = postfix.parameters()
-    configure(postfix, dedicated_transport=True)
+    configure(postfix, **OWN)
     postfix.run("postconf", "-MX", "smarthost/unix")
     relay(postfix, state="absent")
     assert postfix.parameters() == before
@@ -263,7 +244,7 @@ def test_postfix_does_not_accept_it(postfix: ScratchPostfix, monkeypatch: pytest
 def test_disk_full(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Whichever file does not fit, nothing of the run stays."""
     before = snapshot(postfix.config_directory)
-    write, calls = files.write_beside, []
+    write, calls = files.write_new, []
 
     def full(path: str, content: bytes, mode: int) -> str:
         calls.append(path)
@@ -271,7 +252,7 @@ def test_disk_full(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch, ste
             raise OSError(errno.ENOSPC, "No space left on device", path)
         return write(path, content, mode)
 
-    monkeypatch.setattr(files, "write_beside", full)
+    monkeypatch.setattr(files, "write_new", full)
     run = configure(postfix)
     if step < 4:
         assert "cannot be written: No space left on device. main.cf and master.cf are as they were" in run.message
@@ -303,13 +284,13 @@ def test_two_runs_at_once(postfix: ScratchPostfix) -> None:
         run = configure(postfix)
     finally:
         os.close(handle)
+    assert run.code == "in_use"
     assert "another run is changing" in run.message
 
 
 def test_originals_that_cannot_be_understood(postfix: ScratchPostfix) -> None:
     (postfix.config_directory / "smarthost_originals.json").write_text("{", encoding="utf-8")
-    run = configure(postfix)
-    assert "cannot be understood" in run.message
+    assert_refused(postfix, "smarthost_originals.json")
 
 
 @pytest.mark.parametrize("content", [None, "", "not a certificate\n"])
@@ -317,12 +298,14 @@ def test_authorities_that_cannot_be_read(postfix: ScratchPostfix, tmp_path: Path
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_text(content, encoding="utf-8")
-    assert_refused(postfix, f"no certificates can be read from {path}", smarthost_ca_path=str(path))
+    assert_refused(
+        postfix, f"no certificates can be read from {path}", code="invalid_options", smarthost_ca_path=str(path)
+    )
 
 
 def test_no_postfix(monkeypatch: pytest.MonkeyPatch, warnings: list[str]) -> None:
     monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.get_bin_path", lambda *_, **__: None)
-    assert "Postfix is not installed on this host" in run_module("postfix_relay", LOGIN).message
+    assert run_module("postfix_relay", LOGIN).code == "not_installed"
     predicted = run_module("postfix_relay", LOGIN, check=True)
     assert predicted.changed
     assert "after its installation" in warnings[0]
@@ -349,11 +332,12 @@ def test_a_panel_is_left_alone(postfix: ScratchPostfix, tmp_path: Path, monkeypa
     monkeypatch.setenv("PATH", path_with_main_instance(postfix, tmp_path))
     monkeypatch.setattr(host_manager, "objection", lambda: "Plesk manages the mail of this host.")
     run = run_module("postfix_relay", LOGIN, check=True)
+    assert run.code == "host_managed"
     assert run.message.startswith("Plesk manages the mail of this host. Set ignore_host_manager=true")
     assert run_module("postfix_relay", {**LOGIN, "ignore_host_manager": True}, check=True).changed
     # Named or not, it is the same one.
     named = {**LOGIN, "config_directory": f"{postfix.config_directory}/"}
-    assert "Plesk manages" in run_module("postfix_relay", named, check=True).message
+    assert run_module("postfix_relay", named, check=True).code == "host_managed"
     assert run_module("postfix_relay_info", {"config_directory": named["config_directory"]}).result["objection"]
     monkeypatch.undo()
     monkeypatch.setattr(host_manager, "objection", lambda: "Plesk manages the mail of this host.")

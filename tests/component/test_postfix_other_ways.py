@@ -9,27 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.module import ModuleRun
 from tests.support.postfix import ScratchPostfix
-from tests.support.relay import LOGIN, relay, snapshot
+from tests.support.relay import OWN, assert_refused, configure
 
 pytestmark = [pytest.mark.root, pytest.mark.usefixtures("no_check")]
 BOSS = {"login": "boss@example.com", "password": "Correct-Horse-43", "senders": ["boss@example.com"]}
-OWN: dict[str, Any] = {"dedicated_transport": True}
-
-
-def configure(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
-    return relay(postfix, check=check, **{"smarthost": "smarthost.example", **LOGIN, **options})
-
-
-def assert_refused(postfix: ScratchPostfix, *sentences: str, **options: Any) -> None:
-    before = snapshot(postfix.config_directory)
-    for check in (True, False):
-        run = configure(postfix, check=check, **options)
-        assert run.failed
-        for sentence in sentences:
-            assert sentence in run.message, run.message
-    assert snapshot(postfix.config_directory) == before
 
 
 def table(postfix: ScratchPostfix, kind: str, name: str, *lines: str) -> str:
@@ -72,9 +56,9 @@ def test_a_policy_of_its_own_is_enough(postfix: ScratchPostfix, warnings: list[s
         sender_dependent_relayhost_maps=table(postfix, "inline", "", "a@example.com [10.0.0.2]", "b@example.com DUNNO"),
         smtp_tls_policy_maps=table(postfix, "inline", "", "[10.0.0.1] may", "[10.0.0.2] none"),
     )
-    assert_refused(postfix, "transport_maps: 'direct.example smtp:' would be bound", "'direct.example may'")
+    assert_refused(postfix, "transport_maps: 'direct.example smtp:'", "'direct.example may'")
     postfix.set(smtp_tls_policy_maps=table(postfix, "inline", "", "[10.0.0.1] may", "[10.0.0.2] none", ".example may"))
-    assert_refused(postfix, "lowers the TLS level for '.example' to 'may'")
+    assert_refused(postfix, "smtp_tls_policy_maps", "'.example'")
     direct = "direct.example may"
     postfix.set(smtp_tls_policy_maps=table(postfix, "inline", "", "[10.0.0.1] may", "[10.0.0.2] none", direct))
     assert configure(postfix).changed
@@ -93,7 +77,7 @@ def test_other_programs_are_not_bound(postfix: ScratchPostfix, warnings: list[st
 
 def test_a_client_with_a_level_of_its_own_is_not_bound(postfix: ScratchPostfix) -> None:
     postfix.set(transport_maps=table(postfix, "inline", "", "inside.example relay:[10.0.0.1]"))
-    assert_refused(postfix, "'inside.example relay:[10.0.0.1]' would be bound")
+    assert_refused(postfix, "'inside.example relay:[10.0.0.1]'")
     postfix.run("postconf", "-P", "relay/unix/smtp_tls_security_level=may")
     assert configure(postfix).changed
 
@@ -109,7 +93,7 @@ def test_a_client_with_a_level_of_its_own_is_not_bound(postfix: ScratchPostfix) 
 )
 def test_every_way_is_looked_at(postfix: ScratchPostfix, name: str, value: str) -> None:
     postfix.set(**{name: value})
-    assert_refused(postfix, f"{name}: ", "[10.0.0.3]", "would be bound by the TLS rules")
+    assert_refused(postfix, f"{name}: ", "[10.0.0.3]")
 
 
 def test_a_table_that_cannot_be_listed(postfix: ScratchPostfix, warnings: list[str]) -> None:
@@ -117,7 +101,7 @@ def test_a_table_that_cannot_be_listed(postfix: ScratchPostfix, warnings: list[s
     postfix.set(transport_maps=transports)
     assert configure(postfix).changed
     assert f"also sends by transport_maps ({transports}), which cannot be listed" in " ".join(warnings)
-    assert_refused(postfix, "a login that is chosen by sender would be offered to those servers", logins=[BOSS])
+    assert_refused(postfix, "transport_maps", logins=[BOSS])
 
 
 def test_logins_of_others(postfix: ScratchPostfix, warnings: list[str]) -> None:

@@ -197,7 +197,7 @@ def test_a_mail_that_postfix_does_not_take(postfix: ScratchPostfix) -> None:
         run = run_module("postfix_test_mail", {**given, "config_directory": str(postfix.config_directory)})
     finally:
         postfix.set(message_size_limit=limit)
-    assert run.message.startswith("Postfix did not take the mail:"), run.message
+    assert run.code == "command_failed", run.message
     assert "too big" in run.message or "too large" in run.message, run.message
     assert postfix.queue() == []
 
@@ -244,6 +244,7 @@ def test_a_file_that_became_a_directory(postfix: ScratchPostfix, vendor: Emulato
     finally:
         passwords.rmdir()
         kept.rename(passwords)
+    assert run.code == "file_error"
     assert run.message == f"{passwords} cannot be written or read: Is a directory."
 
 

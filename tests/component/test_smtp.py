@@ -145,12 +145,13 @@ def test_hosts(emulator: Emulator, changes: dict[str, Any], words: str) -> None:
 
 def test_the_port_of_submission_is_taken_unless_another_is_given() -> None:
     proof = prove_login(Smarthost("127.0.0.9"), "user0@example.com", RIGHT, timeout=2)
-    assert proof.reason == "127.0.0.9 could not be reached on port 587 (connection refused)"
+    assert "127.0.0.9" in proof.reason
+    assert "587" in proof.reason
 
 
 def test_ipv6_addresses_may_be_named(emulator: Emulator) -> None:
     proof = prove_login(Smarthost("::1", emulator.smtp_port), "user0@example.com", RIGHT)
-    assert "::1 could not be reached on port" in proof.reason or "::1 did not answer" in proof.reason
+    assert proof.reason.startswith("::1 ")
 
 
 def test_a_server_that_says_nothing(emulator: Emulator) -> None:
@@ -365,7 +366,7 @@ def test_a_sender_that_is_judged_at_the_recipient(tmp_path: Path) -> None:
         (both,) = prove_logins(server, [pair], senders={pair[0]: senders})
     assert {proof.may_send for proof in (allowed, forwarded, both)} == {Verdict.ACCEPTED}
     assert refused.may_send is Verdict.REFUSED
-    assert refused.reason == "127.0.0.1 takes the login, but not mail of b@example.com: 550 Not for you"
+    assert refused.reason.endswith("b@example.com: 550 Not for you")
 
 
 def test_a_connection_that_breaks_when_mail_begins(emulator: Emulator) -> None:

@@ -46,7 +46,7 @@ def test_accepted(emulator: Emulator, check: bool) -> None:
 
 def test_refused(emulator: Emulator) -> None:
     result = run(emulator, WRONG)
-    assert result.failed
+    assert result.code == "login_refused"
     assert result.message == (
         "The login alice@example.com was refused: localhost answered: 535 Incorrect authentication data."
     )
@@ -75,27 +75,22 @@ def test_the_refusals_of_earlier_tasks_count(emulator: Emulator) -> None:
     second = run(emulator, f"{WRONG} 2", f"{WRONG} 3", fail_on_refusal=False, refused_logins=2)
     assert second.result["refused_logins"] == emulator.counters()["auths_refused"] == 3
     third = run(emulator, RIGHT, refused_logins=3)
-    assert third.failed
-    assert "has refused 3 logins, and blocks an address that fails often" in third.message
+    assert third.code == "login_not_proven"
     assert third.result["refused_logins"] == 3
-    assert "refused_logins is -1" in run(emulator, RIGHT, refused_logins=-1).message
 
 
 def test_unknown_is_not_accepted(emulator: Emulator) -> None:
     result = run(emulator, RIGHT, smarthost_port=1)
-    assert result.failed
-    assert result.message == (
-        "The login alice@example.com could not be proven: "
-        "localhost could not be reached on port 1 (connection refused)."
-    )
+    assert result.code == "login_not_proven"
+    assert result.message.startswith("The login alice@example.com could not be proven: localhost ")
     told = run(emulator, RIGHT, smarthost_port=1, fail_on_refusal=False)
     assert told.result["logins"][0]["accepted"] is None
 
 
 def test_without_an_authority_the_system_is_asked(emulator: Emulator) -> None:
     result = run(emulator, RIGHT, smarthost_ca_path=None)
-    assert result.failed
-    assert "set smarthost_ca_path to the file with the right authority" in result.message
+    assert result.code == "login_not_proven"
+    assert "smarthost_ca_path" in result.message
 
 
 def test_the_environment_stands_in(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,24 +104,25 @@ def test_the_environment_stands_in(emulator: Emulator, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"logins": [{"login": "", "password": RIGHT}]}, "logins[0].login is empty or has control characters"),
-        ({"logins": [{"login": "a", "password": ""}]}, "logins[0].password is empty or has control characters"),
-        ({"logins": [{"login": "a", "password": "x\0y" * 5}]}, "logins[0].password is empty or has control"),
-        ({"logins": [{"login": "a\r\nQUIT", "password": RIGHT}]}, "logins[0].login is empty or has control"),
+        ({"logins": [{"login": "", "password": RIGHT}]}, "logins[0].login "),
+        ({"logins": [{"login": "a", "password": ""}]}, "logins[0].password "),
+        ({"logins": [{"login": "a", "password": "x\0y" * 5}]}, "logins[0].password "),
+        ({"logins": [{"login": "a\r\nQUIT", "password": RIGHT}]}, "logins[0].login "),
         ({"logins": [{"login": "a"}]}, "missing required arguments: password found in logins"),
         ({"logins": [{"login": "a", "password": RIGHT, "user": "b"}]}, "Unsupported parameters"),
         ({"logins": "alice"}, "dictionary requested"),
-        ({"concurrency": 0}, "concurrency is 0; it must be from 1 to 10"),
-        ({"concurrency": 11}, "concurrency is 11; it must be from 1 to 10"),
-        ({"timeout": 0}, "timeout is 0; it must be 1 or more"),
-        ({"smarthost": "smtp.example.com:587"}, "smarthost: 'smtp.example.com:587' is neither a host name"),
-        ({"smarthost_port": 70000}, "smarthost_port: 70000 is not a port"),
-        ({"smarthost_ca_path": "/nowhere/ca.pem"}, "smarthost_ca_path names /nowhere/ca.pem"),
+        ({"concurrency": 0}, "concurrency is 0"),
+        ({"concurrency": 11}, "concurrency is 11"),
+        ({"timeout": 0}, "timeout is 0"),
+        ({"smarthost": "smtp.example.com:587"}, "smarthost: "),
+        ({"smarthost_port": 70000}, "smarthost_port: "),
+        ({"smarthost_ca_path": "/nowhere/ca.pem"}, "smarthost_ca_path "),
+        ({"refused_logins": -1}, "refused_logins is -1"),
     ],
 )
 def test_bad_input(emulator: Emulator, options: dict[str, Any], message: str) -> None:
     result = run(emulator, RIGHT, **options)
-    assert result.failed
+    assert result.code == "invalid_options"
     assert message in result.message
     assert emulator.counters()["connections"] == 0
 
@@ -196,11 +192,8 @@ def test_whether_a_login_may_send(emulator: Emulator) -> None:
 def test_a_login_that_may_not_send_fails_the_task(emulator: Emulator) -> None:
     emulator.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": "550 Sender verify failed"})
     result = offer(emulator, "shop@example.com")
-    assert result.failed
-    assert result.message == (
-        "The login alice@example.com was refused: localhost takes the login, but not mail of shop@example.com: "
-        "550 Sender verify failed."
-    )
+    assert result.code == "login_refused"
+    assert result.message.startswith("The login alice@example.com was refused: ")
     entry = offer(emulator, "shop@example.com", fail_on_refusal=False).result["logins"][0]
     assert (entry["accepted"], entry["may_send"]) == (True, False)
 

@@ -24,7 +24,8 @@ def test_a_profile_in_use_is_refused_with_the_pid(profile: Path) -> None:
         done = run(profile)
         assert done.failed
         assert f"in use by Thunderbird (pid {holder.pid})" in done.message
-        assert done.result["profiles"][0]["action"] == "failed"
+        assert done.code == "in_use"
+        assert [(each["action"], each["code"]) for each in done.result["profiles"]] == [("failed", "in_use")]
         assert snapshot(profile) == before
 
 
@@ -76,4 +77,6 @@ def test_waiting_sees_what_the_closing_thunderbird_writes(profile: Path) -> None
 
 def test_waiting_ends(profile: Path) -> None:
     with in_use(profile):
-        assert "also after 1 s" in run(profile, wait_for_close=1).message
+        done = run(profile, wait_for_close=1)
+        assert done.code == "in_use"
+        assert "also after 1 s" in done.message

@@ -58,7 +58,7 @@ def killed_before(number: int, work: Callable[[], ModuleRun]) -> bool:
         sys.addaudithook(lambda event, _arguments: step() if event in EVENTS else None)
         done = work()
         # The steps are those of a process of its own, with the rights of the person.
-        os._exit(1 if "was ended by signal 9" in done.message else 0)
+        os._exit(1 if done.code == "unexpected" else 0)
     except BaseException:
         os._exit(2)
 

@@ -104,9 +104,10 @@ def test_one_broken_profile_does_not_keep_the_others(people: dict[str, Path]) ->
     assert done.failed
     assert done.changed
     assert done.message.startswith("2 of 3 profiles were not changed: ")
-    assert "prefs.js has a line 1 that Thunderbird would not write" in done.message
     assert "dave: there is no user dave on this host" in done.message
-    assert [each["action"] for each in done.result["profiles"]] == ["failed", "created", "failed"]
+    assert done.code == "several_reasons"
+    told = [(each["action"], each.get("code")) for each in done.result["profiles"]]
+    assert told == [("failed", "conflict"), ("created", None), ("failed", "not_found")]
     assert passwords(people["alice"] / ".thunderbird/used")[OURS] == PASSWORD
 
 
@@ -123,7 +124,9 @@ def test_everybody_on_the_host(people: dict[str, Path]) -> None:
 
 def test_somebody_without_a_home_directory(people: dict[str, Path]) -> None:
     people["bob"].rmdir()
-    assert f"the home directory {people['bob']} is not there" in run(None, users=["bob"]).message
+    done = run(None, users=["bob"])
+    assert done.code == "not_found"
+    assert f"the home directory {people['bob']} is not there" in done.message
     assert not people["bob"].exists()
 
 

@@ -32,7 +32,7 @@ TWO_DOMAINS: dict[str, Any] = {
 
 
 PASSWORD_MAPS = "smtp_sasl_auth_enable = yes\nsmtp_sasl_security_options = noanonymous\nsmtp_sasl_password_maps = "
-IN_MAIN = ("holds a password in main.cf", "postconf -X smtp_sasl_password_maps")
+IN_MAIN = ("smtp_sasl_password_maps",)
 
 
 def to_internal(before: str, after: str | None = None) -> Way:
@@ -133,7 +133,7 @@ ROWS = [
     Row("9 a server by smtp", internal("smtp:{SINK}"), ways=INSIDE, refused=("smtp:[", "may', or set dedicated")),
     Row("9 a server by smtp, own transport", internal("smtp:{SINK}"), options=OWN, ways=INSIDE),
     Row("9 a server by smtp, as the refusal says", internal("smtp:{SINK}") + may("SINK"), ways=INSIDE),
-    Row("10 all mail elsewhere", ALL, ways=(Way(OTHER),), refused=("transport_maps: '* smtp:[", "would be bound")),
+    Row("10 all mail elsewhere", ALL, ways=(Way(OTHER),), refused=("transport_maps: '* smtp:[",)),
     Row("10 all mail elsewhere, own transport", ALL, options=OWN, ways=(Way(OTHER),), warned=("all other mail else",)),
     Row("10 all mail elsewhere, with a policy", ALL + may("OTHER"), ways=(Way(OTHER),), warned=("other mail else",)),
     Row(
@@ -141,12 +141,12 @@ ROWS = [
         services="smtp unix - - n - - smtp -o smtp_helo_name=mail.example.com -o smtp_bind_address=127.0.0.2\n",
         options=OWN,
     ),
-    Row("12 a policy in main.cf", RELAYHOST + may("OURS"), refused=("lowers the TLS level", "dedicated_tr")),
+    Row("12 a policy in main.cf", RELAYHOST + may("OURS"), refused=("smtp_tls_policy_maps", "dedicated_tr")),
     Row(
         "12 a policy in a table",
         RELAYHOST + "smtp_tls_policy_maps = texthash:{folder}/policy\n",
         tables={"policy": "{OURS} may\n"},
-        refused=("lowers the TLS level", "dedicated_transport=true"),
+        refused=("smtp_tls_policy_maps", "dedicated_transport=true"),
     ),
     Row("12 a policy, own transport", RELAYHOST + may("OURS"), options=OWN),
     Row(
@@ -155,7 +155,7 @@ ROWS = [
         tables={"policy": "internal.example dane\n{OTHER} encrypt\n"},
     ),
     Row("14 a filter in main.cf", RELAYHOST + "smtp_delivery_status_filter = inline:{ { 4.1.1 = 5.1.1 } }\n"),
-    Row("15 main.cf is a link", prepare=keep_main_elsewhere, refused=("main.cf is a link to", "/elsewhere.cf, and")),
+    Row("15 main.cf is a link", prepare=keep_main_elsewhere, refused=("main.cf", "/elsewhere.cf")),
     Row(
         "16 duplicates and other spellings",
         "relayhost = {OTHER}\nrelayhost={SINK}\nsmtp_tls_security_level\t=\tencrypt\nsmtp_tls_security_level=may\n"
@@ -269,7 +269,7 @@ def test_23_a_file_that_nobody_can_change(vendor: Emulator, warnings: list[str])
         finally:
             subprocess.run(["chattr", "-i", str(main)], check=True)
         assert "Operation not permitted" in run.message
-        assert "main.cf and master.cf are as they were before." in run.message
+        assert run.code == "file_error"
         assert (existing.files(), existing.meaning()) == (before, meaning)
         existing.goes_as("after")
 

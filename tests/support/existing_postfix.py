@@ -183,6 +183,7 @@ class Existing:
         if self.row.refused:
             assert (predicted.failed, run.failed) == (True, True), run.result
             assert predicted.message == run.message
+            assert run.code == "conflict"
             for piece in self.row.refused:
                 assert piece in run.message
             assert self.files() == before

@@ -17,7 +17,7 @@ from tests.support.postfix import ScratchPostfix
 from tests.support.relay import relay
 
 # Everything by which the module changes the host; it is killed just before one of these.
-_FILE_STEPS = ("write_beside", "rename", "remove")
+_FILE_STEPS = ("write_new", "rename", "remove")
 _COMMAND_STEPS = (
     "set_parameters",
     "unset_parameters",

@@ -15,14 +15,34 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._module impo
 from tests.support.module import ModuleRun, run_module
 from tests.support.postfix import ScratchPostfix
 
+PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
 #: As what the mail server of most tests logs in.
-LOGIN: dict[str, Any] = {"default_login": "server@example.com", "default_password": 'Zitrone "x\\ {a} $b # ü😀'}
+LOGIN: dict[str, Any] = {"default_login": "server@example.com", "default_password": PASSWORD}
+BY_ADDRESS: dict[str, Any] = {"authentication": "ip", "default_login": None, "default_password": None}
+#: The smarthost gets a transport of its own.
+OWN: dict[str, Any] = {"dedicated_transport": True}
 
 
 def relay(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
     """Run the module on the scratch instance, with these options."""
     given = {"config_directory": str(postfix.config_directory), **options}
     return run_module("postfix_relay", given, check=check, diff=True)
+
+
+def configure(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
+    """Use a smarthost that nobody asks, with the login of most tests unless the options have another."""
+    return relay(postfix, check=check, **{"smarthost": "smarthost.example", **LOGIN, **options})
+
+
+def assert_refused(postfix: ScratchPostfix, *pieces: str, code: str = "conflict", **options: Any) -> None:
+    """The module fails for this reason and names these pieces, in check mode and without, and nothing has changed."""
+    before = snapshot(postfix.config_directory)
+    for check in (True, False):
+        run = configure(postfix, check=check, **options)
+        assert run.code == code, run.message
+        for piece in pieces:
+            assert piece in run.message, run.message
+    assert snapshot(postfix.config_directory) == before
 
 
 def collect_warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:

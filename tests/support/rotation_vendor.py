@@ -408,7 +408,7 @@ class _Run:
                 work.release()
                 self._send("result", {"stopped": str(problem), "calls": work.calls})
                 return
-            data = work.data
+            data = dict(work.data)
             if phase == "plan":
                 hosts = {host: {"state": "ready"} for host in data["plan"]["hosts"]}
             if phase == "decide":

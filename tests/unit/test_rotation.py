@@ -45,20 +45,20 @@ def test_locks_and_what_became_of_them() -> None:
         {"domain": "xn--bcher-kva.example", "authentication_method": "domain", "locked": True},
         {"domain": "example.com", "authentication_method": "user", "username": "b", "locked": True},
     ]
-    assert outcome.undone(ENTRIES, {}) == ["a", "b"]
+    assert outcome.Answer(ENTRIES, {}, "login").not_done() == ["a", "b"]
     users = [answer("a", "unchanged", ""), answer("b", "failed", ""), answer("c", "updated", "")]
-    assert outcome.undone(ENTRIES, {"users": users}) == ["b"]
+    assert outcome.Answer(ENTRIES, {"users": users}, "login").not_done() == ["b"]
     shown = {"domain": "bücher.example", "username": "", "action": "updated"}
-    assert outcome.undone([{**ENTRIES[0], "login": "bücher.example"}], {"users": [shown]}) == []
+    assert outcome.Answer([{**ENTRIES[0], "login": "bücher.example"}], {"users": [shown]}, "login").not_done() == []
 
 
 def test_capital_letters_make_no_difference() -> None:
     """The vendor shows all users in small letters, and a table of Postfix may have them otherwise."""
     entry = {**ENTRIES[1], "login": "B@Example.com", "next_login": "C@Example.com"}
     gone = {"domain": "example.com", "username": "b", "action": "removed"}
-    assert outcome.old_users([entry], {"b": "committed"})[0]["username"] == "b"
-    assert outcome.left([entry], {"b": "committed"}, {"users": [gone]}) == {"b": "committed"}
-    assert outcome.undone([entry], {"users": [{**gone, "action": "updated"}]}) == []
+    assert outcome.removals([entry], {"b": "committed"})[0]["username"] == "b"
+    assert outcome.after_removal([entry], {"b": "committed"}, {"users": [gone]}) == {"b": "committed"}
+    assert outcome.Answer([entry], {"users": [{**gone, "action": "updated"}]}, "login").not_done() == []
     present = [{"domain": "example.com", "username": "b", "limits": {"per_hour": 7}}]
     (user,) = requests.users([{**entry, "resumed": False}], ["p"], "next_login", present, {"change_limits": True})
     assert (user["username"], user["limits"]) == ("c", {"per_hour": 7})
@@ -116,15 +116,15 @@ def test_users_and_logins() -> None:
 )
 def test_the_login_that_nobody_uses_is_removed(now: str, unused: list[str], kept: str) -> None:
     outcomes = {"a": now, "b": now}
-    assert outcome.old_users(ENTRIES, outcomes) == [
+    assert outcome.removals(ENTRIES, outcomes) == [
         {"domain": "example.com", "username": name, "authentication_method": "user", "state": "absent"}
         for name in unused
     ]
     gone = {"users": [answer(name, action, "") for name, action in zip(unused, ("removed", "unchanged"))]}
-    assert outcome.left(ENTRIES, outcomes, gone) == outcomes
+    assert outcome.after_removal(ENTRIES, outcomes, gone) == outcomes
     for result in ({}, {"users": [answer(name, "failed", "") for name in unused]}):
-        assert outcome.left(ENTRIES, outcomes, result) == {"a": now, "b": kept}, "it is still there"
-    assert outcome.left(ENTRIES, {}, {}) == {}, "in check mode"
+        assert outcome.after_removal(ENTRIES, outcomes, result) == {"a": now, "b": kept}, "it is still there"
+    assert outcome.after_removal(ENTRIES, {}, {}) == {}, "in check mode"
 
 
 def test_a_second_login_gets_the_limits_of_the_first() -> None:
@@ -168,24 +168,24 @@ def answer(name: str, action: str, password: str) -> dict[str, str]:
 
 def test_what_the_vendor_takes() -> None:
     good = {"users": [answer("a", "updated", "set"), answer("c", "created", "set")]}
-    assert outcome.unproven(ENTRIES, good) == ENTRIES[1:], "another login is tried before anybody moves"
-    assert outcome.taken(ENTRIES, good, [{"login": "c@example.com", "accepted": True}]) == ["a", "b"]
-    assert outcome.taken(ENTRIES, good, [{"login": "c@example.com", "accepted": None}]) == ["a"]
+    assert outcome.Answer(ENTRIES, good).to_try() == ENTRIES[1:], "another login is tried before anybody moves"
+    assert outcome.Answer(ENTRIES, good).accepted([{"login": "c@example.com", "accepted": True}]) == ["a", "b"]
+    assert outcome.Answer(ENTRIES, good).accepted([{"login": "c@example.com", "accepted": None}]) == ["a"]
     proof = {"login": "c@example.com", "accepted": True}
-    assert outcome.taken(ENTRIES, good, [{**proof, "may_send": True}]) == ["a", "b"]
+    assert outcome.Answer(ENTRIES, good).accepted([{**proof, "may_send": True}]) == ["a", "b"]
     for may_send in (False, None):
-        assert outcome.taken(ENTRIES, good, [{**proof, "may_send": may_send}]) == ["a"], "nobody moves"
+        assert outcome.Answer(ENTRIES, good).accepted([{**proof, "may_send": may_send}]) == ["a"], "nobody moves"
     partly = {"users": [answer("a", "updated", "set"), answer("c", "failed", "set")]}
-    assert outcome.taken(ENTRIES, partly, [{**proof, "may_send": True}]) == ["a"], "its limits may be missing"
+    assert outcome.Answer(ENTRIES, partly).accepted([{**proof, "may_send": True}]) == ["a"], "its limits may be missing"
 
 
 def test_which_old_passwords_the_vendor_takes_again() -> None:
     back = {"users": [answer("a", "updated", "set"), answer("b", "created", "set")]}
-    assert outcome.unproven(ENTRIES, back, "login") == ENTRIES[1:], "the mail servers move here as well"
+    assert outcome.Answer(ENTRIES, back, "login").to_try() == ENTRIES[1:], "the mail servers move here as well"
     proof = {"login": "b@example.com", "accepted": True, "may_send": True}
-    assert outcome.taken(ENTRIES, back, [proof], "login") == ["a", "b"]
-    assert outcome.taken(ENTRIES, back, [{**proof, "login": "c@example.com"}], "login") == ["a"]
-    assert outcome.taken(ENTRIES, {}, [], "login") == []
+    assert outcome.Answer(ENTRIES, back, "login").accepted([proof]) == ["a", "b"]
+    assert outcome.Answer(ENTRIES, back, "login").accepted([{**proof, "login": "c@example.com"}]) == ["a"]
+    assert outcome.Answer(ENTRIES, {}, "login").accepted([]) == []
 
 
 def test_a_domain_is_the_same_in_both_of_its_forms() -> None:
@@ -194,16 +194,16 @@ def test_a_domain_is_the_same_in_both_of_its_forms() -> None:
     (entry,) = [{**ENTRIES[1], "name": login, "login": login, "next_login": "b2@xn--bcher-kva.example", "moves": True}]
     failed = {"users": [{"domain": "bücher.example", "username": "b2", "action": "failed"}]}
     accepted = [{"login": entry["next_login"], "accepted": True, "may_send": True}]
-    assert outcome.taken([entry], failed, accepted) == []
+    assert outcome.Answer([entry], failed).accepted(accepted) == []
     refused = {"users": [{**failed["users"][0], "reason": "the password is too short"}]}
     seen = {"started": "", "finished": "", "outcome": {login: "not_changed"}, "hosts": {}, "sent": refused["users"]}
     data = report.report({"credentials": [{**entry, "hosts": []}]}, seen)
     assert data["credentials"][0]["reason"] == "the password is too short"
     stays = {**entry, "next_login": login, "moves": False}
     right = {"users": [{"domain": "bücher.example", "username": "b", "action": "updated", "password": "set"}]}
-    assert outcome.unproven([stays], right) == []
+    assert outcome.Answer([stays], right).to_try() == []
     for bad in ({}, {"users": [answer("a", "failed", "set")]}, {"users": [answer("a", "unchanged", "unknown")]}):
-        assert outcome.unproven(ENTRIES, bad) == ENTRIES
+        assert outcome.Answer(ENTRIES, bad).to_try() == ENTRIES
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_nothing_is_rolled_back_before_every_mail_server_is(
     state: str, back: list[str], unfinished: list[str], expected: str
 ) -> None:
     entry = {**ENTRIES[1], "outcome": "rolled_back"}
-    assert outcome.settled([entry], back, unfinished, {"h2": {"state": state}}, {}) == {"b": expected}
+    assert outcome.conclusion([entry], back, unfinished, {"h2": {"state": state}}, {}) == {"b": expected}
 
 
 @pytest.mark.parametrize(
@@ -268,9 +268,9 @@ def test_nothing_is_over_while_a_thunderbird_has_the_old_one(
 ) -> None:
     entry = {**ENTRIES[place], "outcome": "committed"}
     clients = {"desk": client} if client else {}
-    assert outcome.settled([entry], [], unfinished, {}, clients) == {entry["name"]: expected}
+    assert outcome.conclusion([entry], [], unfinished, {}, clients) == {entry["name"]: expected}
     for other in ("pending", "not_changed"):
-        assert outcome.settled([{**entry, "outcome": other}], [], [], {}, {}) == {entry["name"]: other}
+        assert outcome.conclusion([{**entry, "outcome": other}], [], [], {}, {}) == {entry["name"]: other}
 
 
 def test_the_second_login_stays_while_a_thunderbird_has_it() -> None:
@@ -278,14 +278,14 @@ def test_the_second_login_stays_while_a_thunderbird_has_it() -> None:
     hosts = {"h2": {"state": "rolled_back"}}
     for state, expected in (("failed", "rolling_back"), ("updated", "rolled_back")):
         clients = {"desk": {"state": state, "logins": ["c@example.com"]}}
-        assert outcome.settled([entry], ["b"], [], hosts, clients) == {"b": expected}
+        assert outcome.conclusion([entry], ["b"], [], hosts, clients) == {"b": expected}
 
 
 def test_mail_servers_that_are_not_well() -> None:
-    assert objections.unwell({"a": {"state": "ready"}}) == ""
+    assert objections.not_ready({"a": {"state": "ready"}}) == ""
     broken = {"state": "broken", "reason": "no space"}
     states = {"a": {"state": "ready"}, "b": {"state": "not_reached"}, "c": broken, "d": {}}
-    assert objections.unwell(states) == (
+    assert objections.not_ready(states) == (
         "No password was changed, because these mail servers are not well: b (not reached), c (no space), d (not "
         "reached). Mend them, or set leave_out_broken_hosts: true to finish them with a later run."
     )
@@ -294,7 +294,7 @@ def test_mail_servers_that_are_not_well() -> None:
 def test_a_store_that_is_older_than_the_vendor_is_called_so() -> None:
     """Mending the mail servers would take the only copies of the passwords away."""
     reason = "The login a@example.com was refused: 535 Incorrect authentication data."
-    found = objections.unwell({"a": {"state": "broken", "reason": reason}})
+    found = objections.not_ready({"a": {"state": "broken", "reason": reason}})
     assert "as where the store comes from a backup" in found
     assert "adopt_credentials says where the right password is" in found
     assert (ROOT / "docs" / "recovery.md").exists()

@@ -119,7 +119,7 @@ def test_mail_servers_that_would_keep_an_old_password() -> None:
         "no Postfix": {"installed": False},
         "not reached": {},
     }
-    found = objections.strays(made, seen)
+    found = objections.undeclared(made, seen)
     assert [text.partition(", which its variables do not name")[0] for text in found] == [
         "h8 sends with A@Example.com",
         "h9 sends with a@example.com",

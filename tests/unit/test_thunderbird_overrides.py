@@ -145,7 +145,7 @@ def objection(planned: dict[str, Any], name: str, value: Any) -> str:
         ("mail.identity.id1.useremail", "x@y", ""),
     ],
 )
-def test_what_is_against_a_server_that_shall_be_there(name: str, value: Any, says: str) -> None:
+def test_what_is_against_a_server_that_should_be_there(name: str, value: Any, says: str) -> None:
     found = objection(PRESENT, name, value)
     assert bool(found) == bool(says)
     assert found.endswith(says)
@@ -165,7 +165,7 @@ def test_what_is_against_a_server_that_shall_be_there(name: str, value: Any, say
         ("mail.smtpserver.ours.hostname", "other.test", ""),
     ],
 )
-def test_what_is_against_a_server_that_shall_be_gone(name: str, value: Any, says: str) -> None:
+def test_what_is_against_a_server_that_should_be_gone(name: str, value: Any, says: str) -> None:
     found = objection(ABSENT, name, value)
     assert bool(found) == bool(says)
     assert found.endswith(says)

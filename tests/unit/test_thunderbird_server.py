@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import ThunderbirdError
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._names import InputError
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.preferences import Preferences
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.server import (
     OutgoingServer,
@@ -56,13 +56,13 @@ def test_without_authentication_there_is_no_login() -> None:
     ],
 )
 def test_what_thunderbird_could_not_use_is_refused(changed: dict[str, object], says: str) -> None:
-    with pytest.raises(ThunderbirdError, match=re.escape(says)):
+    with pytest.raises(InputError, match=re.escape(says)):
         validate(GOOD._replace(**changed))  # type: ignore[arg-type]  # one field of any type
 
 
 @pytest.mark.parametrize("entry", ["smtp", "smtp1", "ews2", "graph1", "default", "", "A", "a-b", "a.b", "1a", "a" * 33])
 def test_names_that_would_not_work_or_are_thunderbirds_are_refused(entry: str) -> None:
-    with pytest.raises(ThunderbirdError, match="entry: "):
+    with pytest.raises(InputError, match="entry: "):
         validate_entry(entry)
 
 

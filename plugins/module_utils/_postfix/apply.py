@@ -128,10 +128,14 @@ def _write(instance: Instance, values: Mapping[str, Optional[str]]) -> None:
         if name in wrong:
             raise PostfixError(
                 f"main.cf was written, and then {name} is '{shown(name, found[name])}' and not '{expected[name]}'; "
-                "look at what main.cf holds there."
+                "look at what main.cf holds there.",
+                "command_failed",
             )
     if wrong:
-        raise PostfixError(f"main.cf was written, and then others have changed too: {', '.join(wrong)}; look at them.")
+        raise PostfixError(
+            f"main.cf was written, and then others have changed too: {', '.join(wrong)}; look at them.",
+            "command_failed",
+        )
 
 
 def _set_service(instance: Instance, name: str, service: Service) -> None:
@@ -140,7 +144,10 @@ def _set_service(instance: Instance, name: str, service: Service) -> None:
         instance.set_service(name, service.definition)
     words = instance.services().get(name, [])[:8]
     if Service(words, instance.overrides(name)) != service:
-        raise PostfixError(f"master.cf was written, and then the service {name} is not what was written; look at it.")
+        raise PostfixError(
+            f"master.cf was written, and then the service {name} is not what was written; look at it.",
+            "command_failed",
+        )
 
 
 @contextmanager
@@ -183,7 +190,6 @@ def _undone_on_failure(instance: Instance, plan: Plan, outcome: Outcome) -> Iter
                 for path in maps.leftovers(instance.path(name), None):
                     files.remove(path)
             originals.forget(instance)
-        reason = str(error)
         if isinstance(error, OSError):
-            reason = f"{error.filename or 'A file'} cannot be written: {error.strerror}."
-        raise PostfixError(f"{reason} main.cf and master.cf are as they were before.") from None
+            error = PostfixError(f"{error.filename or 'A file'} cannot be written: {error.strerror}.", "file_error")
+        raise PostfixError(f"{error} main.cf and master.cf are as they were before.", error.code) from None

@@ -50,7 +50,7 @@ class Plan:
 
     @property
     def changes_configuration(self) -> bool:
-        """Whether main.cf or master.cf changes, so that the daemons must read them again."""
+        """Whether main.cf or master.cf changes and the daemons must read them again."""
         return bool(self.changed_configuration)
 
     @property

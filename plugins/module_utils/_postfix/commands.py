@@ -15,7 +15,11 @@ from .tables import direct
 
 
 class PostfixError(Exception):
-    """One sentence for the user: what is wrong and what to do."""
+    """One sentence for the user: what is wrong and what to do. code: for programs, see the fragment `_failure`."""
+
+    def __init__(self, sentence: str, code: str = "conflict") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class Answer(NamedTuple):
@@ -52,7 +56,8 @@ class Instance:
         if answer.code:
             lines = [line for line in (answer.err or answer.out).strip().splitlines() if line]
             shown = " ".join((program, *arguments[:1]))
-            raise PostfixError(f"'{shown}' failed in {self.config_directory}: {lines[-1] if lines else answer.code}")
+            reason = lines[-1] if lines else answer.code
+            raise PostfixError(f"'{shown}' failed in {self.config_directory}: {reason}", "command_failed")
         return answer.out
 
     def _known(self, *arguments: str) -> str:
@@ -69,7 +74,7 @@ class Instance:
         """Run a shell script of the package that must succeed."""
         answer = self._run(["sh", path, *arguments], "")
         if answer.code:
-            raise PostfixError(f"{path} failed: {(answer.err or answer.out).strip()}")
+            raise PostfixError(f"{path} failed: {(answer.err or answer.out).strip()}", "command_failed")
 
     # main.cf
 
@@ -154,7 +159,7 @@ class Instance:
         wanted, table = list(keys), direct(table)
         answer = self.ask("postmap", "-q", "-", table, stdin="".join(f"{key}\n" for key in wanted))
         # postmap exits with 1 both for "nothing found" and for an unreadable map, but complains only of the latter;
-        # beside that it may warn of anything in main.cf.
+        # besides, it may warn of anything in main.cf.
         complaints = [
             line for line in answer.err.splitlines() if ": warning: " not in line or f"{table} is unavailable" in line
         ]
@@ -182,7 +187,9 @@ class Instance:
     def is_running(self) -> bool:
         """Whether the master process of this instance runs. Raises PostfixError where only root could know."""
         if os.geteuid() != 0:
-            raise PostfixError("Only root can see whether Postfix runs; run the task with become: true.")
+            raise PostfixError(
+                "Only root can see whether Postfix runs; run the task with become: true.", "no_permission"
+            )
         # `postfix status` would write a line to the mail log.
         master = Path(self.effective(["daemon_directory"])["daemon_directory"], "master")
         return self.ask(str(master), "-t").code != 0
@@ -199,7 +206,7 @@ class Instance:
         """Hand in a mail, header and body in one text, as a local program would."""
         answer = self._run(["sendmail", "-C", self.config_directory, "-i", "-f", sender, "--", recipient], message)
         if answer.code:
-            raise PostfixError(f"Postfix did not take the mail: {(answer.err or answer.out).strip()}")
+            raise PostfixError(f"Postfix did not take the mail: {(answer.err or answer.out).strip()}", "command_failed")
 
     def journal(self, since: int, *options: str) -> str:
         """What systemd's journal holds from this second of the epoch on; empty where there is no journal."""

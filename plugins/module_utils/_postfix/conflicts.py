@@ -40,12 +40,15 @@ def find_ca_file(wanted: Optional[str]) -> str:
     if path is None:
         raise PostfixError(
             "no bundle of trusted certificates was found on this host; install the package ca-certificates or set "
-            "smarthost_ca_path."
+            "smarthost_ca_path.",
+            "not_installed",
         )
     try:
         ssl.create_default_context(cafile=path)
     except (OSError, ssl.SSLError) as error:
-        raise PostfixError(f"smarthost_ca_path: no certificates can be read from {path} ({error}).") from None
+        raise PostfixError(
+            f"smarthost_ca_path: no certificates can be read from {path} ({error}).", "invalid_options"
+        ) from None
     return path
 
 
@@ -60,7 +63,9 @@ def check_client(instance: Instance, *, needs_login: bool) -> list[str]:
     if not needs_login:
         return []
     if "cyrus" not in instance.sasl_types():
-        raise PostfixError("this Postfix was built without Cyrus SASL, so it cannot log in; install a build that can.")
+        raise PostfixError(
+            "this Postfix was built without Cyrus SASL, so it cannot log in; install a build that can.", "unsupported"
+        )
     if has_sasl_plugin():
         return []
     return [
@@ -153,7 +158,7 @@ def _check_other_ways(
 
 
 def check_reach(instance: Instance, settings: RelaySettings, plan: Plan) -> list[str]:
-    """Warn where an administrator's rule takes precedence, so that mail would not reach the smarthost."""
+    """Warn where an administrator's rule takes precedence and mail would not reach the smarthost."""
     if settings.only_named_senders:
         return []
     warnings = []

@@ -20,23 +20,23 @@ from .dates import date_back
 NEW = ".new"
 
 
-def write_beside(path: str, content: bytes, mode: int) -> str:
+def write_new(path: str, content: bytes, mode: int) -> str:
     """Write `path`.new, on disk when this returns; give its name back. Nothing else ever uses that name."""
-    beside = path + NEW
+    new = path + NEW
     with contextlib.suppress(FileNotFoundError):
-        Path(beside).unlink()
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        Path(new).unlink()
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as stream:
         os.fchmod(handle, mode)
         stream.write(content)
         stream.flush()
         os.fsync(handle)
-    return beside
+    return new
 
 
 def replace(path: str, content: bytes, mode: int) -> None:
     """Put a whole file in the place of the old one."""
-    rename(write_beside(path, content, mode), path)
+    rename(write_new(path, content, mode), path)
 
 
 def rename(old: str, new: str) -> None:
@@ -84,10 +84,10 @@ def _digest_of_last_line(content: bytes) -> str:
 def rewrite(path: str, content: bytes) -> None:
     """Put a whole file in the place of the old one, with its owner and mode."""
     status = Path(path).stat()
-    beside = write_beside(path, content, status.st_mode & 0o7777)
-    os.chown(beside, status.st_uid, status.st_gid)
-    date_back(beside, status.st_mtime_ns)
-    rename(beside, path)
+    new = write_new(path, content, status.st_mode & 0o7777)
+    os.chown(new, status.st_uid, status.st_gid)
+    date_back(new, status.st_mtime_ns)
+    rename(new, path)
 
 
 def refuse_link(path: str) -> None:
@@ -138,7 +138,7 @@ def lock(directory: str) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise PostfixError(
-            f"another run is changing {directory} at this moment; wait for it to end and run again."
+            f"another run is changing {directory} at this moment; wait for it to end and run again.", "in_use"
         ) from None
     else:
         # Whoever puts a staged table in use only renames it.

@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose server is this? A panel writes Postfix's files itself, and beside another MTA Postfix would be in the way."""
+"""Whose server is this? A panel writes Postfix's files itself; next to another mail server Postfix is in the way."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ LOG_FILES = ("/var/log/mail.log", "/var/log/maillog", "/var/log/mail.info", "/va
 
 
 def log_file(instance: Instance) -> Optional[Path]:
-    """The file with the mail log of this instance; None where there is none, so that only the journal may have it."""
+    """The file with the mail log of this instance; None where there is none and only the journal may have it."""
     named = instance.effective(["maillog_file"]).get("maillog_file", "")
     places = [named] if named.startswith("/") else LOG_FILES
     return next((Path(place) for place in places if Path(place).is_file()), None)
@@ -93,5 +93,5 @@ def explained(instance: Instance, act: Callable[[Instance], None]) -> None:
         with contextlib.suppress(OSError):
             # What was said on the way there, such as of a command that failed, stays in the sentence.
             reason = log.complaint()
-            raise PostfixError(f"{error} ({reason})" if reason else str(error)) from None
+            raise PostfixError(f"{error} ({reason})" if reason else str(error), error.code) from None
         raise

@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lookup tables that a running Postfix never sees half: built beside, looked up, then renamed over the old ones."""
+"""Lookup tables that a running Postfix never sees half: built under a new name, looked up, then renamed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def choose_kind(instance: Instance, wanted: Optional[str]) -> str:
     source = "map_type" if wanted else "default_database_type of this Postfix"
     raise PostfixError(
         f"{source}: '{kind}' cannot be used here; set map_type to one of these, which this Postfix offers: "
-        f"{', '.join(available) or 'none'}. More come with packages such as postfix-lmdb or postfix-cdb."
+        f"{', '.join(available) or 'none'}. More come with packages such as postfix-lmdb or postfix-cdb.",
+        "unsupported",
     )
 
 
@@ -95,32 +96,33 @@ def install(instance: Instance, table: Table, extra: Mapping[str, str]) -> None:
     """Put the map in place. `extra` are entries that the running Postfix still needs until its next reload.
 
     The new index takes the place of the old before the source does: a kill between the two leaves a complete index,
-    and a source that differs from what is wanted, so that the next run finishes the work.
+    and a source that differs from what is wanted, so the next run finishes the work.
     """
     # Ours first, so that a map without extra entries is what the next run wants to see, byte for byte.
     entries = {**table.entries, **{key: value for key, value in extra.items() if key not in table.entries}}
-    beside = files.write_beside(table.path, render(entries), table.mode)
-    new_index = index_path(beside, table.kind)
+    new = files.write_new(table.path, render(entries), table.mode)
+    new_index = index_path(new, table.kind)
     try:
         if new_index:
             files.remove(new_index)
-            instance.build_index(f"{table.kind}:{beside}")
+            instance.build_index(f"{table.kind}:{new}")
         else:
-            date_back(beside, changed_at(table.path))
-        found = instance.lookup(f"{table.kind}:{beside}", entries)
+            date_back(new, changed_at(table.path))
+        found = instance.lookup(f"{table.kind}:{new}", entries)
         wrong = [key for key, value in table.entries.items() if (found or {}).get(key) != value]
         if wrong:
             raise PostfixError(
-                f"the new map {beside} does not give back what was written for {', '.join(wrong[:3])}; "
-                "the old map stays in place. Check that the disk is not full and that postmap works."
+                f"the new map {new} does not give back what was written for {', '.join(wrong[:3])}; "
+                "the old map stays in place. Check that the disk is not full and that postmap works.",
+                "command_failed",
             )
         if new_index:
             Path(new_index).chmod(table.mode)
             files.rename(new_index, f"{table.path}{INDEX_SUFFIXES[table.kind]}")
-        files.rename(beside, table.path)
+        files.rename(new, table.path)
     except BaseException:
         # A password must not stay behind in a file that nobody uses.
-        for path in (new_index, beside):
+        for path in (new_index, new):
             if path:
                 files.remove(path)
         raise

@@ -29,7 +29,7 @@ def names_main_instance(module: Any) -> bool:
 def find_instance(module: Any) -> Instance:
     """The instance of the option `config_directory`, the main one if it is not given.
 
-    Raises PostfixError or ValueError where there is none.
+    Raises PostfixError or InputError where there is none.
     """
     # The instance is named by option, never by what root's environment happens to say.
     os.environ.pop("MAIL_CONFIG", None)

@@ -98,26 +98,26 @@ def check_own_transport(instance: Instance, settings: RelaySettings, found: Othe
     covered = _covered(instance, [way.key for way in relays])
     # With only_named_senders other senders keep their way, and whoever is named is meant.
     named = {key.rpartition("@")[2] for key in settings.named_senders if key.startswith("@")}
-    taken = [
+    affected = [
         way
         for way in relays
         if way.key not in covered
         and way.key not in settings.named_senders
         and (not settings.only_named_senders or way.key.rpartition("@")[2] in named)
     ]
-    if taken:
-        first = taken[0]
+    if affected:
+        first = affected[0]
         raise PostfixError(
-            f"{RELAYS_BY_SENDER}: a transport of its own would take the mail of {_listed(taken)} to the smarthost. "
+            f"{RELAYS_BY_SENDER}: a transport of its own would take the mail of {_listed(affected)} to the smarthost. "
             f"Write '{first.key} smtp:{first.next_hop}' into a table of {TRANSPORTS_BY_SENDER}, and so for each of "
             "them; then run again."
         )
-    taken = [way for way in found.ways if way.place == TRANSPORTS and not way.transport and way.next_hop]
-    if taken:
-        first = taken[0]
+    affected = [way for way in found.ways if way.place == TRANSPORTS and not way.transport and way.next_hop]
+    if affected:
+        first = affected[0]
         raise PostfixError(
-            f"{TRANSPORTS}: the entries for {_listed(taken)} name no transport, so a transport of its own would take "
-            "this mail, with the TLS rules and the logins for the smarthost. Write "
+            f"{TRANSPORTS}: the entries for {_listed(affected)} name no transport, so a transport of its own would "
+            "take this mail, with the TLS rules and the logins for the smarthost. Write "
             f"'{first.key} smtp:{first.next_hop}' instead of '{first.key} :{first.next_hop}', and so for each of them; "
             "then run again."
         )

@@ -65,7 +65,7 @@ def client_rules(settings: RelaySettings, ca_path: str, passwords: str, status_f
             "smtp_sasl_tls_verified_security_options": _PLAIN_TEXT,
             # Of others a server that is given no password could still get a hash of it, to guess it from.
             "smtp_sasl_mechanism_filter": "plain, login",
-            # A refusal would be remembered for 90 days, so that a new password is not even tried.
+            # A refusal would be remembered for 90 days, and a new password would not even be tried.
             "smtp_sasl_auth_cache_name": "",
             "smtp_sasl_auth_soft_bounce": "yes",  # a wrong password defers
             "smtp_sasl_password_result_delimiter": ":",

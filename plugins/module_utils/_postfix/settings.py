@@ -72,7 +72,7 @@ def next_hop(host: str, port: int) -> str:
 
 
 def settings_from(options: Mapping[str, Any]) -> RelaySettings:
-    """Build the settings from the module's options; raise ValueError with every problem, one sentence each."""
+    """Build the settings from the module's options; raise InputError with every problem, one sentence each."""
     problems: list[str] = []
     host = _checked(host_name, options["smarthost"], problems)
     port = _checked(starttls_port, options["smarthost_port"], problems)
@@ -124,7 +124,7 @@ def settings_from(options: Mapping[str, Any]) -> RelaySettings:
     problems += _contradictions(settings)
     problems += _out_of_range(settings)
     if problems:
-        raise ValueError(" ".join(problems))
+        raise InputError(" ".join(problems))
     return settings
 
 
@@ -189,9 +189,9 @@ def _out_of_range(settings: RelaySettings) -> list[str]:
 
 
 def check_config_directory(path: str) -> None:
-    """Raise ValueError unless the path can stand in a Postfix map name."""
+    """Raise InputError unless the path can stand in a Postfix map name."""
     if not _PLAIN_PATH.match(path) or ":" in path:
-        raise ValueError(
+        raise InputError(
             f"config_directory: '{path}' must be an absolute path without blanks, commas, colons, '$' or braces."
         )
 

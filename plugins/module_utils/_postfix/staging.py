@@ -28,18 +28,18 @@ def stageable(plan: Plan) -> list[Table]:
 
 
 def missing(instance: Instance, tables: Sequence[Table]) -> list[Table]:
-    """What to put beside them, as far as it does not lie there yet."""
-    beside = [replace(table, path=table.path + maps.STAGED) for table in tables]
-    return [table for table in beside if not maps.is_right(instance, table)]
+    """What to stage, as far as it is not staged yet."""
+    staged = [replace(table, path=table.path + maps.STAGED) for table in tables]
+    return [table for table in staged if not maps.is_right(instance, table)]
 
 
 def activation(tables: Sequence[Table]) -> str:
-    """The shell command that puts what lies beside them in their place; the index first, as `maps.install` does."""
+    """The shell command that puts the staged tables in use; the index first, as `maps.install` does."""
     commands = []
     for table in tables:
-        beside = table.path + maps.STAGED
+        staged = table.path + maps.STAGED
         index = maps.index_path(table.path, table.kind)
         if index:
-            commands.append(["mv", "-f", f"{maps.index_path(beside, table.kind)}", index])
-        commands.append(["mv", "-f", beside, table.path])
+            commands.append(["mv", "-f", f"{maps.index_path(staged, table.kind)}", index])
+        commands.append(["mv", "-f", staged, table.path])
     return " && ".join(map(shlex.join, commands))

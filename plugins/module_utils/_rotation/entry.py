@@ -11,6 +11,8 @@ from typing import Any, cast
 from .._users.user import Identity, Key, identity
 
 NEXT = "next_login"
+#: The credentials of the store, each under its logins.
+ByLogin = Mapping[Identity, Mapping[str, Any]]
 
 
 def logins_of(entry: Mapping[str, Any]) -> list[str]:

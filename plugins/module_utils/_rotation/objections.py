@@ -11,11 +11,11 @@ from typing import Any
 
 from .._users.user import Identity, identity
 from .description import IN_PLACE, LOCK, NAME
-from .entry import NEXT, identities, key_of, listed
+from .entry import NEXT, ByLogin, identities, key_of, listed
 from .selection import Uses
 
 
-def strays(plan: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def undeclared(plan: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """One sentence for each mail server that has one of these logins and would keep its old password.
 
     seen: mail servers that are not among the hosts of the plan, each with the result of postfix_relay_info, or without
@@ -34,7 +34,7 @@ def strays(plan: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -> li
     return found
 
 
-def refusals(rotation: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> list[str]:
+def dangers(rotation: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> list[str]:
     """One sentence for each entry with which this rotation would lose mail, or leave a stranger's way in."""
     found = []
     for entry in entries:
@@ -57,9 +57,9 @@ def refusals(rotation: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) 
     return found
 
 
-def taken_logins(
+def login_conflicts(
     entries: Sequence[Mapping[str, Any]],
-    by_login: Mapping[Identity, Mapping[str, Any]],
+    by_login: ByLogin,
     uses: Sequence[tuple[str, Uses]],
 ) -> list[str]:
     """One sentence for each login that two credentials have, or that would be taken from somebody who uses it."""
@@ -104,7 +104,7 @@ def locked(entries: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, 
     ]
 
 
-def unwell(states: Mapping[str, Mapping[str, Any]]) -> str:
+def not_ready(states: Mapping[str, Mapping[str, Any]]) -> str:
     """What to say of mail servers that are not ready, before a password is changed; empty if all are.
 
     states: host -> state and reason, as each of them has said.
@@ -131,7 +131,7 @@ def unwell(states: Mapping[str, Mapping[str, Any]]) -> str:
     return text
 
 
-def absent(entries: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, Any]]) -> list[str]:
+def missing_users(entries: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, Any]]) -> list[str]:
     """One sentence for each entry whose user is not at the vendor any more, and would be made again.
 
     present: of outgoing_user_info, for all of their domains. Users only: nothing says that a list names domain users.

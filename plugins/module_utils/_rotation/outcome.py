@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .._users.user import Key, identity, options_of
@@ -18,123 +18,106 @@ COMMITTED, ROLLED_BACK, PENDING, NOT_CHANGED = "committed", "rolled_back", "pend
 ROLLING_BACK, UNPROVEN = "rolling_back", "unproven"
 #: The states of a password in a result of outgoing_users that a login has proven.
 _WORKING = ("set", "kept")
+_DONE = ("created", "updated", "unchanged")
 
 
-def old_users(entries: Sequence[Mapping[str, Any]], outcome: Mapping[str, str]) -> list[dict[str, Any]]:
+class Answer:
+    """What outgoing_users has said of the logins of these entries, for which the vendor was asked to do something."""
+
+    def __init__(self, entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], which: str = NEXT) -> None:
+        """result: of outgoing_users. which: next_login, or login where it was about the present logins."""
+        self._which = which
+        self._entries = [(entry, key_of(entry, which)) for entry in entries]
+        self._users = [(Key.of_result(user), user) for user in result.get("users", ())]
+
+    def _acted(self, *actions: str) -> set[Key]:
+        """Those with whom it has done one of these things."""
+        return {key for key, user in self._users if user["action"] in actions}
+
+    def _password(self, *words: str) -> set[Key]:
+        """Those of whose password it says one of these words."""
+        return {key for key, user in self._users if user.get("password") in words}
+
+    def to_try(self) -> list[Mapping[str, Any]]:
+        """The entries whose logins have to be tried.
+
+        That are those of which outgoing_users did not say that the password is set or right, and every second login,
+        since the mail servers must not move before it works.
+        """
+        sure = self._acted(*_DONE) & self._password(*_WORKING)
+        # Set, as the API says, but nobody could log in from the controller: the mail servers will.
+        said = self._acted("created", "updated", "unknown") & self._password("unknown")
+        return [
+            entry
+            for entry, key in self._entries
+            if entry["moves"] or not (key in sure or (key in said and not tried_first(entry, self._which)))
+        ]
+
+    def accepted(self, proofs: Sequence[Mapping[str, Any]]) -> list[str]:
+        """The names of those whose password the vendor takes.
+
+        proofs: of smtp_login_info, for what `to_try` gives. A second login that works is not enough: where a call has
+        failed, it may be without the limits of the first.
+        """
+        works = {proof["login"] for proof in proofs if proof["accepted"] and proof.get("may_send", True)}
+        doubtful = {entry["name"] for entry in self.to_try()}
+        bad = {key for key, _user in self._users} - self._acted(*_DONE)
+        return [
+            entry["name"]
+            for entry, key in self._entries
+            if not (entry["moves"] and key in bad) and (entry["name"] not in doubtful or entry[self._which] in works)
+        ]
+
+    def proven(self, proofs: Sequence[Mapping[str, Any]]) -> list[str]:
+        """The names of those whose password has let somebody in: outgoing_users itself, or the proofs."""
+        works = {proof["login"] for proof in proofs if proof["accepted"]}
+        right = self._password(*_WORKING)
+        return [entry["name"] for entry, key in self._entries if entry[self._which] in works or key in right]
+
+    def refused(self, proofs: Sequence[Mapping[str, Any]]) -> list[str]:
+        """The names of those whose password the API did not set, and the smarthost does not take."""
+        refused = {proof["login"] for proof in proofs if proof["accepted"] is False}
+        failed = self._acted("failed")
+        return [entry["name"] for entry, key in self._entries if entry[self._which] in refused and key in failed]
+
+    def made(self) -> list[str]:
+        """The names of those whose only login the vendor did not have, so outgoing_users has made it."""
+        created = self._acted("created")
+        return [entry["name"] for entry, key in self._entries if not entry["moves"] and key in created]
+
+    def not_done(self) -> list[str]:
+        """The names of those whose login is not as it was wanted, such as locked."""
+        done = self._acted("updated", "unchanged")
+        return [entry["name"] for entry, key in self._entries if key not in done]
+
+
+def removals(entries: Sequence[Mapping[str, Any]], ends: Mapping[str, str]) -> list[dict[str, Any]]:
     """The option `users` of outgoing_users that removes the login of each pair that nobody uses any more.
 
-    outcome: by name. None is removed of an entry that is not done, or whose login stays.
+    ends: what becomes of each, by name. None is removed of an entry that is not done, or whose login stays.
     """
-    return [
-        {**options_of(key_of(entry, unused)), "state": "absent"}
-        for entry in entries
-        if (unused := _unused(entry, outcome))
-    ]
+    return [{**options_of(key_of(entry, which)), "state": "absent"} for entry, which in _unused(entries, ends)]
 
 
-def _unused(entry: Mapping[str, Any], outcome: Mapping[str, str]) -> str:
-    """Which login of an entry nobody uses any more; empty where there is none."""
-    unused = {COMMITTED: "login", ROLLED_BACK: NEXT}.get(outcome.get(entry["name"], ""), "")
-    return unused if entry["moves"] else ""
-
-
-def _acted(result: Mapping[str, Any], *actions: str) -> set[Key]:
-    """Those with whom outgoing_users has done one of these things."""
-    return {Key.of_result(user) for user in result.get("users", ()) if user["action"] in actions}
-
-
-def left(entries: Sequence[Mapping[str, Any]], outcome: Mapping[str, str], result: Mapping[str, Any]) -> dict[str, str]:
+def after_removal(
+    entries: Sequence[Mapping[str, Any]], ends: Mapping[str, str], result: Mapping[str, Any]
+) -> dict[str, str]:
     """What becomes of each entry when the logins that nobody uses are removed; one that is still there is not done.
 
-    outcome: by name, from before. result: of outgoing_users with what `old_users` gives.
+    result: of outgoing_users with what `removals` gives.
     """
-    gone = _acted(result, "removed", "unchanged")
+    gone = {Key.of_result(user) for user in result.get("users", ()) if user["action"] in ("removed", "unchanged")}
     open_ = {COMMITTED: PENDING, ROLLED_BACK: ROLLING_BACK}
-    still = [entry for entry in entries if (unused := _unused(entry, outcome)) and key_of(entry, unused) not in gone]
-    return {**outcome, **{entry["name"]: open_[outcome[entry["name"]]] for entry in still}}
+    still = [entry["name"] for entry, which in _unused(entries, ends) if key_of(entry, which) not in gone]
+    return {**ends, **{name: open_[ends[name]] for name in still}}
 
 
-def undone(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:
-    """The names of the credentials whose present login outgoing_users has not brought to the wanted state."""
-    done = _acted(result, "updated", "unchanged")
-    return [entry["name"] for entry in entries if key_of(entry) not in done]
-
-
-def taken(
-    entries: Sequence[Mapping[str, Any]],
-    result: Mapping[str, Any],
-    proofs: Sequence[Mapping[str, Any]],
-    which: str = NEXT,
-) -> list[str]:
-    """The names of the credentials whose next password, or with `login` whose old one, the vendor takes.
-
-    result: of outgoing_users with all of them. proofs: of smtp_login_info, for those about which it was not sure.
-    A second login that works is not enough: where a call has failed, it may be without the limits of the first.
-    """
-    accepted = {proof["login"] for proof in proofs if proof["accepted"] and proof.get("may_send", True)}
-    doubtful = {entry["name"] for entry in unproven(entries, result, which)}
-    failed = {
-        Key.of_result(user)
-        for user in result.get("users", ())
-        if user["action"] not in ("created", "updated", "unchanged")
-    }
-    return [
-        entry["name"]
-        for entry in entries
-        if not (entry["moves"] and key_of(entry, which) in failed)
-        and (entry["name"] not in doubtful or entry[which] in accepted)
-    ]
-
-
-def unproven(
-    entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], which: str = NEXT
-) -> list[Mapping[str, Any]]:
-    """The credentials whose next login, or with `login` whose old one, has to be tried.
-
-    That are those of which outgoing_users did not say that the password is set or right, and every other login, since
-    the mail servers must not move before it works.
-    """
-    good = {
-        Key.of_result(user)
-        for user in result.get("users", ())
-        if user["action"] in ("created", "updated", "unchanged") and user.get("password") in _WORKING
-    }
-    # Set, as the API says, but nobody could log in from the controller: the mail servers will.
-    said = {
-        Key.of_result(user)
-        for user in result.get("users", ())
-        if user["action"] in ("created", "updated", "unknown") and user.get("password") == "unknown"
-    }
-    return [
-        entry
-        for entry in entries
-        if entry["moves"]
-        or not (key_of(entry, which) in good or (key_of(entry, which) in said and not tried_first(entry, which)))
-    ]
-
-
-def made(entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> list[str]:
-    """The names of the credentials whose only login the vendor did not have, so that outgoing_users has made it."""
-    created = _acted(result, "created")
-    return [entry["name"] for entry in entries if not entry["moves"] and key_of(entry, NEXT) in created]
-
-
-def proven(
-    entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], proofs: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    """The names of the credentials whose next password has let somebody in: outgoing_users itself, or the proofs."""
-    working = {Key.of_result(user) for user in result.get("users", ()) if user.get("password") in _WORKING}
-    accepted = {proof["login"] for proof in proofs if proof["accepted"]}
-    return [entry["name"] for entry in entries if entry[NEXT] in accepted or key_of(entry, NEXT) in working]
-
-
-def known_refused(
-    entries: Sequence[Mapping[str, Any]], result: Mapping[str, Any], proofs: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    """The names of the credentials whose next password the API did not set, and the smarthost does not take."""
-    failed = _acted(result, "failed")
-    refused = {proof["login"] for proof in proofs if proof["accepted"] is False}
-    return [entry["name"] for entry in entries if entry[NEXT] in refused and key_of(entry, NEXT) in failed]
+def _unused(entries: Sequence[Mapping[str, Any]], ends: Mapping[str, str]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Each entry with a login that nobody uses any more, and which of the two that is."""
+    for entry in entries:
+        which = {COMMITTED: "login", ROLLED_BACK: NEXT}.get(ends.get(entry["name"], ""), "")
+        if which and entry["moves"]:
+            yield entry, which
 
 
 def to_prove(
@@ -178,23 +161,23 @@ def judged(
 
 def outcome(
     entries: Sequence[Mapping[str, Any]],
-    switched: Sequence[str],
+    accepted: Sequence[str],
     hosts: Mapping[str, Mapping[str, Any]],
     roll_back: bool = False,
 ) -> list[dict[str, Any]]:
     """The credentials, each with `outcome`, what is to become of it.
 
-    switched: the names of those whose next password the vendor takes.
+    accepted: the names of those whose next password the vendor takes.
     hosts: host -> state, which is active, failed or anything else for a host that was not reached.
     roll_back: all of them. An old password that strangers know is never set again.
     """
-    taken_over = set(switched)
+    names = set(accepted)
 
     def decided(entry: Mapping[str, Any]) -> str:
         states = {str(hosts.get(host, {}).get("state")) for host in entry["hosts"]}
         if roll_back:
             return ROLLED_BACK
-        if entry["name"] not in taken_over:
+        if entry["name"] not in names:
             return NOT_CHANGED
         if states <= {"active"}:
             return COMMITTED
@@ -203,7 +186,7 @@ def outcome(
     return [{**entry, "outcome": decided(entry)} for entry in entries]
 
 
-def settled(
+def conclusion(
     entries: Sequence[Mapping[str, Any]],
     back: Sequence[str],
     unfinished: Sequence[str],

@@ -11,8 +11,8 @@ from typing import Any, Optional
 from .._names import ENVELOPE_SENDER, InputError
 from .._users.user import identity
 from .description import LOCK, NAME
-from .entry import identities, key_of, logins_of
-from .objections import refusals, taken_logins
+from .entry import ByLogin, identities, key_of, logins_of
+from .objections import dangers, login_conflicts
 from .selection import Uses, chosen, next_login, unreadable
 
 
@@ -29,81 +29,122 @@ def plan(
     credentials: all of the store, as the result of credential_store shows them. uses: host -> the logins in its
     variables, False where these cannot be read. works: as api_info gives it. senders: pairs of a login and the envelope
     senders that the mail servers use it for. clients: hosts with Thunderbird -> their logins, or nothing likewise.
-    Gives problems (sentences), credentials (with next_login, hosts, the senders that a second login must be able to
-    send for, and whether the login is locked first), hosts, mixed (those that use a login of another rotation, which is
-    not to be finished now), and clients (those that use one of these logins).
+    Gives problems (sentences), credentials (see `entry_of`), hosts, mixed (those that use a login of another rotation,
+    which is not to be finished now), and clients (those that use one of these logins).
     """
     profiles = {host: client.get("logins", False) for host, client in (clients or {}).items()}
-    found = unreadable(uses, profiles)
     used: dict[str, Sequence[str]] = {host: logins or () for host, logins in uses.items()}
     by_login = {identity(login): entry for entry in credentials for login in logins_of(entry)}
-    unknown = [
-        f"{host} uses the login {login}, which is not in the credential store; adopt it with "
-        "smarthost.spamexperts.adopt_credentials, or give the host a credential of the store."
-        for host, logins in used.items()
-        for login in logins
-        if identity(login) not in by_login and (rotation.get("everything") or host in (rotation.get("hosts") or ()))
-    ]
-    found += unknown
-    hosts_of: dict[str, list[str]] = {}
-    for host, logins in used.items():
-        for name in dict.fromkeys(by_login[identity(login)]["name"] for login in logins if identity(login) in by_login):
-            hosts_of.setdefault(name, []).append(host)
-    declared: dict[str, list[str]] = {}
-    for login, addresses in senders:
-        if identity(login) in by_login:
-            # @example.com, for all of a domain, cannot be offered.
-            declared.setdefault(by_login[identity(login)]["name"], []).extend(filter(ENVELOPE_SENDER.match, addresses))
-    emergency = bool(rotation.get("emergency"))
-    lock_first = emergency and rotation.get("emergency_action") == LOCK
-    if lock_first and not works.get("lock_users"):
-        found.append(
-            "This server offers no calls to lock and unlock a user, so the logins cannot be locked first; name the "
-            f"calls in api_methods, or leave out {NAME}.emergency_action."
-        )
-    selected = chosen(rotation, credentials, hosts_of, used, found)
+    hosts, declared = hosts_of(used, by_login), senders_of(senders, by_login)
+    selected, misnamed = chosen(rotation, credentials, hosts, used)
+    found = [*unreadable(uses, profiles), *_unknown(rotation, used, by_login), *_no_lock(rotation, works), *misnamed]
+    if not selected and not found:
+        found = ["There is nothing to do: no credential of the store is selected."]
     entries = []
-    for entry in selected:
+    for credential in selected:
+        name = credential["name"]
         try:
-            to = next_login(rotation, entry, works)
+            entries.append(entry_of(rotation, credential, hosts.get(name, ()), declared.get(name, ()), works))
         except InputError as problem:
             found.append(f"{problem}.")
-            continue
-        hosts = sorted(hosts_of.get(entry["name"], []))
-        moves = to != entry["login"]
-        # Without a declaration, the name of a credential is the address whose mail it is, if it is one.
-        addresses = [text for text in (entry["name"], entry["login"]) if ENVELOPE_SENDER.match(text)]
-        entries.append(
-            {
-                "name": entry["name"],
-                "login": entry["login"],
-                "next_login": to,
-                "domain": key_of(entry).domain,
-                "hosts": hosts,
-                "resumed": bool(entry["rotating"]),
-                "moves": moves,
-                "senders": sorted(set(declared.get(entry["name"]) or addresses[:1])),
-                # A login with its next password needs no lock; the first of two does until it is removed, also where
-                # an earlier run could not lock it.
-                "locks": (lock_first and (moves or not entry.get("switched")))
-                or (moves and bool(entry.get("locked")) and bool(works.get("lock_users"))),
-                "locked": lock_first or bool(entry.get("locked")),
-                "leaked": emergency or bool(entry.get("leaked")),
-                # Is it the password from before that has leaked, or the one that everybody uses already?
-                "doubtful": emergency and bool(entry.get("switched")) and not entry.get("leaked"),
-            }
-        )
-    found += refusals(rotation, entries) + taken_logins(entries, by_login, [*used.items(), *profiles.items()])
-    keys, chosen_names = identities(entries), {entry["name"] for entry in selected}
-    waiting = {
+    found += dangers(rotation, entries) + login_conflicts(entries, by_login, [*used.items(), *profiles.items()])
+    rotated, names = identities(entries), {entry["name"] for entry in selected}
+    waiting = [
         entry["name"]
         for entry in credentials
-        if entry["rotating"] and not entry["switched"] and entry["name"] not in chosen_names
-    }
+        if entry["rotating"] and not entry["switched"] and entry["name"] not in names
+    ]
     return {
         "problems": found,
         "credentials": entries,
         "hosts": sorted({host for entry in entries for host in entry["hosts"]}),
-        "clients": sorted(host for host, logins in profiles.items() if keys & set(map(identity, logins or ()))),
-        "mixed": sorted({host for name in waiting for host in hosts_of.get(name, ())}),
+        "clients": sorted(host for host, logins in profiles.items() if rotated & set(map(identity, logins or ()))),
+        "mixed": sorted({host for name in waiting for host in hosts.get(name, ())}),
     }
+
+
+def hosts_of(used: Mapping[str, Sequence[str]], by_login: ByLogin) -> dict[str, list[str]]:
+    """The mail servers that use each credential of the store, by its name."""
+    found: dict[str, list[str]] = {}
+    for host, logins in used.items():
+        keys = [identity(login) for login in logins]
+        for name in dict.fromkeys(by_login[key]["name"] for key in keys if key in by_login):
+            found.setdefault(name, []).append(host)
+    return found
+
+
+def senders_of(senders: Iterable[tuple[str, Sequence[str]]], by_login: ByLogin) -> dict[str, list[str]]:
+    """The envelope senders for which mail servers use each credential of the store, by its name."""
+    found: dict[str, list[str]] = {}
+    for login, addresses in senders:
+        credential = by_login.get(identity(login))
+        if credential:
+            # @example.com, for all of a domain, cannot be offered.
+            found.setdefault(credential["name"], []).extend(filter(ENVELOPE_SENDER.match, addresses))
+    return found
+
+
+def entry_of(
+    rotation: Mapping[str, Any],
+    credential: Mapping[str, Any],
+    hosts: Sequence[str],
+    declared: Sequence[str],
+    works: Mapping[str, bool],
+) -> dict[str, Any]:
+    """What is done with one credential. Raises InputError where it cannot be rotated so.
+
+    hosts: the mail servers that use it. declared: the envelope senders for which they do. Gives name, login,
+    next_login, domain, hosts, whether its rotation has begun before (resumed), whether a second login takes over
+    (moves), the senders that this one must be able to send for, whether its login is locked first (locks), is locked
+    until it is done (locked), and whether its password has leaked (leaked), or nobody knows which one has (doubtful).
+    """
+    login, following = credential["login"], next_login(rotation, credential, works)
+    moves = following != login
+    emergency = bool(rotation.get("emergency"))
+    lock_first = _locks_first(rotation)
+    # Without a declaration, the name of a credential is the address whose mail it is, if it is one.
+    addresses = [text for text in (credential["name"], login) if ENVELOPE_SENDER.match(text)]
+    # A login with its next password needs no lock; the first of two does until it is removed, also where an earlier run
+    # could not lock it.
+    locks_now = lock_first and (moves or not credential.get("switched"))
+    locks_still = moves and bool(credential.get("locked")) and bool(works.get("lock_users"))
+    return {
+        "name": credential["name"],
+        "login": login,
+        "next_login": following,
+        "domain": key_of(credential).domain,
+        "hosts": sorted(hosts),
+        "resumed": bool(credential["rotating"]),
+        "moves": moves,
+        "senders": sorted(set(declared or addresses[:1])),
+        "locks": locks_now or locks_still,
+        "locked": lock_first or bool(credential.get("locked")),
+        "leaked": emergency or bool(credential.get("leaked")),
+        # Is it the password from before that has leaked, or the one that everybody uses already?
+        "doubtful": emergency and bool(credential.get("switched")) and not credential.get("leaked"),
+    }
+
+
+def _locks_first(rotation: Mapping[str, Any]) -> bool:
+    return bool(rotation.get("emergency")) and rotation.get("emergency_action") == LOCK
+
+
+def _unknown(rotation: Mapping[str, Any], used: Mapping[str, Sequence[str]], by_login: ByLogin) -> list[str]:
+    """One sentence for each login of a mail server of this rotation that the store does not have."""
+    return [
+        f"{host} uses the login {login}, which is not in the credential store; adopt it with "
+        "smarthost.spamexperts.adopt_credentials, or give the host a credential of the store."
+        for host, logins in used.items()
+        if rotation.get("everything") or host in (rotation.get("hosts") or ())
+        for login in logins
+        if identity(login) not in by_login
+    ]
+
+
+def _no_lock(rotation: Mapping[str, Any], works: Mapping[str, bool]) -> list[str]:
+    if not _locks_first(rotation) or works.get("lock_users"):
+        return []
+    return [
+        "This server offers no calls to lock and unlock a user, so the logins cannot be locked first; name the calls "
+        f"in api_methods, or leave out {NAME}.emergency_action."
+    ]

@@ -38,41 +38,13 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
     not_handed_over: the names that store_tasks have failed for, and not_looked_at: mail servers without a part in the
     rotation of which nobody knows what they use.
     """
-    credentials = []
     said = {Key.of_result(user): str(user.get("reason") or "") for user in seen.get("sent") or ()}
     proofs = {proof["login"]: str(proof["reason"]) for proof in seen.get("tried") or ()}
-    for entry in plan["credentials"]:
-        states = {host: dict(seen["hosts"].get(host) or {"state": "not_reached"}) for host in entry["hosts"]}
-        outcome = seen["outcome"].get(entry["name"], WOULD_ROTATE)
-        if outcome in (PENDING, ROLLED_BACK, ROLLING_BACK):
-            for state in states.values():
-                # It was well, and then did not even fail.
-                state["state"] = "not_reached" if state["state"] == "ready" else state["state"]
-        shown = {"name": entry["name"], "login": entry["login"], "outcome": outcome, "hosts": states}
-        if entry["next_login"] != entry["login"]:
-            shown["next_login"] = entry["next_login"]
+    credentials = [
         # Why the vendor did not take it: what the API said, or else the smarthost.
-        reason = said.get(key_of(entry, NEXT)) or proofs.get(entry["next_login"])
-        if outcome in (NOT_CHANGED, UNPROVEN) and reason:
-            shown["reason"] = reason
-        if entry.get("locked") and entry["name"] in (seen.get("lock_failed") or ()):
-            shown["locked"] = False
-        elif entry.get("locked") and outcome in _OPEN:
-            shown["locked"] = entry["moves"] or entry["name"] not in (seen.get("unlocked") or ())
-        if entry["name"] in (seen.get("not_handed_over") or ()):
-            shown["handed_over"] = False
-        shown.update({mark: True for mark in ("leaked", "doubtful") if entry.get(mark)})
-        if entry["name"] in (seen.get("old_works") or ()):
-            shown["old_works"] = True
-        if entry["name"] in (seen.get("made") or ()):
-            shown["made"] = True
-        # A run that goes on does not know when the window was opened.
-        window = (
-            None if entry["resumed"] else _seconds(seen.get("changed"), [state.get("at") for state in states.values()])
-        )
-        if window is not None:
-            shown["window_seconds"] = window
-        credentials.append(shown)
+        _credential(entry, seen, said.get(key_of(entry, NEXT)) or proofs.get(entry[NEXT]) or "")
+        for entry in plan["credentials"]
+    ]
     clients = _clients(plan["credentials"], seen)
     return {
         "started": seen["started"],
@@ -83,6 +55,34 @@ def report(plan: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
         "tell": _tell(plan, seen["outcome"], clients),
         "not_looked_at": list(seen.get("not_looked_at") or ()),
     }
+
+
+def _credential(entry: Mapping[str, Any], seen: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """What became of one credential. reason: why the vendor did not take its password, if it did not."""
+    name = entry["name"]
+    states = {host: dict(seen["hosts"].get(host) or {"state": "not_reached"}) for host in entry["hosts"]}
+    outcome = seen["outcome"].get(name, WOULD_ROTATE)
+    if outcome in (PENDING, ROLLED_BACK, ROLLING_BACK):
+        for state in states.values():
+            # It was well, and then did not even fail.
+            state["state"] = "not_reached" if state["state"] == "ready" else state["state"]
+    shown = {"name": name, "login": entry["login"], "outcome": outcome, "hosts": states}
+    if entry[NEXT] != entry["login"]:
+        shown[NEXT] = entry[NEXT]
+    if outcome in (NOT_CHANGED, UNPROVEN) and reason:
+        shown["reason"] = reason
+    if entry.get("locked") and name in (seen.get("lock_failed") or ()):
+        shown["locked"] = False
+    elif entry.get("locked") and outcome in _OPEN:
+        shown["locked"] = entry["moves"] or name not in (seen.get("unlocked") or ())
+    if name in (seen.get("not_handed_over") or ()):
+        shown["handed_over"] = False
+    shown.update({mark: True for mark in ("leaked", "doubtful") if entry.get(mark)})
+    shown.update({mark: True for mark in ("old_works", "made") if name in (seen.get(mark) or ())})
+    if not entry["resumed"]:  # a run that goes on does not know when the window was opened
+        window = _seconds(seen.get("changed"), [state.get("at") for state in states.values()])
+        shown.update({} if window is None else {"window_seconds": window})
+    return shown
 
 
 def _clients(entries: Sequence[Mapping[str, Any]], seen: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:

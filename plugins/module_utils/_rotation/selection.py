@@ -40,9 +40,9 @@ def chosen(
     credentials: Sequence[Mapping[str, Any]],
     hosts_of: Mapping[str, Sequence[str]],
     uses: Mapping[str, Sequence[str]],
-    found: list[str],
-) -> list[Mapping[str, Any]]:
-    """The credentials that the rotation selects; what it names and nobody knows is a problem."""
+) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """The credentials that the rotation selects, and one sentence for all that it names and nobody knows."""
+    found = []
     logins = list(rotation.get("logins") or ())
     named = set(logins) | set(map(identity, logins))
     hosts = set(rotation.get("hosts") or ())
@@ -69,9 +69,7 @@ def chosen(
     found += [f"{NAME}.hosts: {host} is not among the mail servers." for host in sorted(hosts - set(uses))]
     if rotation.get("roll_back"):
         chosen = [entry for entry in chosen if entry["rotating"]]
-    if not chosen and not found:
-        found.append("There is nothing to do: no credential of the store is selected.")
-    return chosen
+    return chosen, found
 
 
 def next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Mapping[str, bool]) -> str:

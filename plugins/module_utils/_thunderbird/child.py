@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from .errors import ThunderbirdError, sentence
+from .errors import ThunderbirdError, code_of, sentence
 
 
 class Owner(NamedTuple):
@@ -54,7 +54,8 @@ def run_as(owner: Owner, function: Callable[[], Any]) -> Any:
     if os.geteuid() not in {0, owner.uid}:
         raise ThunderbirdError(
             f"the files belong to {owner.name} and this task runs as {Owner(os.geteuid(), os.getegid()).name}; "
-            f"run it as {owner.name} or as root (become)"
+            f"run it as {owner.name} or as root (become)",
+            "no_permission",
         )
 
     def with_rights() -> Any:
@@ -86,15 +87,17 @@ def run(function: Callable[[], Any], seconds: int = 0) -> Any:
     with os.fdopen(reading, "rb") as pipe:
         answer = pipe.read()
     _pid, status = os.waitpid(child, 0)
+    reason = ""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         reason = f"did not finish in {seconds} s" if number == signal.SIGALRM else f"was ended by signal {number}"
-        raise ThunderbirdError(f"the process that works on the profile {reason}; run the task again")
-    if not answer:
-        raise ThunderbirdError("the process that works on the profile ended without a result; run the task again")
+    elif not answer:
+        reason = "ended without a result"
+    if reason:
+        raise ThunderbirdError(f"the process that works on the profile {reason}; run the task again", "unexpected")
     decoded = json.loads(answer)
     if "error" in decoded:
-        raise ThunderbirdError(decoded["error"])
+        raise ThunderbirdError(decoded["error"], decoded["code"])
     return decoded["result"]
 
 
@@ -114,7 +117,7 @@ def _serve(function: Callable[[], Any], pipe: int, seconds: int) -> NoReturn:
         try:
             answer = {"result": function()}
         except Exception as error:
-            answer = {"error": sentence(error)}
+            answer = {"error": sentence(error), "code": code_of(error)}
         with os.fdopen(pipe, "wb") as output:
             output.write(json.dumps(answer).encode())
     finally:

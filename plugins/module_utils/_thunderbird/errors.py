@@ -10,7 +10,21 @@ from pathlib import Path
 
 
 class ThunderbirdError(Exception):
-    """A profile cannot be read or changed; the text is one sentence for the administrator and holds no secret."""
+    """A profile cannot be read or changed; the text is one sentence for the administrator and holds no secret.
+
+    code: for programs, see the fragment `_failure`.
+    """
+
+    def __init__(self, sentence: str, code: str = "conflict") -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def code_of(error: Exception) -> str:
+    """The word for programs of any exception."""
+    if isinstance(error, ThunderbirdError):
+        return error.code
+    return "file_error" if isinstance(error, OSError) else "unexpected"
 
 
 def sentence(error: Exception) -> str:

@@ -32,11 +32,11 @@ def read(path: Path, *, follow: bool = False) -> bytes | None:
         return None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise ThunderbirdError(sentence(error)) from None
-        raise ThunderbirdError(f"{path} cannot be read: {error.strerror}") from None
+            raise ThunderbirdError(sentence(error), "file_error") from None
+        raise ThunderbirdError(f"{path} cannot be read: {error.strerror}", "file_error") from None
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ThunderbirdError(f"{path} is not a regular file")
+            raise ThunderbirdError(f"{path} is not a regular file", "file_error")
         return file.read()
 
 

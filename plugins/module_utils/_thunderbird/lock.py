@@ -53,7 +53,8 @@ def held(profile: Path, wait_seconds: int) -> Iterator[None]:
                 waited = f", also after {wait_seconds} s" if wait_seconds else ""
                 raise ThunderbirdError(
                     f"the profile is in use by {_holder(descriptor) or 'another process'}{waited}; "
-                    "close Thunderbird, or give wait_for_close more seconds"
+                    "close Thunderbird, or give wait_for_close more seconds",
+                    "in_use",
                 )
             time.sleep(POLL_SECONDS)
         try:

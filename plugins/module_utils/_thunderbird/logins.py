@@ -49,7 +49,8 @@ class LoginsFile:
         if self.version > NEWEST_VERSION:
             raise ThunderbirdError(
                 f"{name} has format version {self.version} and this collection knows versions up to "
-                f"{NEWEST_VERSION}; a newer release of the collection is needed"
+                f"{NEWEST_VERSION}; a newer release of the collection is needed",
+                "unsupported",
             )
 
     @property

@@ -63,9 +63,7 @@ def decrypt(profile: Path, keys: Keys, encrypted: Sequence[str]) -> list[str]:
 
     def work() -> list[str]:
         library = _Library(keys.libraries)
-        if not (profile / KEY_DATABASE).exists():
-            if encrypted:
-                raise ThunderbirdError("the saved logins have lost their key database key4.db")
+        if not encrypted and not (profile / KEY_DATABASE).exists():
             return []
         library.open(openable, read_only=True)
         if library.is_new() and not encrypted:
@@ -147,9 +145,9 @@ class _Library:
         for candidate in candidates:
             try:
                 for dependency in _DEPENDENCIES:
-                    beside = Path(candidate).with_name(dependency)
-                    if "/" in candidate and beside.exists():
-                        ctypes.CDLL(str(beside), mode=ctypes.RTLD_GLOBAL)
+                    path = Path(candidate).with_name(dependency)
+                    if "/" in candidate and path.exists():
+                        ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
                 library = ctypes.CDLL(candidate)
                 self._name = candidate
             except OSError as error:
@@ -158,7 +156,8 @@ class _Library:
                 return library
         raise ThunderbirdError(
             "the NSS library that encrypts saved logins was not found; install Thunderbird or give nss_library "
-            f"(tried: {'; '.join(reasons)})"
+            f"(tried: {'; '.join(reasons)})",
+            "not_installed",
         )
 
     def open(self, directory: Path, *, read_only: bool) -> None:
@@ -166,8 +165,8 @@ class _Library:
         if self._nss.NSS_Initialize(b"sql:" + str(directory).encode(), b"", b"", b"secmod.db", flags):
             raise self._failure("the key database key4.db cannot be opened")
         worker = Path(self._name).with_name(_WORKER)
-        beside = "/" in self._name and worker.exists()
-        if beside and str(worker.resolve()) not in Path("/proc/self/maps").read_text():
+        is_near = "/" in self._name and worker.exists()
+        if is_near and str(worker.resolve()) not in Path("/proc/self/maps").read_text():
             raise ThunderbirdError(f"{worker} cannot be loaded together with {self._name}; give another nss_library")
         self._slot = self._nss.PK11_GetInternalKeySlot()
 
@@ -182,10 +181,12 @@ class _Library:
     def log_in(self, primary_password: str) -> None:
         locked = bool(self._nss.PK11_NeedLogin(self._slot))
         if locked and not primary_password:
-            raise ThunderbirdError("the profile has a primary password; give it as primary_password")
+            raise ThunderbirdError(
+                "the profile has a primary password; give it as primary_password", "primary_password"
+            )
         if self._nss.PK11_CheckUserPassword(self._slot, primary_password.encode() if locked else b""):
             if locked and self._nss.PORT_GetError() == _BAD_PASSWORD:
-                raise ThunderbirdError("the primary password is wrong")
+                raise ThunderbirdError("the primary password is wrong", "primary_password")
             raise self._failure("the key database key4.db cannot be read")
 
     def decrypt(self, encrypted: str) -> str:

@@ -112,7 +112,7 @@ def require_harmony(preferences: Preferences, entry: str, overrides: Overrides, 
         if reason:
             raise ThunderbirdError(
                 f"{override.place} {_words(value)} {name} at each start of Thunderbird, against what is asked for, "
-                f"so that people could no longer send, or not through this server; {reason}"
+                f"and people could no longer send, or not through this server; {reason}"
             )
 
 

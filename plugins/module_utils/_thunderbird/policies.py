@@ -16,6 +16,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from .._names import InputError
 from . import files
 from .errors import ThunderbirdError
 from .installation import PACKAGE, installations
@@ -37,28 +38,26 @@ def policies_file(program_directory: str) -> Path:
 
 
 def require_authority(path: Path) -> None:
-    """ThunderbirdError unless this file has exactly one authority that everybody on the host can read."""
+    """InputError unless this file has exactly one authority that everybody on the host can read."""
     # What update-ca-certificates keeps are links.
     real = Path(os.path.realpath(path))
     text = (files.read(real) or b"").decode("ascii", "ignore")
     if not path.is_absolute() or not text:
-        raise ThunderbirdError(
-            f"path: there is no certificate in {path}; give the absolute path of a PEM file on the host"
-        )
+        raise InputError(f"path: there is no certificate in {path}; give the absolute path of a PEM file on the host")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cadata=text)
     except ssl.SSLError:
-        raise ThunderbirdError(f"path: {path} is not a certificate in PEM form") from None
+        raise InputError(f"path: {path} is not a certificate in PEM form") from None
     count = context.cert_store_stats()
     if (count["x509"], count["x509_ca"]) != (1, 1):
-        raise ThunderbirdError(
+        raise InputError(
             f"path: Thunderbird takes one authority from each file, and {path} has {count['x509']} certificates, "
             f"{count['x509_ca']} of them authorities"
         )
     for part in (path, *path.parents, *real.parents):
         if not part.stat().st_mode & (stat.S_IXOTH if part.is_dir() else stat.S_IROTH):
-            raise ThunderbirdError(f"path: Thunderbird runs as the person, who may not read {path} because of {part}")
+            raise InputError(f"path: Thunderbird runs as the person, who may not read {path} because of {part}")
 
 
 def merge(content: bytes | None, authority: str, *, present: bool) -> bytes | None:

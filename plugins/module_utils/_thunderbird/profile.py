@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
 def require(profile: Path) -> None:
     """ThunderbirdError where this is not the directory of a profile."""
     if not profile.is_dir():
-        raise ThunderbirdError(f"there is no profile directory {profile}")
+        raise ThunderbirdError(f"there is no profile directory {profile}", "not_found")
     if not any((profile / name).exists() for name in (PREFERENCES, "times.json")):
         raise ThunderbirdError(f"{profile} is not a Thunderbird profile: it has neither prefs.js nor times.json")
 
@@ -76,14 +76,16 @@ def edit(
 
 def _clean_up(profile: Path) -> list[str]:
     """Remove what a run that was killed has left; a warning where that has to wait."""
-    left = files.left_behind(profile)
-    if left:
+    leftovers = files.left_behind(profile)
+    if leftovers:
         try:
             # Whoever holds the lock may be another run, at work in there.
             with lock.held(profile, 0):
                 files.clean_up(profile)
         except ThunderbirdError as error:
-            return [f"{left[0]} has copies of saved logins, left by an interrupted run, and stays for now: {error}"]
+            return [
+                f"{leftovers[0]} has copies of saved logins, left by an interrupted run, and stays for now: {error}"
+            ]
     return []
 
 

@@ -21,7 +21,7 @@ _SALT = string.ascii_lowercase + string.digits
 _NEW_NAME = r"[a-z0-9]{8}\.default-release"
 # Written by Thunderbird at each start of another version than the one before, so also at the first.
 _STARTED = "compatibility.ini"
-# What this collection writes, too, so that it does not tell when Thunderbird was here.
+# What this collection writes, too, and what therefore does not tell when Thunderbird was here.
 _OURS = ("prefs.js", "logins", "key4.db", "cert9.db", "user.js", ".parentlock", STAGE_PREFIX)
 
 
@@ -85,7 +85,7 @@ def _used(root: Path, kind: Kind, sections: Sections, named: dict[Path, dict[str
     # A program that was removed leaves its section, and somebody may have removed its profile.
     there = [path for path in used if path.is_dir()]
     if used and not there:
-        raise ThunderbirdError(f"{root}/profiles.ini names the profile {used[0]}, which does not exist")
+        raise ThunderbirdError(f"{root}/profiles.ini names the profile {used[0]}, which does not exist", "not_found")
     _require_no_later(root, there, [path for path, section in named.items() if section.get("Default") == "1"])
     return there
 
@@ -120,7 +120,8 @@ def new(home: Path, installed: list[Installation]) -> NewProfile:
     if not installed:
         raise ThunderbirdError(
             f"there is no Thunderbird profile below {home} and no Thunderbird on this host that would use a new one; "
-            "install it or give its program_directory"
+            "install it or give its program_directory",
+            "not_installed",
         )
     known = {home / kind.root for kind in KINDS}
     for pattern in _OTHER_ROOTS:
@@ -138,9 +139,9 @@ def new(home: Path, installed: list[Installation]) -> NewProfile:
     number = 0
     while f"Profile{number}" in sections:
         number += 1
-    taken = {section.get("Name") for section in sections.values()}
-    titles = (f"default-release{suffix}" for suffix in ("", *range(2, len(taken) + 3)))
-    title = next(title for title in titles if title not in taken)
+    titles_in_use = {section.get("Name") for section in sections.values()}
+    titles = (f"default-release{suffix}" for suffix in ("", *range(2, len(titles_in_use) + 3)))
+    title = next(title for title in titles if title not in titles_in_use)
     profile = f"[Profile{number}]\nName={title}\nIsRelative=1\nPath={name}\n"
     # What a snap goes by, and everything else with MOZ_LEGACY_PROFILES=1.
     if not installation.section or not any(section.get("Default") == "1" for section in sections.values()):

@@ -14,7 +14,6 @@ import re
 from typing import Any, NamedTuple
 
 from .._names import InputError, host_name, port_number, starttls_port
-from .errors import ThunderbirdError
 from .preferences import Preferences
 
 ENCRYPTIONS = {"starttls": 2, "tls": 3}
@@ -51,17 +50,14 @@ class SavedLogin(NamedTuple):
 
 
 def validate(server: OutgoingServer) -> OutgoingServer:
-    """The server in the spelling that Thunderbird looks for; ThunderbirdError where it could not use it."""
-    try:
-        host = host_name(server.host)
-        check = port_number if server.encryption == "tls" else starttls_port
-        check(server.port)
-    except InputError as problem:
-        raise ThunderbirdError(str(problem)) from None
+    """The server in the spelling that Thunderbird looks for; InputError where it could not use it."""
+    host = host_name(server.host)
+    check = port_number if server.encryption == "tls" else starttls_port
+    check(server.port)
     if has_control_character(server.description + server.login):
-        raise ThunderbirdError("login and description may not hold control characters")
+        raise InputError("login and description may not hold control characters")
     if not server.login.isascii():
-        raise ThunderbirdError(f"login: Thunderbird reads only ASCII here, and {server.login!r} is not")
+        raise InputError(f"login: Thunderbird reads only ASCII here, and {server.login!r} is not")
     login = server.login if server.authentication == "password" else ""
     return server._replace(host=host, login=login)
 
@@ -81,9 +77,9 @@ def has_control_character(text: str) -> bool:
 
 
 def validate_entry(entry: str) -> None:
-    """ThunderbirdError where the entry's name would not work, or is one that Thunderbird gives to others."""
+    """InputError where the entry's name would not work, or is one that Thunderbird gives to others."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", entry) or _FOREIGN_ENTRY.fullmatch(entry):
-        raise ThunderbirdError(
+        raise InputError(
             f"entry: {entry!r} cannot be used; it needs lower-case letters, digits and underscores, "
             "begins with a letter, and is not a name that Thunderbird gives itself, such as smtp1"
         )

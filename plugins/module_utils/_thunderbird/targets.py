@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from . import files, overrides, policies, profile, profiles
 from .child import Owner, run_as
-from .errors import ThunderbirdError, sentence
+from .errors import ThunderbirdError, code_of, sentence
 from .installation import FLATPAKS, NEWEST_TESTED, Installation, installations, libraries, untested_version
 from .nss import Keys
 
@@ -55,7 +55,7 @@ def edit_path(path: Path, edit: Edit) -> list[Result]:
     try:
         status = path.stat()
     except OSError as error:
-        raise ThunderbirdError(f"there is no profile directory {path} ({error.strerror})") from None
+        raise ThunderbirdError(f"there is no profile directory {path} ({error.strerror})", "not_found") from None
     owner = Owner(status.st_uid, status.st_gid)
 
     def work() -> list[Result]:
@@ -74,12 +74,12 @@ def edit_person(name: str, edit: Edit, *, every: bool, create: bool) -> list[Res
     try:
         person = pwd.getpwnam(name)
     except KeyError:
-        raise ThunderbirdError(f"there is no user {name} on this host") from None
+        raise ThunderbirdError(f"there is no user {name} on this host", "not_found") from None
     home = Path(person.pw_dir)
 
     def work() -> list[Result]:
         if not home.is_dir():
-            raise ThunderbirdError(f"the home directory {home} is not there")
+            raise ThunderbirdError(f"the home directory {home} is not there", "not_found")
         if not edit.check:
             profiles.clean_up(home)
         installed = installations(edit.program_directory, home)
@@ -141,4 +141,9 @@ def _attempt(name: str, path: Path | None, work: Callable[[], Result]) -> Result
     try:
         return {**result, **work()}
     except Exception as error:
-        return {**result, "action": "failed", "reason": sentence(error)}
+        return {**result, **failed(error)}
+
+
+def failed(error: Exception) -> Result:
+    """What is said of a profile, or of a person, that could not be changed."""
+    return {"action": "failed", "reason": sentence(error), "code": code_of(error)}

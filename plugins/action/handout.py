@@ -21,12 +21,12 @@ from ..module_utils._users.known import nearest
 from ..module_utils._users.report import named
 from ..module_utils._users.user import USER
 from ..plugin_utils._credentials import Credential
+from ..plugin_utils._declared import declared
 from ..plugin_utils._handout_page import LANGUAGES, Page, render
 from ..plugin_utils._private_folder import UNCHANGED, FolderError, PrivateFolder
 from ..plugin_utils._secrets import register_secret
 from ..plugin_utils._store import Store, StoreError
 from .declaration import ARGUMENT_SPEC as DECLARATION
-from .declaration import declared
 
 ARGUMENT_SPEC: dict[str, Any] = {
     **{name: DECLARATION[name] for name in ("path", "domains", "defaults", "accounts")},

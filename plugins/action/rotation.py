@@ -16,8 +16,8 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._names import InputError
 from ..module_utils._passwords import DEFAULT_LENGTH, SAFE_ALPHABET, generate
 from ..module_utils._plain import plain
+from ..plugin_utils._owner import StopError
 from ..plugin_utils._rotation import PHASES, Rotation
-from ..plugin_utils._rotation_means import StopError
 from ..plugin_utils._secrets import register_secret
 from ..plugin_utils._store import Store, StoreError
 

@@ -36,7 +36,7 @@ class Owner:
         self._store = store
         self._call = call
         self._check_mode = check_mode
-        self.data: dict[str, Any] = dict(options["run"] or {})
+        self.data: Any = dict(options["run"] or {})
         self.calls: list[dict[str, Any]] = []
         self.diffs: list[Any] = []
         self.changed = False
@@ -88,9 +88,9 @@ class Owner:
         with nullcontext() if self._check_mode else self._store.locked(self._store.this_run()):
             credentials = self._read(missing=True)
             before = dict(credentials.declared)
-            actions = {name: action for name, action in change(credentials).items() if action != UNCHANGED}
-            if not actions and credentials.declared == before:
-                return
-            self._store.write(credentials, check=self._check_mode)
-        self.changed = self.changed or bool(actions)
+            actions = dict(change(credentials))
+            is_changed = any(action != UNCHANGED for action in actions.values())
+            if is_changed or credentials.declared != before:
+                self._store.write(credentials, check=self._check_mode)
+        self.changed = self.changed or is_changed
         self.calls.append({"module": "credential_store", "why": why, "credentials": actions})

@@ -19,7 +19,8 @@ from ..module_utils._rotation import description, objections, outcome, plan, rep
 from ..module_utils._rotation.entry import NEXT
 from ..module_utils._smarthost.login import MOST_REFUSALS
 from ._container import in_container
-from ._rotation_means import LOGIN, Entry, Means, Proof, Run, StopError
+from ._owner import StopError
+from ._rotation_means import LOGIN, Entry, Means, Proof, Run
 
 PHASES = ("begin", "plan", "prepare", "switch", "decide", "finish")
 

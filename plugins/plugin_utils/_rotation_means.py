@@ -7,28 +7,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any, Callable, Optional, TypedDict
 
 from ..module_utils._rotation import description, requests
 from ..module_utils._rotation.entry import NEXT
 from ..module_utils._smarthost.login import MOST_REFUSALS
-from ._credentials import UNCHANGED, Credentials
+from ._credentials import Credentials
+from ._owner import Call, Owner, StopError
 from ._secrets import register_secret
 from ._store import Store
 
 Entry = Mapping[str, Any]
 Proof = Mapping[str, Any]
-#: Runs a module of the collection on the controller: its name and its options; the result, which may say `failed`.
-Call = Callable[[str, dict[str, Any]], dict[str, Any]]
-
 LOGIN = "login"
-#: What `calls` shows of a module's result.
-_SHOWN = ("changed", "failed", "msg", "works", "users", "logins")
-
-
-class StopError(ValueError):
-    """The rotation stops here; the message is for people and holds no secret."""
 
 
 class Run(TypedDict, total=False):
@@ -66,11 +57,10 @@ class Run(TypedDict, total=False):
     open: list[str]
 
 
-class Means:
-    """One phase of one run, without what makes it that phase.
+class Means(Owner):
+    """One phase of one run, without what makes it that phase."""
 
-    data: what is handed to the next phase. calls: what was asked and answered. Neither ever holds a password.
-    """
+    data: Run
 
     def __init__(
         self,
@@ -82,15 +72,8 @@ class Means:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """options: as the module `rotation` documents them."""
+        super().__init__(options, store, call, check_mode=check_mode)
         self._sleep = sleep
-        self._options = options
-        self._store = store
-        self._call = call
-        self._check_mode = check_mode
-        self.data = Run()
-        self.data.update(options["run"])
-        self.calls: list[dict[str, Any]] = []
-        self.changed = False
         self.holds = not check_mode and options["phase"] != "begin"
 
     # What was asked for
@@ -113,19 +96,7 @@ class Means:
     def _account(self) -> dict[str, Any]:
         return dict(self._options["account"])
 
-    @property
-    def _smarthost(self) -> dict[str, Any]:
-        names = ("smarthost", "smarthost_port", "smarthost_ca_path")
-        return {name: self._options[name] for name in names if self._options[name] is not None}
-
     # The modules
-
-    def _ask(self, module: str, why: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        result = self._call(module, arguments)
-        self.changed = self.changed or bool(result.get("changed"))
-        shown = {name: result[name] for name in _SHOWN if name in result}
-        self.calls.append({"module": module, "why": why, **shown})
-        return result
 
     @staticmethod
     def _succeeded(result: dict[str, Any]) -> dict[str, Any]:
@@ -154,11 +125,6 @@ class Means:
         return result
 
     # Logins from the controller
-
-    @property
-    def _refusals(self) -> int:
-        """How many logins from here the smarthost has refused in this run; it blocks an address that fails often."""
-        return self.data.get("refusals", 0)
 
     def _log_in(
         self, entries: Sequence[Entry], which: str, why: str, budget: Optional[Mapping[str, int]] = None
@@ -197,12 +163,6 @@ class Means:
 
     # The store
 
-    def _read(self) -> Credentials:
-        credentials = self._store.read()
-        for entry in credentials.entries.values():
-            register_secret(entry.current, entry.next, entry.former)
-        return credentials
-
     def _passwords(self, entries: Sequence[Entry], which: str) -> list[str]:
         found = self._store.find(entry["name"] for entry in entries) if entries else []
         register_secret(*(text for entry in found for text in (entry.current, entry.next)))
@@ -230,24 +190,9 @@ class Means:
         self._remember(state, {name: noting(name) for name in names})
 
     def _remember(self, state: str, changes: Mapping[str, Callable[[Credentials], str]]) -> None:
-        """Bring credentials into this state of the module credential_store: all of them, or none.
-
-        In check mode, only find out whether the store could be written.
-        """
-        if not changes:
-            return
-        with nullcontext() if self._check_mode else self._store.locked(self._store.this_run()):
-            credentials = self._read()
-            actions = {name: change(credentials) for name, change in changes.items()}
-            changed = any(action != UNCHANGED for action in actions.values())
-            if changed:
-                self._store.write(credentials, check=self._check_mode)
-        self.changed = self.changed or changed
-        self.calls.append({"module": "credential_store", "why": f"remember {state}", "credentials": actions})
-
-    def release(self) -> None:
-        """Let other runs have the store."""
-        if self.holds:
-            with self._store.locked(self._store.this_run()):
-                self._store.release()
-            self.holds = False
+        """Bring credentials into this state of the module credential_store: all of them, or none."""
+        if changes:
+            self._change(
+                f"remember {state}",
+                lambda credentials: {name: change(credentials) for name, change in changes.items()},
+            )

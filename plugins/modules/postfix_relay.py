@@ -115,7 +115,9 @@ options:
         and limits then bind no other mail, and its process limit makes O(concurrency) a hard cap.
       - What C(master.cf) says with C(-o) of the service C(smtp) counts for it as well.
       - If V(false), the rules go into C(main.cf) with C(relayhost). This is what most null clients want.
-      - The default is the value of O(only_named_senders).
+      - If it is not given, the rules go into C(main.cf) unless other mail would be bound by them that goes elsewhere,
+        such as by C(transport_maps) or to a content filter. Then, and with O(only_named_senders), the smarthost gets a
+        transport of its own, which it keeps.
     type: bool
   concurrency:
     description:

@@ -24,8 +24,9 @@ OWN: dict[str, Any] = {"dedicated_transport": True}
 
 
 def relay(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:
-    """Run the module on the scratch instance, with these options."""
-    given = {"config_directory": str(postfix.config_directory), **options}
+    """Run the module on the scratch instance, with these options; in main.cf, unless they say otherwise."""
+    shared = {} if options.get("only_named_senders") else {"dedicated_transport": False}
+    given = {"config_directory": str(postfix.config_directory), **shared, **options}
     return run_module("postfix_relay", given, check=check, diff=True)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from . import chroot, compare, conflicts, delivery_filter, files, maps, originals, parameters
 from .changes import Plan
@@ -17,8 +18,14 @@ from .settings import RelaySettings
 
 
 def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
-    """Plan the wanted relay; raise PostfixError where it cannot live on this instance."""
+    """Plan the wanted relay; raise PostfixError where it cannot live on this instance.
+
+    Where nobody has chosen, the smarthost gets a transport of its own if its rules would bind other mail, and keeps it.
+    """
     plan = Plan(originals.load(instance))
+    apart = replace(settings, dedicated_transport=True, transport_is_chosen=True)
+    if not settings.transport_is_chosen and parameters.TRANSPORT_SERVICE in plan.remembered_before.services:
+        settings = apart
     plan.kind = choose_kind(instance, settings.map_type)
     tables = _tables(instance, settings, plan.kind)
     conflicts.check_files_free(instance, plan, [delivery_filter.FILE, *tables])
@@ -32,7 +39,20 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
         **parameters.routes(settings, senders.name if senders else "", others),
     }
     if not settings.dedicated_transport:
-        plan.warnings += conflicts.check_shared(instance, settings, plan, rules)
+        try:
+            plan.warnings += conflicts.check_shared(instance, settings, plan, rules)
+        except PostfixError as conflict:
+            if settings.transport_is_chosen:
+                raise
+            try:
+                plan = plan_present(instance, apart)
+            except PostfixError:
+                raise conflict from None
+            plan.warnings.append(
+                "Other mail of this host goes elsewhere, so the smarthost has a transport of its own, which keeps it "
+                "apart (dedicated_transport)."
+            )
+            return plan
         wanted.update(rules)
     else:
         plan.warnings += check_own_transport(instance, settings, other_ways(instance))

@@ -50,6 +50,7 @@ class RelaySettings:
     only_named_senders: bool = False
     senders: tuple[str, ...] = ()
     dedicated_transport: bool = False
+    transport_is_chosen: bool = True  # otherwise the host decides whether it needs a transport of its own
     map_type: Optional[str] = None
     concurrency: int = 5
     rate_delay: Optional[int] = None
@@ -116,6 +117,7 @@ def settings_from(options: Mapping[str, Any]) -> RelaySettings:
         dedicated_transport=options["only_named_senders"]
         if options["dedicated_transport"] is None
         else options["dedicated_transport"],
+        transport_is_chosen=options["dedicated_transport"] is not None or options["only_named_senders"],
         map_type=options["map_type"],
         concurrency=options["concurrency"],
         rate_delay=options["rate_delay"],

@@ -178,6 +178,10 @@ notes:
   - A password is given only to a server whose certificate was matched, whatever a table of TLS policies or, from
     Postfix 3.10 on, the header C(TLS-Required) asks for; not with O(reveal_password_to_any_server=true). Every
     parameter that this depends on is written where its default could follow another one.
+  - What would keep the SMTP client from hearing of C(STARTTLS) and C(AUTH), or from speaking TLS 1.2 or later
+    (C(smtp_never_send_ehlo), C(smtp_discard_ehlo_keywords), C(smtp_tls_mandatory_protocols)), is set right. Where a
+    table by address, a filter of replies or a certificate that is gone would do that, the module fails, as all mail
+    would wait.
   - Mail that tables of the administrator send elsewhere goes on going there. Where that is not possible the module
     fails and lists the entries, with what to write instead.
   - Lookups by sender depend on the envelope sender, not on the header.

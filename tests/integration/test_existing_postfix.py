@@ -82,6 +82,7 @@ def may(server: str) -> str:
 
 
 ALL = RELAYHOST + "transport_maps = inline:{ { * = smtp:{OTHER} } }\n"
+GONE = RELAYHOST + "smtp_tls_cert_file = {folder}/gone.pem\nsmtp_tls_key_file = $smtp_tls_cert_file\n"
 ROWS = [
     Row("a usual one"),
     Row(
@@ -225,6 +226,44 @@ ROWS = [
         ways=(Way(SINK),),
         refused=("scan/unix", "dedicated_transport=true"),
     ),
+    Row("30 no EHLO", RELAYHOST + "smtp_never_send_ehlo = yes\n"),
+    Row("30 EHLO only where it is announced", RELAYHOST + "smtp_always_send_ehlo = no\n"),
+    Row("31 STARTTLS is not heard", RELAYHOST + "smtp_discard_ehlo_keywords = chunking, StartTLS silent-discard\n"),
+    Row("31 AUTH is not heard", RELAYHOST + "mine = auth\nsmtp_discard_ehlo_keywords = ${mine}\n"),
+    Row("31 STARTTLS is not heard, own transport", RELAYHOST + "smtp_discard_ehlo_keywords = starttls\n", options=OWN),
+    Row(
+        "32 STARTTLS is not heard of our server",
+        RELAYHOST + "smtp_discard_ehlo_keyword_address_maps = inline:{ { 127.0.0.1 = starttls } }\n",
+        refused=(
+            "smtp_discard_ehlo_keyword_address_maps",
+            "discards 'starttls' of 127.0.0.1",
+            "dedicated_transport=true",
+        ),
+    ),
+    Row(
+        "32 STARTTLS is not heard of our server, own transport",
+        RELAYHOST + "smtp_discard_ehlo_keyword_address_maps = inline:{ { 127.0.0.1 = starttls } }\n",
+        options=OWN,
+    ),
+    Row(
+        "32 STARTTLS is not heard of another server",
+        RELAYHOST + "smtp_discard_ehlo_keyword_address_maps = inline:{ { 192.0.2.1 = starttls } }\n",
+    ),
+    Row(
+        "33 replies are written anew",
+        RELAYHOST + "smtp_reply_filter = regexp:{folder}/replies\n",
+        tables={"replies": "/^250.STARTTLS/ 250-X\n"},
+        refused=("smtp_reply_filter", "STARTTLS"),
+    ),
+    Row(
+        "33 other replies are written anew",
+        RELAYHOST + "smtp_reply_filter = regexp:{folder}/replies\n",
+        tables={"replies": "/^250-CHUNKING/ 250-X\n"},
+    ),
+    Row("34 an old TLS", RELAYHOST + "smtp_tls_mandatory_protocols = TLSv1\n"),
+    Row("34 not the new TLS", RELAYHOST + "smtp_tls_mandatory_protocols = !SSLv2, !TLSv1.2, !TLSv1.3\n"),
+    Row("34 the newest TLS", RELAYHOST + "smtp_tls_mandatory_protocols = TLSv1.3\n"),
+    Row("35 the client's certificate is gone", GONE, refused=("gone.pem is not there", "take smtp_tls_cert_file out")),
 ]
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,8 @@ class Release:
         subprocess.run(["mount", "-t", "proc", "proc", str(self.root / "proc")], check=True)
         # Ansible starts every module with the release's own Python.
         self.python = work / "python"
-        self.python.write_text(f'#!/bin/sh\nexec chroot {self.root} /usr/bin/python3 "$@"\n', encoding="utf-8")
+        chroot = shlex.join(self._command("/usr/bin/python3"))
+        self.python.write_text(f'#!/bin/sh\nexec {chroot} "$@"\n', encoding="utf-8")
         self.python.chmod(0o755)
 
     def close(self) -> None:
@@ -66,11 +69,13 @@ class Release:
         for place in (self.root / "proc", self.root):
             subprocess.run(["umount", str(place)], check=False)
 
+    def _command(self, *command: str) -> list[str]:
+        """The command for a program inside, where the temporary folder of whoever runs the tests does not exist."""
+        return ["env", "-u", "TMPDIR", "chroot", str(self.root), *command]
+
     def run(self, *command: str, stdin: str = "", check: bool = True) -> str:
         """Run a program inside."""
-        done = subprocess.run(
-            ["chroot", str(self.root), *command], input=stdin, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(self._command(*command), input=stdin, capture_output=True, text=True, check=False)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout
 
@@ -192,11 +197,21 @@ def test_from_a_bare_system_to_a_mail_and_back(release: Release, emulator: Emula
     assert not release.run("find", "/etc/postfix", "-name", "*.new*")
 
 
-def relay(release: Release, **options: Any) -> None:
-    """Run the module alone inside the release."""
-    task = {"name": "Relay", "smarthost.spamexperts.postfix_relay": {"flush": "never", **options}}
+def relay(release: Release, *, refused: str = "", **options: Any) -> None:
+    """Run the module alone inside the release.
+
+    `refused`: before, without a transport of its own, where it must fail with this, a regular expression.
+    """
+
+    def task(**more: Any) -> dict[str, Any]:
+        return {"name": "Relay", "smarthost.spamexperts.postfix_relay": {"flush": "never", **options, **more}}
+
+    tasks = [task()]
+    if refused:
+        fails = {"register": "run", "failed_when": f"run.msg | default('') is not search('{refused}')"}
+        tasks.insert(0, {**task(dedicated_transport=False), **fails})
     playbook = release.work / "relay.yml"
-    play = [{"name": "Relay", "hosts": "all", "gather_facts": False, "tasks": [task]}]
+    play = [{"name": "Relay", "hosts": "all", "gather_facts": False, "tasks": tasks}]
     playbook.write_text(yaml.safe_dump(play), encoding="utf-8")
     run = run_playbook(
         str(playbook), ["-i", str(release.work / "inventory.yml")], ansible_environment(release.work / "build")
@@ -211,10 +226,10 @@ def test_a_stranger_gets_no_password_and_no_mail(release: Release, emulator: Emu
     play(release, emulator)
     # Each mail is tried, even if the one before has failed.
     release.set(default_destination_concurrency_failed_cohort_limit="1000")
-    place = {"smarthost": "127.0.0.1", "smarthost_certificate_names": ["localhost"]}
+    place: dict[str, Any] = {"smarthost": "127.0.0.1", "smarthost_certificate_names": ["localhost"]}
     place["smarthost_ca_path"] = "/etc/ssl/emulator.pem"
-    login = {"default_login": "server@example.com", "default_password": PASSWORD}
-    by_address = {"authentication": "ip"}
+    login: dict[str, Any] = {"default_login": "server@example.com", "default_password": PASSWORD}
+    by_address: dict[str, Any] = {"authentication": "ip"}
     with Sink(certificate(trustme.CA(), "localhost", "127.0.0.1"), hashes=True) as rogue:
         for way, own in itertools.product((login, by_address), (True, False)):
             relay(release, **place, **way, smarthost_port=rogue.port, dedicated_transport=own)
@@ -243,6 +258,62 @@ def test_a_stranger_gets_no_password_and_no_mail(release: Release, emulator: Emu
         release.try_two()
         sent = emulator.mails()[before:]
         assert [(mail["login"], mail["tls"]) for mail in sent] == [("server@example.com", True)] * 2
+
+
+@contextmanager
+def lowered(release: Release, policies: str, place: str) -> Iterator[None]:
+    """A table of policies, or without one a level, that lets mail go to anybody; in main.cf or for the client alone."""
+    if place == "main.cf":
+        release.set(smtp_tls_policy_maps=policies)
+        yield
+        release.set(smtp_tls_policy_maps="")
+        return
+    client = " ".join(release.run("postconf", "-M", "smtp/unix").split())
+    option = f"smtp_tls_policy_maps={policies}" if policies else "smtp_tls_security_level=may"
+    release.run("postconf", "-M", f"smtp/unix={client} -o {{{option}}}")
+    release.run("postfix", "reload")
+    yield
+    release.run("postconf", "-M", f"smtp/unix={client}")
+
+
+# Debian 12 is in test_postfix_strangers.py.
+@pytest.mark.parametrize("release", ["trixie", "forky"], indirect=True)
+def test_no_table_and_no_override_gives_a_stranger_anything(release: Release, emulator: Emulator) -> None:
+    """Nor do they together with the header TLS-Required."""
+    emulator.seed(users=[{"domain": "example.com", "username": "server", "password": PASSWORD}])
+    play(release, emulator)
+    assert release.version() >= (3, 10)
+    release.set(default_destination_concurrency_failed_cohort_limit="1000")
+    folder = release.root / "etc/postfix"
+    with Sink(certificate(trustme.CA(), "localhost", "127.0.0.1"), hashes=True) as rogue:
+        place: dict[str, Any] = {"smarthost": "127.0.0.1", "smarthost_port": rogue.port}
+        place |= {"smarthost_certificate_names": ["localhost"], "smarthost_ca_path": "/etc/ssl/emulator.pem"}
+        login: dict[str, Any] = {"default_login": "server@example.com", "default_password": PASSWORD}
+        by_address: dict[str, Any] = {"authentication": "ip"}
+        (folder / "policies").write_text(f"[127.0.0.1]:{rogue.port} may\n", encoding="utf-8")
+        (folder / "expressions").write_text("/^.127.0.0.1.:/ may\n", encoding="utf-8")
+        tables = ["texthash:/etc/postfix/policies", "regexp:/etc/postfix/expressions"]
+        tables += [f"inline:{{ {{ [127.0.0.1]:{rogue.port} = may }} }}", "proxy:texthash:/etc/postfix/policies"]
+        cases = [("", "master.cf"), *itertools.product(tables, ("main.cf", "master.cf"))]
+        for table, where in cases:
+            with lowered(release, table, where):
+                for way in (login, by_address):
+                    refused = "lowers the TLS level|overrides smtp_tls_security_level"
+                    relay(release, **place, **way, dedicated_transport=True, refused=refused)
+                    release.try_two()
+                    assert (rogue.logins, rogue.mails) == ([], []), (table, where, way)
+                    assert release.forget() == 2
+        # No run of ours has seen what the table says now.
+        (folder / "policies").write_text("other.example may\n", encoding="utf-8")
+        release.set(smtp_tls_policy_maps="texthash:/etc/postfix/policies")
+        relay(release, **place, **login, dedicated_transport=False)
+        for level in ("may", "encrypt"):
+            (folder / "policies").write_text(f"[127.0.0.1]:{rogue.port} {level}\n", encoding="utf-8")
+            make_older(folder / "policies")
+            release.run("postfix", "reload")
+            release.try_two()
+            assert (rogue.logins, rogue.mails) == ([], []), level
+            assert release.forget() == 2
 
 
 @pytest.mark.parametrize("release", ["bookworm"], indirect=True)

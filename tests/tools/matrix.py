@@ -44,11 +44,12 @@ CORES = (
     Core("2.22", "2.22.0rc1", ("3.13", "3.14", "3.15")),
 )
 
+SECRETS = ("tests/integration/test_secrets.py", "tests/integration/test_rotation_secrets.py")
 #: Unit, component and secrecy tests, and both of ansible-test.
 STAGES = {
     "unit": ["python", "-m", "pytest", "tests/unit"],
     "component": ["python", "-m", "pytest", "-m", "not slow", "-n4", "--dist=worksteal", "tests/component"],
-    "secrets": ["python", "-m", "pytest", "-m", "not slow", "tests/integration/test_secrets.py"],
+    "secrets": ["python", "-m", "pytest", "-m", "not slow", *SECRETS],
     "sanity": ["python", "-m", "tests.tools.ansible_test", "sanity"],
     "units": ["python", "-m", "tests.tools.ansible_test", "units"],
 }

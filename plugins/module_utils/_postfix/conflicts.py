@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
 
-from . import files, parameters
+from . import files, hearing, parameters
 from .changes import Plan
 from .commands import Instance, PostfixError
 from .other_ways import OtherWays, bound, check_own_transport, listed, other_ways, without_policy
@@ -104,6 +104,7 @@ def check_shared(instance: Instance, settings: RelaySettings, plan: Plan, rules:
                 )
         tables = [overrides.get(name, effective.get(name, "")) for name in POLICY_TABLES]
         warnings += _check_policy(instance, settings, tables[0] or tables[1], separate)
+    hearing.check_addresses(instance, settings, separate)
     _check_other_clients(instance, settings, separate)
     _check_other_logins(instance, settings, separate)
     warnings += _check_other_ways(instance, settings, plan, found, separate)

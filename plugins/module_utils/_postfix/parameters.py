@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .hearing import KEYWORDS, PROTOCOLS, has_tls_of_today, is_heard
 from .originals import Service
 from .settings import RelaySettings
 
@@ -145,6 +146,8 @@ def is_right(name: str, wanted: str, current: str) -> bool:
     if name == "smtp_delivery_status_filter":
         # The administrator may have added filters around ours.
         return normal(wanted).split()[-1] in value.split()
+    if name in (KEYWORDS, PROTOCOLS):
+        return is_heard(current) if name == KEYWORDS else has_tls_of_today(current)
     if name.endswith("_rate_delay"):
         return value in (wanted.rstrip("s"), wanted)
     return value.lower() in _ALSO_RIGHT.get(name, ())

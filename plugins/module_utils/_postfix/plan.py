@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from . import chroot, compare, conflicts, delivery_filter, files, maps, originals, parameters
+from . import chroot, compare, conflicts, delivery_filter, files, hearing, maps, originals, parameters
 from .changes import Plan
 from .commands import Instance, PostfixError
 from .maps import Table, choose_kind
@@ -30,6 +30,7 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
     tables = _tables(instance, settings, plan.kind)
     conflicts.check_files_free(instance, plan, [delivery_filter.FILE, *tables])
     plan.warnings += conflicts.check_client(instance, needs_login=parameters.PASSWORDS_FILE in tables)
+    hearing.check(instance, settings)
     rules = _rules(instance, settings, plan, tables)
     senders = tables.get(parameters.SENDERS_FILE)
     others = compare.administrators(instance, plan, "sender_dependent_default_transport_maps")
@@ -121,6 +122,7 @@ def _rules(instance: Instance, settings: RelaySettings, plan: Plan, tables: Mapp
         passwords.name if passwords else "",
         delivery_filter.merged(instance, administrators),
     )
+    rules |= hearing.rules(hearing.client(instance) if settings.dedicated_transport else instance.everything())
     known = instance.effective(rules)
     return {name: value for name, value in rules.items() if name in known}
 
@@ -156,8 +158,9 @@ def _services(
                 f"{instance.path('master.cf')} already has a transport named '{parameters.TRANSPORT}' that is not "
                 "ours; rename it, then run again."
             )
-        # A policy table of the administrator could lower the level for the smarthost.
-        policies = dict.fromkeys(instance.effective(conflicts.POLICY_TABLES), "")
+        # A table of the administrator could lower the level for the smarthost, or keep STARTTLS from being heard.
+        by_server = instance.effective((*conflicts.POLICY_TABLES, hearing.KEYWORDS_BY_ADDRESS))
+        policies = dict.fromkeys(by_server, "")
         # What the administrator says of `smtp`, such as the address to send from, counts for its mail here as well.
         options = {**instance.overrides("smtp/unix"), **rules, **policies}
         if parameters.PASSWORDS_FILE not in tables:

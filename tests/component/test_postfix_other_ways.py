@@ -191,3 +191,20 @@ def test_a_password_in_master_cf_is_not_copied(postfix: ScratchPostfix) -> None:
     assert configure(postfix, **options).changed
     assert postfix.run("postconf", "-M").count("Secret-Word-1") == 1
     assert "Secret-Word-1" not in (postfix.config_directory / "smarthost_originals.json").read_text(encoding="utf-8")
+
+
+def test_where_nobody_has_chosen_the_smarthost_is_kept_apart(postfix: ScratchPostfix, warnings: list[str]) -> None:
+    postfix.set(transport_maps=table(postfix, "hash", "transport", "inside.example smtp:[10.0.0.1]"))
+    chosen = {"dedicated_transport": None, "logins": [BOSS]}
+    assert configure(postfix, **chosen).changed
+    assert "smarthost   unix" in postfix.run("postconf", "-M", "smarthost/unix")
+    assert any("has a transport of its own" in text for text in warnings)
+    assert not configure(postfix, **chosen).changed
+    # A host that has one keeps it: nobody's mail changes its way because a table was emptied.
+    postfix.set(transport_maps="")
+    assert not configure(postfix, **chosen).changed
+
+
+def test_where_keeping_apart_needs_a_change_first_it_is_said(postfix: ScratchPostfix) -> None:
+    postfix.set(transport_maps=table(postfix, "hash", "transport", "inside.example :[10.0.0.1]"))
+    assert_refused(postfix, "Write 'inside.example smtp:[10.0.0.1]' instead", dedicated_transport=None)

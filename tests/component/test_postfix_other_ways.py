@@ -195,9 +195,9 @@ def test_a_password_in_master_cf_is_not_copied(postfix: ScratchPostfix) -> None:
 
 def test_where_nobody_has_chosen_the_smarthost_is_kept_apart(postfix: ScratchPostfix, warnings: list[str]) -> None:
     postfix.set(transport_maps=table(postfix, "hash", "transport", "inside.example smtp:[10.0.0.1]"))
-    chosen = {"dedicated_transport": None, "logins": [BOSS]}
+    chosen: dict[str, Any] = {"dedicated_transport": None, "logins": [BOSS]}
     assert configure(postfix, **chosen).changed
-    assert "smarthost   unix" in postfix.run("postconf", "-M", "smarthost/unix")
+    assert postfix.run("postconf", "-M", "smarthost/unix").startswith("smarthost")
     assert any("has a transport of its own" in text for text in warnings)
     assert not configure(postfix, **chosen).changed
     # A host that has one keeps it: nobody's mail changes its way because a table was emptied.

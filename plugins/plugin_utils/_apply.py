@@ -19,13 +19,14 @@ from typing import Any
 from ..module_utils._declaration import identities
 from ..module_utils._declaration.description import ABSENT, Sender
 from ..module_utils._declaration.hosts import is_stored, people_of_hosts, server_of, still_used
-from ..module_utils._declaration.identities import Identity
+from ..module_utils._declaration.identities import Identity, account_of
 from ..module_utils._declaration.onboarding_summary import details_of
 from ..module_utils._declaration.only import Only, login_of
 from ..module_utils._declaration.report import relay_lines, report
 from ..module_utils._files import replace_file
-from ..module_utils._users.user import Key
-from ._apply_means import Declared, account_of, login_in_use, today
+from ..module_utils._users.plan import ALWAYS
+from ..module_utils._users.user import Key, options_of
+from ._apply_means import Declared, keys_of, login_in_use, today
 from ._apply_vendor import ApplyVendor
 from ._container import in_container
 from ._credentials import Credentials
@@ -48,9 +49,7 @@ class Apply(ApplyVendor):
                 self._store.hold(run)
                 self.holds = True
         declared = self._declared()
-        leavers = [
-            one for one in identities.leavers(declared.descriptions, declared.before) if declared.only.takes(one.key)
-        ]
+        leavers = declared.leavers
         if self._removes:
             self._check_limit(leavers)
         new = self._make_passwords(declared)
@@ -58,7 +57,7 @@ class Apply(ApplyVendor):
             digest=declared.digest,
             made=new,
             domains=len(declared.descriptions),
-            senders=sum(1 for _sender in declared.senders()),
+            senders=sum(1 for _one, sender in declared.senders() if sender.state != ABSENT),
             leavers=[_shown(one) for one in leavers],
             vanished={
                 domain: [_shown(one) for one in gone]
@@ -74,7 +73,7 @@ class Apply(ApplyVendor):
             **{name: [] for name in ("changes", "problems", "strangers", "to_do")},
             notes={},
         )
-        self._find_hosts(declared, leavers)
+        self._find_hosts(declared)
         if self._options["leaving"]:
             gone = [one for key, one in declared.before.items() if declared.only.takes(key) and one.gone]
             self.data["to_do"] += [f"nothing: {login_of(one.key)} was removed on {one.gone}" for one in gone]
@@ -92,7 +91,15 @@ class Apply(ApplyVendor):
     def _make_passwords(self, declared: Declared) -> list[str]:
         """Remember who is declared, and make the passwords that there are not yet; for which logins."""
         known = self._read(missing=True).entries
-        new = [sender.login for _one, sender in declared.senders() if is_stored(sender) and sender.login not in known]
+        remembered = identities.remembered(declared.descriptions, declared.before, declared.only.takes, known)
+        new = [
+            sender.login
+            for _one, sender in declared.senders()
+            if is_stored(sender)
+            and sender.login not in known
+            # Whose own password is in force gets no other one, unless somebody says so.
+            and (not remembered[sender.wanted.key].has_other_password or sender.wanted.update_password == ALWAYS)
+        ]
         options = self._options
         if new and in_container() and not (self._check_mode or options["store_is_kept"] or options["hands_over"]):
             raise StopError(
@@ -100,8 +107,6 @@ class Apply(ApplyVendor):
                 f"passwords that it would make. Mount the folder of {self._store.path} from outside, and say so with "
                 "spamexperts_store_is_kept: true."
             )
-        now = identities.declared(declared.descriptions)
-        remembered = {**declared.before, **{key: one for key, one in now.items() if declared.only.takes(key)}}
 
         def change(credentials: Credentials) -> dict[str, str]:
             credentials.declared = identities.to_store(remembered.values())
@@ -113,14 +118,15 @@ class Apply(ApplyVendor):
             self._change("remember who is declared, with a password for each login", change)
         return new
 
-    def _find_hosts(self, declared: Declared, leavers: Sequence[Identity]) -> None:
+    def _find_hosts(self, declared: Declared) -> None:
         options, only = self._options, declared.only
         known = self._read(missing=True)
 
         def in_use(sender: Sender) -> str:
             return login_in_use(sender, known)
 
-        everywhere = only.hosts is None and self._removes  # any mail server may have the login of a leaver
+        leaving = [one for one in declared.leaving(remove=self._removes) if not one.gone]
+        everywhere = only.hosts is None and bool(leaving)  # any mail server may have the login of who leaves
         visited = [
             host for host in options["mail_servers"] if everywhere or only.visits(host, declared.servers.get(host))
         ]
@@ -131,12 +137,10 @@ class Apply(ApplyVendor):
             for host in visited
             if host not in silent
         }
-        people = people_of_hosts(
-            [sender for _one, sender in declared.senders()],
-            leavers if self._removes else (),
-            in_use,
-            options["groups"],
-        )
+        # A host that is named is a part of the run with everybody who has something there.
+        everybody = [sender for one in declared.descriptions for sender in one.senders]
+        senders = [sender for _one, sender in declared.senders()] if only.hosts is None else everybody
+        people = people_of_hosts(senders, leaving, in_use, options["groups"])
         self.data.update(
             mail_servers=servers,
             left_alone=silent,
@@ -180,34 +184,48 @@ class Apply(ApplyVendor):
         }
 
     def _remove_all(self, declared: Declared) -> None:
-        going = [identities.identity(one, sender) for one, sender in declared.senders() if sender.state == ABSENT]
-        if self._removes:
-            leavers = identities.leavers(declared.descriptions, declared.before)
-            going += [one for one in leavers if declared.only.takes(one.key)]
-        held = {one.key: reason for one in going if (reason := still_used(one, self._options["hosts"]))}
+        known, options = self._read(missing=True), self._options
+        keys = {one.key: keys_of(one, known) for one in declared.leaving(remove=self._removes)}
+        # One that was not looked at in this run may send as anybody.
+        hosts = {host: options["hosts"].get(host, {}) for host in options["mail_servers"]}
+        held = {
+            one.key: reason
+            for one in declared.leaving(remove=self._removes)
+            if (reason := still_used(one, keys[one.key], hosts, declared.servers))
+        }
         self.data["to_do"] += [f"{login_of(key)} is not removed: {reason}" for key, reason in held.items()]
+        going = [one for one in declared.leaving(remove=self._removes) if one.key not in held]
         purged = [one for one in declared.descriptions if one.purge and declared.only.takes_domain(one.domain)]
-        kept = {**declared.before, **identities.declared(declared.descriptions)}
         for account in sorted({one.account for one in going} | {account_of(one) for one in purged}):
             if account in self.data["unreached"]:
                 continue
-            leaving = [one for one in going if one.account == account and one.key not in held]
-            self._forget(self._remove(account, leaving))
-            domains = [one.domain for one in purged if account_of(one) == account]
-            self._purge(account, domains, [one for one in kept.values() if one.key.domain in domains and not one.gone])
+            self._forget(self._remove(account, [one for one in going if one.account == account], keys))
+            self._purge(account, [one.domain for one in purged if account_of(one) == account], declared)
 
-    def _remove(self, account: str, leaving: Sequence[Identity]) -> list[Identity]:
-        """Who of them is gone."""
-        users = [{**one.to_user(), "state": "absent"} for one in leaving]
+    def _remove(self, account: str, leaving: Sequence[Identity], keys: Mapping[Key, Sequence[Key]]) -> list[Identity]:
+        """Who of them is gone. keys: whom each of them may be at the vendor."""
+        if not self.data["works"].get(account, {}).get("read_users"):
+            # Without a list, each removal is a call that writes.
+            leaving = [one for one in leaving if not one.gone]
+        users = [
+            {**(options_of(key) if one.login else one.to_user()), "state": "absent"}
+            for one in leaving
+            for key in keys[one.key]
+        ]
         actions = self._manage(account, "remove who has left", {"users": users}) if users else {}
-        return [one for one in leaving if actions.get(one.key) in _GONE]
+        return [one for one in leaving if all(actions.get(key) in _GONE for key in keys[one.key])]
 
-    def _purge(self, account: str, domains: Sequence[str], kept: Sequence[Identity]) -> None:
+    def _purge(self, account: str, domains: Sequence[str], declared: Declared) -> None:
         """Remove who was never declared."""
         if not domains or not self.data["works"].get(account, {}).get("purge"):
             return
-        users = [{**one.to_user(), "ignore": True} for one in kept]
-        arguments = {"users": users, "purge": True, "purge_domains": list(domains)}
+        known = self._read(missing=True)
+        before = identities.from_store(known.declared)
+        remembered = identities.remembered(declared.descriptions, before, declared.only.takes, known.entries)
+        kept = [one for one in remembered.values() if one.key.domain in domains and not one.gone]
+        users = {key: options_of(key) if one.login else one.to_user() for one in kept for key in keys_of(one, known)}
+        ignored = [{**user, "ignore": True} for user in users.values()]
+        arguments = {"users": ignored, "purge": True, "purge_domains": list(domains)}
         actions = self._manage(account, "remove who was never declared", arguments)
         self.data["strangers"] = [one for one in self.data["strangers"] if actions.get(Key.of_result(one)) != "removed"]
 
@@ -222,17 +240,30 @@ class Apply(ApplyVendor):
         """Let the store forget the passwords of those who are gone, and remember that they are."""
         keys = {one.key for one in gone}
         self.data["leavers"] = [one for one in self.data["leavers"] if Key.of_result(one) not in keys]
-        if self._check_mode or not gone:
+        cleared = [one for one in gone if not (left := self._computers_left(one)) or self._note_left(one, left)]
+        if self._check_mode or not cleared:
             return
 
         def change(credentials: Credentials) -> dict[str, str]:
             known = identities.from_store(credentials.declared)
-            known.update({one.key: replace(known.get(one.key, one), gone=today()) for one in gone})
+            for one in cleared:
+                before = known.get(one.key, one)
+                known[one.key] = replace(before, gone=before.gone or today())
             credentials.declared = identities.to_store(known.values())
-            names = [name for name, entry in credentials.entries.items() if Key.of_login(entry.in_use[0]) in keys]
-            return {name: credentials.remove(name) for name in names}
+            return {one.login: credentials.remove(one.login) for one in cleared if one.login}
 
         self._change("forget who is gone", change)
+
+    def _computers_left(self, one: Identity) -> list[str]:
+        """Where its Thunderbird still has it."""
+        groups, clients = self._options["groups"], self._options["clients"]
+        hosts = {host for person in one.people for host in groups.get(person["host"], ())}
+        return sorted(host for host in hosts if not (one.gone or clients.get(host, {}).get("done")))
+
+    def _note_left(self, one: Identity, hosts: Sequence[str]) -> bool:
+        """Say where the next run has to go; nobody is forgotten before."""
+        self.data["to_do"].append(f"{one.login} is still in a Thunderbird on {', '.join(hosts)}; run again")
+        return False
 
     def _write_result(self, made: Mapping[str, Any]) -> None:
         target = self._options["result_file"]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..module_utils._declaration import identities
 from ..module_utils._declaration.description import ABSENT, Description, Sender
 from ..module_utils._declaration.hosts import is_stored
-from ..module_utils._declaration.identities import Known
+from ..module_utils._declaration.identities import Identity, Known
 from ..module_utils._declaration.only import Only, read_only
 from ..module_utils._declaration.relays import HostLogins
 from ..module_utils._names import normalise_domain
@@ -40,14 +40,30 @@ class Declared(NamedTuple):
                 if self.only.takes(sender.wanted.key):
                     yield one, sender
 
+    def leaving(self, *, remove: bool) -> list[Identity]:
+        """Who is to be gone: whose state is absent, and with `remove` those who are declared no more."""
+        absent = [(one, sender) for one, sender in self.senders() if sender.state == ABSENT]
+        going = [self.before.get(sender.wanted.key) or identities.identity(one, sender) for one, sender in absent]
+        return going + (self.leavers if remove else [])
+
+    @property
+    def leavers(self) -> list[Identity]:
+        """Who was declared before and is not now, of those that this run is about."""
+        return [one for one in identities.leavers(self.descriptions, self.before) if self.only.takes(one.key)]
+
     @property
     def digest(self) -> str:
         """Whether it is the same still. It tells nothing of a password."""
         shown = [
-            [one.domain, dict(one.options), one.purge, [{**sender.user, "password": ""} for sender in one.senders]]
+            [one.domain, dict(one.options), one.purge, [_without_secrets(sender) for sender in one.senders]]
             for one in self.descriptions
         ]
         return hashlib.sha256(json.dumps(shown, default=str, sort_keys=True).encode()).hexdigest()
+
+
+def _without_secrets(sender: Sender) -> list[object]:
+    people = [{**person, "primary_password": ""} for person in sender.people]
+    return [{**sender.user, "password": ""}, sender.relay, sender.default_for, people]
 
 
 class ApplyMeans(Owner):
@@ -118,7 +134,6 @@ class ApplyMeans(Owner):
             for one in entries:
                 key = normalise_domain(one["domain"])
                 seen.setdefault(key, []).append(one if kind == "sender" else one["action"])
-        self.data["same"] += sum(1 for one in entries if kind == "sender" and one["action"] == "unchanged")
         for one in entries:
             if one["action"] not in ("unchanged", "ignored") or one.get("unknown"):
                 shown = {name: one[name] for name in ("action", "reason", "unknown", "login") if one.get(name)}
@@ -141,9 +156,11 @@ def key_in_use(sender: Sender, known: Credentials) -> Key:
     return Key.of_login(login_in_use(sender, known)) or sender.wanted.key
 
 
-def account_of(one: Description) -> str:
-    """The name of the account that the domain belongs to."""
-    return str(one.options.get("account", "default"))
+def keys_of(one: Identity, known: Credentials) -> list[Key]:
+    """Whom a declared sender may be at the vendor now: a rotation gives it a second login in place of its own."""
+    entry = known.entries.get(one.login) if one.login else None
+    logins = [entry.login, entry.next_login] if entry else []
+    return list(dict.fromkeys(key for key in map(Key.of_login, filter(None, logins)) if key)) or [one.key]
 
 
 def today() -> str:

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ..module_utils._declaration import identities
 from ..module_utils._declaration.description import ABSENT, Description, Sender
 from ..module_utils._declaration.hosts import is_stored
+from ..module_utils._declaration.identities import account_of
 from ..module_utils._declaration.only import login_of
 from ..module_utils._names import normalise_domain
 from ..module_utils._smarthost.login import MOST_REFUSALS
+from ..module_utils._users.plan import ALWAYS, ON_CREATE
 from ..module_utils._users.user import Key, counted
-from ._apply_means import ApplyMeans, Declared, account_of, key_in_use, today
+from ._apply_means import ApplyMeans, Declared, key_in_use, today
 from ._credentials import OTHER_IN_FORCE, UNTRIED, Credentials
 from ._owner import StopError
 
@@ -62,7 +66,7 @@ class ApplyVendor(ApplyMeans):
         new, failed = self._bring_domains(account, whole, names)
         usable = [one for one in batch if one.domain not in failed]
         senders = [sender for _one, sender in declared.senders(usable) if sender.state != ABSENT]
-        self._bring_senders(account, senders, new, names)
+        self._bring_senders(account, senders, new, declared, names)
         self._find_strangers(account, [one for one in usable if one.domain not in new], declared, names)
 
     def _bring_domains(self, account: str, batch: Sequence[Description], names: str) -> tuple[list[str], set[str]]:
@@ -86,12 +90,18 @@ class ApplyVendor(ApplyMeans):
             failed = {one.domain for one in batch}
         return [domain for domain, action in shown if action in ("created", "unknown")], failed
 
-    def _bring_senders(self, account: str, senders: Sequence[Sender], new: Sequence[str], names: str) -> None:
+    def _bring_senders(
+        self, account: str, senders: Sequence[Sender], new: Sequence[str], declared: Declared, names: str
+    ) -> None:
         if not senders:
             return
         credentials = self._read(missing=True)
-        refused = self._try_untried(senders, credentials)
-        users = {key_in_use(sender, credentials): self._user(account, sender, credentials) for sender in senders}
+        other = {
+            sender.login
+            for sender in senders
+            if sender.wanted.key in declared.before and declared.before[sender.wanted.key].has_other_password
+        }
+        users = {key_in_use(sender, credentials): self._user(account, sender, credentials, other) for sender in senders}
         answer = self._ask(
             "outgoing_users",
             f"ensure the senders of {names}",
@@ -106,88 +116,96 @@ class ApplyVendor(ApplyMeans):
         )
         self.data["refusals"] = max(self._refusals, int(answer.get("refused_logins") or 0))
         self._heard(answer, "sender")
+        self.data["same"] += sum(1 for one in answer.get("users", ()) if one["action"] == "unchanged")
         by_key = {key_in_use(sender, credentials): sender.login for sender in senders if is_stored(sender)}
-        self._learn(answer, by_key, users, credentials, refused)
+        self._learn(_answers(answer, by_key), users, credentials, other)
 
-    def _try_untried(self, senders: Sequence[Sender], credentials: Credentials) -> set[str]:
-        """Try the passwords that an earlier run has made, as the vendor may have them; whose were refused."""
+    def _user(self, account: str, sender: Sender, credentials: Credentials, other: Collection[str]) -> dict[str, Any]:
+        """The sender as outgoing_users takes it, with its password.
+
+        other: those who are known to have a password that the store does not have.
+        """
+        user, works = dict(sender.user), self.data["works"][account]
+        if not works.get("change_limits", True) and user.pop("limits", None):
+            self._note("no_limits", sender.login or str(sender.wanted.key))
+        if not is_stored(sender):
+            return user
+        entry = credentials.entries.get(sender.login)
+        if entry is None and sender.login in other and user.get("update_password") != ALWAYS:
+            self._note("other_in_force", sender.login)
+            return user
+        if entry is None:  # in check mode
+            return {**user, "password": _PREDICTED, "update_password": ON_CREATE, "password_is_new": True}
+        login, password = entry.in_use
+        if sender.wanted.key.username:
+            user["username"] = login.rpartition("@")[0]
+        listed = works.get("read_users")
+        if entry.made == OTHER_IN_FORCE and not listed and user.get("update_password") != ALWAYS:
+            self._note("other_in_force", entry.name)
+            return user
+        user["password"] = password
+        # Where there is no list, a login is how one knows that the user is there.
+        if entry.made or (entry.proven and self._options["prove"] == "new" and listed):
+            user.setdefault("update_password", ON_CREATE)
+        # Whoever exists keeps its password then; for anybody else it is new, and is proven.
+        user["password_is_new"] = user.get("update_password") == ON_CREATE and bool(entry.made or listed)
+        return user
+
+    def _learn(
+        self, answers: Mapping[str, Mapping[str, Any]], users: Users, credentials: Credentials, other: set[str]
+    ) -> None:
+        """Remember which passwords are proven now, and which ones were never in force.
+
+        answers: what outgoing_users says, by the name of the credential.
+        """
+        proven, kept, gone = set(), set(), set()
+        for name, said in answers.items():
+            sent = users[Key.of_result(said)]
+            if said.get("password") == "set" or (said.get("password") == "kept" and not sent.get("password_is_new")):
+                proven.add(name)
+            elif said.get("password") == "kept" and name in credentials.entries and credentials.entries[name].made:
+                kept.add(name)
+            elif said["action"] == "failed" and name in other and "password" not in sent:
+                gone.add(name)
         made = set(self.data["made"])
-        known = [credentials.entries.get(sender.login) for sender in senders if is_stored(sender)]
-        asked = [entry for entry in known if entry and entry.made == UNTRIED and entry.name not in made]
+        dropped = kept & made
+        doubted: set[str] = set()
+        for name, accepted in self._try(sorted(kept - made), credentials).items():
+            (proven if accepted else doubted).add(name)
+        for name in sorted(dropped | doubted | {name for name in kept if credentials.entries[name].made != UNTRIED}):
+            self._note("other_in_force", name)
+        self.data["to_do"] += [f"{name} is not at the vendor any more: run again, which makes it anew" for name in gone]
+        if not self._check_mode:
+            self._remember(proven, doubted, dropped, gone)
+        self._count(set(answers), proven, credentials)
+
+    def _try(self, names: Sequence[str], credentials: Credentials) -> dict[str, bool]:
+        """Try passwords that an earlier run has made for users that exist: it may have been killed after their add."""
+        found = [credentials.entries[name] for name in names]
+        asked = [entry for entry in found if entry.made == UNTRIED or self._options["prove"] == "all"]
         if not asked or self._check_mode or self._refusals >= MOST_REFUSALS:
-            return set()
+            return {}
         logins = [{"login": entry.login, "password": entry.current} for entry in asked]
         answer = self._ask(
             "smtp_login_info",
             "try the passwords that an earlier run has made",
             {**self._smarthost, "logins": logins, "refused_logins": self._refusals, "fail_on_refusal": False},
         )
-        found = answer.get("logins", ())
-        self.data["refusals"] = self._refusals + sum(proof["accepted"] is False for proof in found)
-        for entry, proof in zip(asked, found):
-            if proof["accepted"]:
-                credentials.prove(entry.name, today())  # which is written with what comes of the others
-        return {entry.name for entry, proof in zip(asked, found) if proof["accepted"] is False}
+        proofs = answer.get("logins", ())
+        self.data["refusals"] = max(self._refusals, int(answer.get("refused_logins") or 0))
+        return {entry.name: proof["accepted"] for entry, proof in zip(asked, proofs) if proof["accepted"] is not None}
 
-    def _user(self, account: str, sender: Sender, credentials: Credentials) -> dict[str, Any]:
-        """The sender as outgoing_users takes it, with its password."""
-        user = dict(sender.user)
-        if not self.data["works"][account].get("change_limits", True) and user.pop("limits", None):
-            self._note("no_limits", sender.login or str(sender.wanted.key))
-        if not is_stored(sender):
-            return user
-        entry = credentials.entries.get(sender.login)
-        if entry is None:  # in check mode
-            return {**user, "password": _PREDICTED, "update_password": "on_create", "password_is_new": True}
-        login, password = entry.in_use
-        if sender.wanted.key.username:
-            user["username"] = login.rpartition("@")[0]
-        if entry.made == OTHER_IN_FORCE and user.get("update_password") != "always":
-            self._note("other_in_force", entry.name)
-            return user
-        user["password"] = password
-        if entry.made == UNTRIED:
-            user["password_is_new"] = True
-            user.setdefault("update_password", "on_create")
-        elif entry.proven and self._options["prove"] == "new" and self.data["works"][account].get("read_users"):
-            # Where there is no list, a login is how one knows that the user is there.
-            user.setdefault("update_password", "on_create")
-        return user
-
-    def _learn(
-        self,
-        answer: Mapping[str, Any],
-        by_key: Mapping[Key, str],
-        users: Users,
-        credentials: Credentials,
-        refused: set[str],
-    ) -> None:
-        """Remember which passwords are proven now, and which ones were never in force."""
-        proven = {
-            name for name, entry in credentials.entries.items() if name in by_key.values() and entry.proven == today()
-        }
-        dropped: set[str] = set()
-        doubted: set[str] = set()
-        for user in answer.get("users", ()):
-            key = Key.of_result(user)
-            name, sent, word = by_key.get(key), users.get(key, {}), user.get("password")
-            if name is None:
-                continue
-            if word == "set" or (word == "kept" and sent.get("update_password") != "on_create"):
-                proven.add(name)
-            elif word == "kept" and sent.get("password_is_new") and name in self.data["made"]:
-                dropped.add(name)
-            elif word == "kept" and sent.get("password_is_new") and name in refused:
-                doubted.add(name)
-        self._count(set(by_key.values()), proven, credentials)
-        for name in sorted(dropped | doubted):
-            self._note("other_in_force", name)
-        if self._check_mode:
-            return
+    def _remember(self, proven: set[str], doubted: set[str], dropped: set[str], gone: set[str]) -> None:
+        """dropped: passwords that were never in force. gone: who was to have another one, and is not there any more."""
 
         def change(known: Credentials) -> dict[str, str]:
             actions = {name: known.prove(name, today()) for name in proven}
             actions.update({name: known.doubt(name) for name in doubted})
+            remembered = identities.from_store(known.declared)
+            for key, one in remembered.items():
+                if one.login in dropped or one.login in gone:
+                    remembered[key] = replace(one, has_other_password=one.login in dropped)
+            known.declared = identities.to_store(remembered.values())
             return {**actions, **{name: known.remove(name) for name in dropped}}
 
         self._change("remember which passwords work", change)
@@ -218,6 +236,12 @@ class ApplyVendor(ApplyMeans):
     def _note(self, what: str, name: str) -> None:
         """Note something that a person has to hear of, once for all senders that it is about."""
         self.data["notes"].setdefault(what, []).append(name)
+
+
+def _answers(answer: Mapping[str, Any], by_key: Mapping[Key, str]) -> dict[str, Mapping[str, Any]]:
+    """What became of each of these senders, by the name of its credential."""
+    said = {Key.of_result(user): user for user in answer.get("users", ())}
+    return {name: said[key] for key, name in by_key.items() if key in said}
 
 
 def _batches(descriptions: Iterable[Description]) -> Iterator[list[Description]]:

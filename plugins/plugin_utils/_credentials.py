@@ -188,12 +188,10 @@ class Credentials:
         return CREATED
 
     def prove(self, name: str, day: str) -> str:
-        """Remember that a login has shown on this day that the present password works."""
+        """Remember that a login has shown on this day that the present password works; a later day is no change."""
         present = self.get(name)
-        if not present.made and present.proven == day:
-            return UNCHANGED
         self.entries[name] = replace(present, made="", proven=day)
-        return UPDATED
+        return UPDATED if present.made or not present.proven else UNCHANGED
 
     def doubt(self, name: str) -> str:
         """Remember that the smarthost has refused a password that was made here and may never have been in force."""

@@ -68,6 +68,8 @@ class Owner:
         result = self._call(module, arguments)
         self.changed = self.changed or bool(result.get("changed"))
         shown = {name: result[name] for name in _SHOWN if name in result}
+        if "users" in shown:  # of ten thousand who are as they should be, nobody wants to read
+            shown["users"] = [user for user in shown["users"] if user.get("action") != "unchanged"]
         self.calls.append({"module": module, "why": why, **shown})
         diff = result.get("diff")
         self.diffs += diff if isinstance(diff, list) else [diff] if diff else []
@@ -87,10 +89,9 @@ class Owner:
         """
         with nullcontext() if self._check_mode else self._store.locked(self._store.this_run()):
             credentials = self._read(missing=True)
-            before = dict(credentials.declared)
+            before = credentials.copy()
             actions = dict(change(credentials))
-            is_changed = any(action != UNCHANGED for action in actions.values())
-            if is_changed or credentials.declared != before:
+            if (credentials.entries, credentials.declared) != (before.entries, before.declared):
                 self._store.write(credentials, check=self._check_mode)
-        self.changed = self.changed or is_changed
+        self.changed = self.changed or any(action != UNCHANGED for action in actions.values())
         self.calls.append({"module": "credential_store", "why": why, "credentials": actions})

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from .faults import Fault
 from .help_page import help_page
-from .panel import Call
+from .panel import Call, Panel
 from .replies import RefusedError, Reply
 from .server import Server
 
@@ -51,6 +51,27 @@ def parse_path(raw: str) -> tuple[str, dict[str, str]]:
     if len(arguments) * 2 != len(decoded):
         raise RefusedError("Incorrect usage of API")
     return name, arguments
+
+
+def reply_to(panel: Panel, calls: Mapping[str, Call], raw: str, fault: Fault | None) -> tuple[Reply, str]:
+    """What the panel answers to a raw path below /api/, and the path as the log may show it."""
+    name = "/".join(raw.split("/")[:2]).rstrip("/")
+    shown = f"/api/{name}/..."
+    try:
+        _name, arguments = parse_path(raw)
+        if name not in calls:
+            raise RefusedError("You have no permission to call this method")
+        if arguments.pop("format", "plain") not in ("json", "plain"):
+            raise RefusedError("Incorrect usage of API")
+        calls[name].check(arguments)
+        shown = _shown_path(name, arguments)
+        if fault and fault.kind == "refuse_password" and arguments.get("password") == fault.values["password"]:
+            raise RefusedError("The password is not strong enough", "Failed to save the outgoing user")
+        if fault and fault.kind == "lie":  # all that it does is done to a copy
+            panel = replace(panel, state=copy.deepcopy(panel.state))
+        return calls[name].handler(panel, arguments), shown
+    except RefusedError as refused:
+        return Reply(errors=refused.lines), shown
 
 
 def reset_connection(transport: asyncio.BaseTransport | None) -> None:
@@ -90,7 +111,7 @@ class Api:
         if fault and fault.kind not in _AFTER_THE_CALL:
             response = self._faulty(fault, raw, request.remote)
         if response is None:
-            response, shown = self._answer(request, raw, name, call, fault)
+            response, shown = self._answer(request, raw, name, fault)
         if fault and fault.kind == "reset_after":
             self._server.record.request(request.method, shown, "reset", agent)
             reset_connection(request.transport)
@@ -106,9 +127,7 @@ class Api:
         if call or name == "help":
             record.numbers["writes" if call and call.write else "reads"] += 1
 
-    def _answer(
-        self, request: web.Request, raw: str, name: str, call: Call | None, fault: Fault | None
-    ) -> tuple[web.Response, str]:
+    def _answer(self, request: web.Request, raw: str, name: str, fault: Fault | None) -> tuple[web.Response, str]:
         """The reply of the panel, and the path as the log may show it."""
         shown = f"/api/{name}/..."
         # A panel that does not know the caller answers 200 with an error, like for every other error.
@@ -121,22 +140,7 @@ class Api:
         if name == "help":
             return web.Response(text=help_page(self._server.calls), content_type="text/html"), "/api/help/"
         version = self._server.panel.state.version
-        try:
-            _name, arguments = parse_path(raw)
-            if call is None:
-                raise RefusedError("You have no permission to call this method")
-            if arguments.pop("format", "plain") not in ("json", "plain"):
-                raise RefusedError("Incorrect usage of API")
-            call.check(arguments)
-            shown = _shown_path(name, arguments)
-            panel = self._server.panel
-            if fault and fault.kind == "refuse_password" and arguments.get("password") == fault.values["password"]:
-                raise RefusedError("The password is not strong enough", "Failed to save the outgoing user")
-            if fault and fault.kind == "lie":  # all that it does is done to a copy
-                panel = replace(panel, state=copy.deepcopy(panel.state))
-            reply = call.handler(panel, arguments)
-        except RefusedError as refused:
-            reply = Reply(errors=refused.lines)
+        reply, shown = reply_to(self._server.panel, self._server.calls, raw, fault)
         if self._server.panel.state.version != version:
             self._server.record.numbers["effective_writes"] += 1
             self._server.state_file.save()

@@ -20,7 +20,7 @@ from .faults import Fault
 from .names import ascii_domain
 from .replies import RefusedError
 from .server import Server
-from .state import User
+from .state import State, User
 
 CONNECTIONS_PER_ADDRESS = 10
 _LINE_LIMIT = 65536  # passwords may be long; aiosmtpd's 512 would refuse their AUTH line
@@ -28,6 +28,16 @@ _TOO_MANY_CONNECTIONS = "421 Too many concurrent SMTP connections from this IP a
 _TOO_MANY_MESSAGES = "451 Too many messages. Please wait for a while and try again."
 _NOT_AUTHORISED = "530 5.7.0 Message submission is for authorised users only!"
 _WRONG_PASSWORD = "535 Incorrect authentication data"
+
+
+def user_of_login(state: State, login: str, password: str) -> User | None:
+    """Who logs in with `user@domain`, the domain's own user with `domain` or `@domain`, and with this password."""
+    local, _separator, domain = login.rpartition("@")
+    try:
+        user = state.user(ascii_domain(domain), local.lower())
+    except RefusedError:
+        return None
+    return user if user and state.working_hash(user) == state.hashed(password) else None
 
 
 class SmtpProtocol(SMTP):
@@ -128,23 +138,14 @@ class SmtpProtocol(SMTP):
     ) -> AuthResult:
         login, password = (value.decode("utf-8", "surrogateescape") for value in (data.login, data.password))
         state = self.server.panel.state
-        user = self._user_of_login(login)
-        known = bool(user and state.working_hash(user) == state.hashed(password))
-        ok = known and self._auth_reply is None
+        user = user_of_login(state, login, password)
+        ok = user is not None and self._auth_reply is None
         shown = login.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         self.server.record.auth(shown, mechanism, self.client_address(), ok=ok, tls=session.ssl is not None)
         if ok and user:
             # `handled` would suppress the reply, and the client would wait for ever.
             return AuthResult(success=True, handled=False, message="235 Authentication succeeded", auth_data=user.key)
         return AuthResult(success=False, handled=False, message=self._auth_reply or _WRONG_PASSWORD)
-
-    def _user_of_login(self, login: str) -> User | None:
-        """`user@domain`; the domain's own user logs in as `domain` or `@domain`."""
-        local, _separator, domain = login.rpartition("@")
-        try:
-            return self.server.panel.state.user(ascii_domain(domain), local.lower())
-        except RefusedError:
-            return None
 
     def sender(self) -> User | None:
         """The outgoing user of this session: by login, or by an address that needs no password."""

@@ -89,6 +89,8 @@ class State:
         self.version = 0
         self.lag = 0.0
         self.login_lag = 0.0
+        #: Seconds by which its clock is ahead.
+        self.ahead = 0.0
         self.clear()
 
     def clear(self) -> None:
@@ -101,6 +103,9 @@ class State:
         self._hidden: list[tuple[float, Key | str, dict[str, int | str] | None]] = []
         self.version += 1
 
+    def _now(self) -> float:
+        return time.monotonic() + self.ahead
+
     def hashed(self, password: str) -> str:
         """A keyed hash, so that neither the state file nor a dump of the emulator holds a password."""
         return hashlib.blake2b(password.encode("utf-8", "surrogateescape"), key=self.salt.encode()).hexdigest()
@@ -108,7 +113,7 @@ class State:
     def _changed(self, what: Key | str, shown_before: dict[str, int | str] | None) -> None:
         self.version += 1
         if self.lag:
-            self._hidden.append((time.monotonic() + self.lag, what, shown_before))
+            self._hidden.append((self._now() + self.lag, what, shown_before))
 
     # Domains
 
@@ -182,14 +187,14 @@ class State:
         hashed = self.hashed(password)
         if user.password_hash != hashed:
             if self.login_lag:
-                self._late[user.key] = (time.monotonic() + self.login_lag, self.working_hash(user))
+                self._late[user.key] = (self._now() + self.login_lag, self.working_hash(user))
             user.password_hash = hashed
             self.version += 1
 
     def working_hash(self, user: User) -> str:
         """The hash of the password with which a login works now."""
         due, before = self._late.get(user.key, (0.0, ""))
-        return before if due > time.monotonic() else user.password_hash
+        return before if due > self._now() else user.password_hash
 
     def listed_users(self, domain: str | None) -> list[dict[str, int | str]]:
         """The users of one domain or of all the administrator's domains, as a list shows them now."""
@@ -206,7 +211,7 @@ class State:
 
     def _still_hidden(self) -> list[tuple[Key | str, dict[str, int | str] | None]]:
         """Changes to take back from a list, the newest first."""
-        now = time.monotonic()
+        now = self._now()
         self._hidden = [entry for entry in self._hidden if entry[0] > now]
         return [(what, before) for _due, what, before in reversed(self._hidden)]
 

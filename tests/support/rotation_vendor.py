@@ -1,21 +1,12 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A vendor in memory and mail servers that are one line each: the controller's half of a rotation without a playbook.
-
-A run works in a forked child, which ends at a chosen transition by os._exit, so that nothing unwinds. Vendor and mail
-servers live in the parent, as they do when a controller dies. The store is a real file, without its encryption.
-"""
+"""A vendor in memory and mail servers of one line each: the controller's half of a rotation without a playbook."""
 
 from __future__ import annotations
 
 import copy
-import itertools
 import os
-import pickle
-import posix
-import socket
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,33 +14,16 @@ from typing import Any, Optional
 
 import yaml
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import MOST_REFUSALS
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _rotation, _store
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _rotation
 
-KILLED = 42
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from tests.support.killed import Run, World
+
 Pair = tuple[str, str]
 WORKS = dict.fromkeys(
     ("create_users", "remove_users", "read_users", "change_passwords", "change_limits", "lock_users"), True
 )
 #: What may become of a call of outgoing_users.
 HEARD, LOST, HALF, REFUSED, LIE = "heard", "lost", "half", "refused", "lie"
-
-
-class PlainVault:
-    """In the place of ansible-vault, whose key derivation would take most of the time."""
-
-    secrets: tuple[Any, ...] = ()
-
-    def __init__(self, _loader: Any) -> None:
-        """Nothing to open."""
-
-    def decrypt(self, content: bytes) -> tuple[bytes, Any]:
-        """Give the content as it is."""
-        return content, None
-
-    def encrypt(self, plain: bytes, _key: Any) -> bytes:
-        """Give the content as it is."""
-        return plain
 
 
 @dataclass
@@ -204,24 +178,16 @@ def _named(login: str) -> dict[str, str]:
     return {"domain": domain, "username": username, "login": login}
 
 
-class KilledError(Exception):
-    """The run was killed at the transition that was chosen."""
-
-
-class Site:
+class Site(World):
     """A store, a vendor, and mail servers: host -> the name of its credential."""
 
-    #: Whether coverage sees what its runs do, which takes them more than twice the time.
-    is_measured = True
-
     def __init__(self, folder: Path, hosts: Mapping[str, str], names: Sequence[str] = ()) -> None:
-        self.path = folder / "store"
+        super().__init__(folder / "store")
         self.hosts = dict(hosts)
         names = sorted({*hosts.values(), *names})
         old = {name: f"old password of {name}" for name in names}
         entries = {name: {"login": name, "current": password} for name, password in old.items()}
         self.path.write_text(yaml.safe_dump({"format": 1, "credentials": entries}), encoding="utf-8")
-        self._read: tuple[bytes, dict[str, dict[str, str]]] = (b"", {})
         self.old = old
         self.vendor = Vendor(old)
         #: What each mail server sends with.
@@ -235,18 +201,6 @@ class Site:
         #: The state of each host of Thunderbird, and its logins.
         self.clients: dict[str, dict[str, Any]] = {}
 
-    @property
-    def end(self) -> Callable[[int], None]:
-        """What ends a process so that nothing unwinds. The one of `os` lets coverage save what it has measured."""
-        return os._exit if self.is_measured else posix._exit
-
-    def stored(self) -> dict[str, dict[str, str]]:
-        """What the store on the disk holds."""
-        content = self.path.read_bytes()
-        if content != self._read[0]:
-            self._read = content, dict(yaml.load(content, Loader=_LOADER)["credentials"])  # noqa: S506 - a safe one
-        return self._read[1]
-
     def known(self) -> set[Pair]:
         """Every login with each password that the store has for it."""
         found = set()
@@ -259,51 +213,19 @@ class Site:
 
     def copy(self, number: int) -> Site:
         """The same in a folder of its own."""
-        folder = self.path.with_name(f"copy{number}")
-        folder.mkdir(exist_ok=True)
-        other = copy.copy(self)
-        other.path, other.pairs, other.vendor = folder / "store", dict(self.pairs), copy.deepcopy(self.vendor)
-        other.path.write_bytes(self.path.read_bytes())
+        other = super().copy(number)
+        assert isinstance(other, Site)
+        other.pairs, other.vendor = dict(self.pairs), copy.deepcopy(self.vendor)
         return other
 
-    def _check_known(self, what: str) -> None:
+    def check(self, what: str) -> None:
         """At every moment the store has every password that is in force."""
         missing = set(self.vendor.in_force()) - self.known()
         assert not missing, f"after {what} the store has forgotten {missing}"
 
     def rotate(self, rotation: Mapping[str, Any], kill_at: Optional[int] = None) -> dict[str, Any]:
         """Run a rotation; its report. Raises KilledError at this transition, and RuntimeError where it stops."""
-        ours, theirs = socket.socketpair()
-        child = os.fork()
-        if child == 0:
-            ours.close()
-            code = 1
-            if not self.is_measured:
-                sys.settrace(None)
-            try:
-                _Run(self, theirs, kill_at).whole(rotation)
-                code = 0
-            finally:
-                self.end(code)
-        theirs.close()
-        result: dict[str, Any] = {}
-        with ours, ours.makefile("rb") as incoming, ours.makefile("wb") as outgoing:
-            while True:
-                try:
-                    what, arguments = pickle.load(incoming)  # noqa: S301 - from our own child
-                except EOFError:
-                    break
-                if what == "result":
-                    result = arguments[0]
-                    continue
-                pickle.dump(getattr(self, f"_do_{what}")(*arguments), outgoing)
-                outgoing.flush()
-                self._check_known(what)
-        _pid, status = os.waitpid(child, 0)
-        code = os.waitstatus_to_exitcode(status)
-        if code == KILLED:
-            raise KilledError
-        assert code == 0, "the child has failed, see what it printed"
+        result: dict[str, Any] = self.run(_Run, rotation, kill_at=kill_at)
         if "stopped" in result:
             raise RuntimeError(result["stopped"])
         return result
@@ -315,9 +237,6 @@ class Site:
 
     def _do_sleep(self, seconds: float) -> None:
         self.vendor.clock += seconds
-
-    def _do_written(self) -> None:
-        """The store has changed; `watch` looks at it."""
 
     def _do_activate(self, host: str, pair: Pair) -> dict[str, Any]:
         if host in self.away:
@@ -337,57 +256,22 @@ class Site:
         return found
 
 
-class _Run:
-    """The child: it counts its transitions, and ends at one of them."""
+class _Run(Run):
+    """The child."""
 
-    def __init__(self, site: Site, connection: socket.socket, kill_at: Optional[int]) -> None:
-        self._site = site
-        self._incoming = connection.makefile("rb")
-        self._outgoing = connection.makefile("wb")
-        self._kill_at = kill_at
-        self._transitions = itertools.count()
-        self._made = itertools.count()
-        # In this child only. The power stays on.
-        for module, name, instead in ((os, "fsync", lambda _handle: None), (_store, "Vault", PlainVault)):
-            setattr(module, name, instead)
-
-    def _transition(self) -> None:
-        if next(self._transitions) == self._kill_at:
-            self._site.end(KILLED)
-
-    def _ask(self, what: str, *arguments: Any) -> Any:
-        self._send(what, *arguments)
-        return pickle.load(self._incoming)  # noqa: S301 - from our own parent
-
-    def _send(self, what: str, *arguments: Any) -> None:
-        pickle.dump((what, arguments), self._outgoing)
-        self._outgoing.flush()
+    _world: Site
 
     def _call(self, module: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        self._transition()
-        result: dict[str, Any] = self._ask("call", module, arguments)
-        self._transition()
+        self.transition()
+        result: dict[str, Any] = self.ask("call", module, arguments)
+        self.transition()
         return result
 
-    def _store(self) -> _store.Store:
-        run = self
-
-        class Watched(_store.Store):
-            """The store; each write is a transition."""
-
-            def write(self, credentials: Any, *, check: bool = False) -> None:
-                run._transition()
-                super().write(credentials, check=check)
-                run._ask("written")
-                run._transition()
-
-        return Watched(str(self._site.path), None)
-
-    def whole(self, rotation: Mapping[str, Any]) -> None:
+    def whole(self, rotation: Mapping[str, Any]) -> dict[str, Any]:
         """All phases, with what mail servers do in between."""
         data: dict[str, Any] = {}
         hosts: dict[str, Any] = {}
-        clients = self._site.clients
+        clients = self._world.clients
         for phase in _rotation.PHASES:
             if phase == "decide":
                 hosts = self._activated(data, hosts)
@@ -401,52 +285,51 @@ class _Run:
                 "proofs": self._proved(data) if phase == "finish" else [],
                 "clients": clients if phase in ("plan", "finish") else {},
             }
-            work = _rotation.Rotation({**_NOTHING, **given}, self._store(), self._call, **self._options())
+            work = _rotation.Rotation({**_NOTHING, **given}, self.store(), self._call, **self._options())
             try:
                 getattr(work, phase)()
             except ValueError as problem:
                 work.release()
-                self._send("result", {"stopped": str(problem), "calls": work.calls})
-                return
+                return {"stopped": str(problem), "calls": work.calls}
             data = dict(work.data)
             if phase == "plan":
                 hosts = {host: {"state": "ready"} for host in data["plan"]["hosts"]}
             if phase == "decide":
                 hosts = self._reverted(data, hosts)
-            self._transition()
+            self.transition()
         work.release()
-        self._send("result", data)
+        return data
 
     def _options(self) -> dict[str, Any]:
-        return {"sleep": lambda seconds: self._ask("sleep", seconds)}
+        return {"sleep": lambda seconds: self.ask("sleep", seconds)}
 
     def _proved(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
         if not data["prover"]:
             return []
-        stored = self._site.stored()
+        stored = self._world.stored()
         logins = [{"login": entry["login"], "password": stored[entry["name"]]["next"]} for entry in data["to_prove"]]
-        found: list[dict[str, Any]] = self._ask("prove", data["prover"], logins)
+        found: list[dict[str, Any]] = self.ask("prove", data["prover"], logins)
         return found
 
     def _in_use(self, host: str) -> Pair:
-        entry = self._store_entry(self._site.hosts[host])
+        entry = self._store_entry(self._world.hosts[host])
         switched = entry.get("in_use") == "next"
         return (entry["next_login"], entry["next"]) if switched else (entry["login"], entry["current"])
 
     def _store_entry(self, name: str) -> dict[str, str]:
-        return self._site.stored()[name]
+        return self._world.stored()[name]
 
     def _uses(self) -> dict[str, Any]:
-        return {"uses": {host: [self._in_use(host)[0]] for host in self._site.hosts}}
+        return {"uses": {host: [self._in_use(host)[0]] for host in self._world.hosts}}
 
     def _activated(self, data: Mapping[str, Any], hosts: dict[str, Any]) -> dict[str, Any]:
         if not data["accepted"]:
             return hosts
-        return {host: self._ask("activate", host, self._in_use(host)) for host in hosts}
+        return {host: self.ask("activate", host, self._in_use(host)) for host in hosts}
 
     def _reverted(self, data: Mapping[str, Any], hosts: dict[str, Any]) -> dict[str, Any]:
         back = {host for entry in data["decided"] if entry["name"] in data["returned"] for host in entry["hosts"]}
-        states = {host: self._ask("activate", host, self._in_use(host)) for host in back}
+        states = {host: self.ask("activate", host, self._in_use(host)) for host in back}
         return {
             host: {**state, "state": "rolled_back"} if states.get(host, {}).get("state") == "active" else state
             for host, state in hosts.items()

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.rotation_vendor import HALF, HEARD, LOST, KilledError, Site
+from tests.support import killed
+from tests.support.rotation_vendor import HALF, HEARD, LOST, Site
 
 HOSTS = {"h1": "a@example.com", "h2": "b@example.com"}
 #: A login that no mail server uses can only be rotated in place.
@@ -30,7 +31,6 @@ FORWARD = {
     "lock": LOCK,
     "lock and alternate": LOCKED_PAIR,
 }
-MOST = 200  # transitions; a run has some forty
 
 
 def site_for(folder: Path, rotation: Mapping[str, Any]) -> Site:
@@ -76,16 +76,7 @@ def state_of(site: Site) -> str:
 
 def kill_everywhere(rotation: Mapping[str, Any], make: Callable[[int], Site]) -> Iterator[Site]:
     """Give the site for each transition, after a run that was killed there."""
-    for number in range(MOST):
-        site = make(number)
-        try:
-            site.rotate(rotation, number)
-        except KilledError:
-            yield site
-            continue
-        assert number > 10, "a run has more transitions than that"
-        return
-    raise AssertionError("it never ends")
+    return killed.kill_everywhere(make, lambda site, number: site.rotate(rotation, number))
 
 
 def check_finished(site: Site, rotation: Mapping[str, Any]) -> None:

@@ -8,9 +8,10 @@ Nothing here holds a password; a host gets it from where it is in the task that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import Any
 
+from .._users.user import Key
 from .description import ABSENT, Sender
 from .identities import Identity
 from .relays import HostLogins
@@ -80,14 +81,20 @@ def _enter(found: dict[str, list[dict[str, Any]]], hosts: Collection[str], entry
         found.setdefault(host, []).append(entry)
 
 
-def still_used(one: Identity, hosts: Mapping[str, Mapping[str, Any]]) -> str:
+def still_used(
+    one: Identity, keys: Collection[Key], hosts: Mapping[str, Mapping[str, Any]], declared: Container[str]
+) -> str:
     """Why a sender cannot be removed yet, or "": a mail server sends as it, or may do so.
 
-    hosts: what became of each mail server: whether it was `seen`, and the `logins` that it still has.
+    keys: whom it may be at the vendor. hosts: what became of each mail server: whether it was `seen`, the `logins` that
+    it still has, and whether it sends `by_address`. declared: the mail servers of which is said as what they send.
     """
-    for host, state in hosts.items() if one.login else ():
-        if one.login in state.get("logins", ()):
-            return f"{host} still sends as it; mend what {host} has met, and run again"
+    for host, state in hosts.items():
+        if any(Key.of_login(login) in keys for login in state.get("logins", ())):
+            mend = f"mend what {host} has met" if host in declared else f"say as what {host} is to send"
+            return f"{host} still sends as it; {mend}, and run again"
+        if one.relay and not one.login and state.get("by_address") and host not in declared:
+            return f"{host} sends by its address, and may be known by this one; say as what it sends, and run again"
         if one.relay and not state.get("seen"):
-            return f"{host} could not be looked at, and may send as it; run again when it can be reached"
+            return f"{host} was not looked at, and may send as it; run again when it can be reached"
     return ""

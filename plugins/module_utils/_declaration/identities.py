@@ -8,8 +8,8 @@ The store remembers every declared identity, so that somebody whose line is gone
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._users.user import DOMAIN, IP, USER, Key
@@ -23,7 +23,9 @@ _PLACE = ("host", "user", "profile")
 class Identity:
     """A sender that was declared.
 
-    account: in which it is. relay: whether mail servers were to log in as it. gone: the day on which it was removed.
+    account: in which it is. relay: whether mail servers were to log in as it, in this run or an earlier one.
+    has_other_password: whether it was there before it was declared, with a password that the store does not have. gone:
+    the day on which it was removed.
     """
 
     key: Key
@@ -32,6 +34,7 @@ class Identity:
     place: str
     relay: bool = False
     people: Sequence[Mapping[str, str]] = field(default=())
+    has_other_password: bool = False
     gone: str = ""
 
     @property
@@ -55,10 +58,16 @@ def from_store(remembered: Mapping[str, Mapping[str, Any]]) -> Known:
     known = {}
     for domain, entry in remembered.items():
         senders = entry.get("senders")
-        for username, given in senders.items() if isinstance(senders, dict) else ():
+        for name, given in senders.items() if isinstance(senders, dict) else ():
+            username = str(name)
             shown = given if isinstance(given, dict) else {}
-            authentication = shown.get("authentication", USER if username else DOMAIN)
-            people = [person for person in shown.get("people", ()) if isinstance(person, dict)]
+            authentication = IP if shown.get("authentication") == IP else USER if username else DOMAIN
+            listed = shown.get("people")
+            people = [
+                {part: str(person[part]) for part in _PLACE if person.get(part)}
+                for person in (listed if isinstance(listed, list) else ())
+                if isinstance(person, dict) and person.get("host")
+            ]
             key = Key(domain, username)
             known[key] = Identity(
                 key,
@@ -67,6 +76,7 @@ def from_store(remembered: Mapping[str, Mapping[str, Any]]) -> Known:
                 str(entry.get("place", "")),
                 bool(shown.get("relay")),
                 tuple(people),
+                bool(shown.get("has_other_password")),
                 str(shown.get("gone", "")),
             )
     return known
@@ -80,19 +90,47 @@ def to_store(known: Iterable[Identity]) -> dict[str, dict[str, Any]]:
         shown: dict[str, Any] = {"authentication": IP} if one.authentication == IP else {}
         shown.update({"relay": True} if one.relay else {})
         shown.update({"people": [dict(person) for person in one.people]} if one.people else {})
+        shown.update({"has_other_password": True} if one.has_other_password else {})
         shown.update({"gone": one.gone} if one.gone else {})
         entry["senders"][one.key.username] = shown
     return remembered
 
 
-def declared(descriptions: Iterable[Description]) -> Known:
-    """Everybody who is declared to be there now."""
+def remembered(
+    descriptions: Sequence[Description], before: Known, takes: Callable[[Key], bool], stored: Container[str]
+) -> Known:
+    """Who is remembered from now on: everybody from before, and who is declared now.
+
+    takes: whether the run is about a sender. stored: the logins whose passwords the store has.
+    """
+    known = dict(before)
+    for one in descriptions:
+        for sender in one.senders:
+            key = sender.wanted.key
+            if sender.state != ABSENT and takes(key):
+                now, earlier = identity(one, sender), before.get(key)
+                known[key] = (
+                    now
+                    if earlier is None
+                    else replace(
+                        now,
+                        relay=now.relay or earlier.relay,
+                        has_other_password=earlier.has_other_password and sender.login not in stored,
+                    )
+                )
+    # A domain is in one account; who has left it is there as well.
+    described = {one.domain: one for one in descriptions}
     return {
-        sender.wanted.key: identity(one, sender)
-        for one in descriptions
-        for sender in one.senders
-        if sender.state != ABSENT
+        key: replace(one, account=account_of(described[key.domain]), place=described[key.domain].place)
+        if key.domain in described
+        else one
+        for key, one in known.items()
     }
+
+
+def account_of(one: Description) -> str:
+    """The name of the account that the domain belongs to."""
+    return str(one.options.get("account", "default"))
 
 
 def identity(one: Description, sender: Sender) -> Identity:
@@ -101,7 +139,7 @@ def identity(one: Description, sender: Sender) -> Identity:
     return Identity(
         sender.wanted.key,
         sender.wanted.user.authentication,
-        str(one.options.get("account", "default")),
+        account_of(one),
         one.place,
         bool(sender.relay or sender.default_for),
         tuple(people),

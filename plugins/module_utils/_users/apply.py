@@ -126,9 +126,9 @@ class Applier:
         """What is left to do for a user that exists already, and what that makes of it."""
         steps = list(change.steps_if_exists)
         if change.password and change.wanted and change.wanted.update_password == ON_CREATE:
-            # It keeps its own, unless a lost add has made it.
-            works = self._login_works(change) if change.written else False
-            change.password = {None: UNKNOWN, True: PASSWORD_SET, False: PASSWORD_KEPT}[works]
+            # It keeps its own, unless a lost add has made it, which the smarthost may not have taken over yet.
+            works = self._login_works(change) if change.written else None
+            change.password = PASSWORD_SET if works else UNKNOWN if change.written else PASSWORD_KEPT
         elif change.password and not any(step.operation == SET_PASSWORD for step in steps):
             other = self._has_other_password(change)
             if other:

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any, Callable
+from typing import Any
 
 
 def plain(value: Any) -> Any:
     """The same in dict, list and tuple as they are; other values, and what marks a text as unsafe, stay.
 
-    From 2.19 on ansible-core gives filters containers that template what is taken out of them. A copy.deepcopy of one,
-    as ArgumentSpecValidator makes it, copies the templating engine with every variable, once for each container in it.
+    From 2.19 on ansible-core has containers that template what is taken out of them. A copy.deepcopy of one, as
+    ArgumentSpecValidator makes it, copies the templating engine with every variable, once for each container in it.
     hostvars is no dict, and is left as it is: copied, it would be all variables of all hosts.
     """
     if isinstance(value, dict):
@@ -23,13 +22,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(plain(item) for item in value)
     return value
-
-
-def given_plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, called with `plain` of all that it is called with: for whatever Jinja calls."""
-
-    @functools.wraps(function)
-    def called(*arguments: Any, **named: Any) -> Any:
-        return function(*map(plain, arguments), **{name: plain(value) for name, value in named.items()})
-
-    return called

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,7 +25,6 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains.rep
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._plain import plain
 
-from tests import ROOT
 from tests.support.action import Controller
 
 COUNT = 60
@@ -38,43 +35,6 @@ MOST_BYTES = 120_000
 OTHERS = {f"variable_{number}": [{"name": f"value {each}"} for each in range(20)] for number in range(100)}
 
 Variables = dict[str, Any]
-
-
-def senders(count: int) -> Variables:
-    """An onboarding, and all that the filters of its playbook are given besides."""
-    names = [f"user{number}" for number in range(count)]
-    description = {
-        "domain": "example.com",
-        "shared_limits": {"per_hour": 100, "inherit": ["per_day"]},
-        "senders": [
-            {"username": name, "password": "Correct-Horse-42", "shared": True, "limits": {"per_week": 7}}
-            for name in names
-        ],
-    }
-    shown = [
-        {"username": name, "login": f"{name}@example.com", "authentication_method": "user", "action": "created"}
-        for name in names
-    ]
-    facts = {
-        "onboarding": description,
-        "api": {"works": {"read_users": False, "change_limits": False}},
-        "domain": {"changed": True},
-        "users": {"users": shown, "totals": {"created": count}},
-        "smarthost": "smtp.example.net:587",
-        "relays": {f"mail{number}": "changed" for number in range(count)},
-    }
-    found = {"logins": [{"key": "[smtp.example.net]:587", "login": "user0@example.com"}]}
-    return {"description": description, "people": [{"user": name} for name in names], "facts": facts, "found": found}
-
-
-def leavers(count: int) -> Variables:
-    """An offboarding of half of the logins that a mail server has."""
-    logins = [f"user{number}@example.com" for number in range(2 * count)]
-    return {
-        "description": {"domain": "example.com", "usernames": [f"user{number}" for number in range(count)]},
-        "found": [{"key": login, "login": login} for login in logins],
-        "wanted": [{"login": login, "senders": [login]} for login in logins],
-    }
 
 
 def rotated(count: int) -> Variables:
@@ -90,30 +50,6 @@ def rotated(count: int) -> Variables:
         "uses": {f"mail{number}": [login] for number, login in enumerate(logins)},
         "works": dict.fromkeys(("create_users", "remove_users", "change_passwords"), True),
     }
-
-
-CASES: dict[str, tuple[Callable[[int], Variables], str]] = {
-    "onboarding_problems": (senders, "description | {filter}"),
-    "onboarding_users": (senders, "description | {filter}"),
-    "onboarding_relay": (senders, "description | {filter}"),
-    "onboarding_left_alone": (senders, "description | {filter}(found)"),
-    "onboarding_people": (senders, "description | {filter}(people)"),
-    "onboarding_summary": (senders, "facts | {filter}"),
-    "offboarding_problems": (leavers, "description | {filter}"),
-    "offboarding_users": (leavers, "description | {filter}"),
-    "offboarding_uses": (leavers, "description | {filter}(found)"),
-    "offboarding_unnamed": (leavers, "description | {filter}(found, wanted)"),
-    "offboarding_remaining": (leavers, "description | {filter}(wanted)"),
-}
-
-
-def all_filters() -> dict[str, Callable[..., Any]]:
-    """What ansible-core finds in plugins/filter."""
-    found: dict[str, Callable[..., Any]] = {}
-    for path in sorted((ROOT / "plugins" / "filter").glob("*.py")):
-        module = import_module(f"ansible_collections.smarthost.spamexperts.plugins.filter.{path.stem}")
-        found.update(module.FilterModule().filters())
-    return found
 
 
 @contextmanager
@@ -153,32 +89,6 @@ def check_growth(work: Callable[[int], object]) -> None:
         first, second = (middle[unit] - small[unit]) / COUNT, (large[unit] - middle[unit]) / (2 * COUNT)
         assert second <= most, f"{second} for one more"
         assert second <= max(1.5 * first, 0.05 * most), f"{first}, then {second} for one more"
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_each_sender_costs_the_same(name: str, tmp_path: Path) -> None:
-    make, expression = CASES[name]
-    controller = Controller(tmp_path)
-    text = "{{ " + expression.format(filter=f"smarthost.spamexperts.{name}") + " }}"
-
-    def work(count: int) -> object:
-        found = controller.template(text, {**OTHERS, **make(count)})
-        assert not name.endswith("_problems") or found == [], found
-        return found
-
-    check_growth(work)
-
-
-def test_every_filter_that_takes_a_description_is_measured() -> None:
-    begin = {"onboarding", "offboarding"}
-    assert {name for name in all_filters() if name.partition("_")[0] in begin} <= set(CASES) <= set(all_filters())
-
-
-@pytest.mark.parametrize("name", all_filters())
-def test_every_filter_is_given_plain_containers(name: str) -> None:
-    """What it does by itself is known above; here none is forgotten."""
-    function = all_filters()[name]
-    assert inspect.unwrap(function) is not function
 
 
 def test_each_credential_costs_the_same(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import onboarding as _onboarding
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird import child, files, lock, nss
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.child import Owner
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird.errors import (
@@ -381,20 +380,6 @@ def test_a_new_profile_is_made_whole_or_not_at_all(newcomer: Path, tmp_path: Pat
     made = run(None, users=["dave"])
     assert action(made) == "created"
     assert passwords(Path(made.result["profiles"][0]["path"])) == {OURS: PASSWORD}
-
-
-def test_a_server_of_the_network_is_no_person_of_an_onboarding() -> None:
-    onboarding = {
-        "domain": "example.com",
-        "senders": [
-            {"username": "alice", "password": PASSWORD},
-            {"username": "192.0.2.7", "authentication_method": "ip"},
-        ],
-    }
-    found = _onboarding.people(onboarding, [{"user": "alice"}, {"user": "192.0.2.7"}], lambda _: "")
-    assert found == [
-        {"identities": ["alice@example.com"], "user": "alice", "login": "alice@example.com", "password": PASSWORD}
-    ]
 
 
 def test_a_person_whose_home_is_gone_since_the_first_run(newcomer: Path) -> None:

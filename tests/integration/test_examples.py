@@ -98,21 +98,6 @@ def test_examples_of_modules(host: Machine, name: str) -> None:
     assert unseen(returned, described) == []
 
 
-def test_examples_of_filters(host: Machine) -> None:
-    """They run, and what they print is of the documented type, unless they print a part of it."""
-    tasks = {name: examples("filter", name).data() for name in plugin_names("filter")}
-    prepare(host, senders=False)
-    plays = [play_of(each, host, name=name) for name, each in tasks.items()]
-    run, results = host.play(plays, variables(host))
-    succeed(run, results)
-    described = {name: documented("filter")[name]["return"] for name in tasks}
-    printed = [(each.play, {"_value": each.result["msg"]}) for each in results]
-    assert {name for name, _value in printed} == set(tasks)
-    whole = {name for name in tasks if "|" not in examples("filter", name).text.rpartition(f"{COLLECTION}.{name}")[2]}
-    wrong = {name: problems(value, described[name]) for name, value in printed if name in whole}
-    assert {name: found for name, found in wrong.items() if found} == {}
-
-
 @pytest.mark.parametrize("name", plugin_names("lookup"))
 def test_examples_of_lookups(host: Machine, name: str) -> None:
     """They are variables: each has a value."""
@@ -199,7 +184,7 @@ def run_variables(host: Machine, block: Block, given: dict[str, Any]) -> None:
 
 def test_what_is_not_run_says_a_reason_that_is_known() -> None:
     blocks = [*guide_blocks(), *(examples("module", name) for name in module_names())]
-    blocks += [examples(kind, name) for kind in ("filter", "lookup") for name in plugin_names(kind)]
+    blocks += [examples("lookup", name) for name in plugin_names("lookup")]
     reasons = Counter(reason_not_run(block.before) or reason_not_run(block.text) for block in blocks)
     del reasons[""]
     assert reasons == KNOWN_REASONS

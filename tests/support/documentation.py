@@ -57,12 +57,9 @@ def module_names() -> list[str]:
 
 
 def plugin_names(kind: str, collection: Path = ROOT) -> list[str]:
-    """Return the names of all plugins of a kind ("filter", "lookup"), without the collection's name.
-
-    They stand where their documentation is: beside the code in a file of their name, or in the code.
-    """
-    code = [path for path in collection.glob(f"plugins/{kind}/*.py") if "\nDOCUMENTATION = " in path.read_text()]
-    return sorted(path.stem for path in [*collection.glob(f"plugins/{kind}/*.yml"), *code])
+    """Return the names of all plugins of a kind ("modules", "lookup"), without the collection's name."""
+    files = collection.glob(f"plugins/{kind}/*.py")
+    return sorted(path.stem for path in files if "\nDOCUMENTATION = " in path.read_text())
 
 
 def role_names() -> list[str]:
@@ -72,7 +69,7 @@ def role_names() -> list[str]:
 
 @functools.cache
 def documented(kind: str) -> dict[str, Any]:
-    """Return name -> what ansible-doc prints as JSON, for all of a kind: "module", "filter", "lookup", "role"."""
+    """Return name -> what ansible-doc prints as JSON, for all of a kind: "module", "lookup", "role"."""
     names = {"module": module_names, "role": role_names}.get(kind, lambda: plugin_names(kind))()
     if not names:
         return {}
@@ -119,7 +116,7 @@ def guides() -> list[Path]:
 
 
 def examples(kind: str, name: str) -> Block:
-    """Return the EXAMPLES of a module, filter or lookup."""
+    """Return the EXAMPLES of a module or lookup."""
     return Block(f"EXAMPLES of {name}", documented(kind)[name]["examples"])
 
 

@@ -35,8 +35,6 @@ SENDERS = {
 #: How a block of variables runs: the variable that it sets, the playbook that reads it, and whether a second run of
 #: that has nothing to do.
 PLAYBOOKS = {
-    "spamexperts_onboarding": ("onboard_domain", True),
-    "spamexperts_offboarding": ("offboard_user", True),
     "spamexperts_rotation": ("rotate_credentials", False),
 }
 #: Prefixes of variables that a guide puts into the inventory; the blocks after it run with them.

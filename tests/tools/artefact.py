@@ -98,7 +98,7 @@ def main() -> int:
         return 1
     folder = ROOT / "build" / "installed"
     collection = install(artefact, folder)
-    for kind, subfolder in (("module", "modules"), ("filter", "filter"), ("lookup", "lookup")):
+    for kind, subfolder in (("module", "modules"), ("lookup", "lookup")):
         documented(kind, plugin_names(subfolder, collection), folder)
     documented("role", sorted(path.name for path in collection.glob("roles/*")), folder)
     for playbook in sorted(collection.glob("playbooks/*.yml")):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -145,29 +144,16 @@ def test_examples_use_only_what_exists(name: str) -> None:
     assert wrong_in(block) == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in ("filter", "lookup") for name in plugin_names(kind)]
-)
-def test_filter_or_lookup_is_documented_whole(kind: str, name: str) -> None:
-    doc = documented(kind)[name]["doc"]
+@pytest.mark.parametrize("name", plugin_names("lookup"))
+def test_a_lookup_is_documented_whole(name: str) -> None:
+    doc = documented("lookup")[name]["doc"]
     assert doc["short_description"]
     assert doc["version_added"]
     assert [path for path, option in leaves(doc["options"], "suboptions") if not option.get("description")] == []
-    assert list(documented(kind)[name]["return"]) == ["_value"]
-    block = examples(kind, name)
+    assert list(documented("lookup")[name]["return"]) == ["_value"]
+    block = examples("lookup", name)
     assert f"{COLLECTION}.{name}" in block.text
     assert wrong_in(block) == []
-
-
-def test_every_filter_is_documented_under_its_name() -> None:
-    names: list[str] = []
-    for path in ROOT.glob("plugins/filter/*.py"):
-        names += (
-            importlib.import_module(f"ansible_collections.{COLLECTION}.plugins.filter.{path.stem}")
-            .FilterModule()
-            .filters()
-        )
-    assert sorted(names) == plugin_names("filter")
 
 
 @pytest.mark.parametrize("block", list(guide_blocks()), ids=lambda block: block.source)
@@ -190,11 +176,7 @@ def known_names() -> set[str]:
     """Return every name that may stand behind the collection's name."""
     playbooks = {path.stem for path in ROOT.glob("playbooks/*.yml")}
     fragments = {path.stem for path in ROOT.glob("plugins/doc_fragments/*.py")}
-    others = [
-        *(path.stem for path in ROOT.glob("plugins/action/*.py")),
-        *plugin_names("filter"),
-        *plugin_names("lookup"),
-    ]
+    others = [*(path.stem for path in ROOT.glob("plugins/action/*.py")), *plugin_names("lookup")]
     return {*MODULES, *role_names(), *playbooks, *fragments, *others, "api", "plugins"}
 
 

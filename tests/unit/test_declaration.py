@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -58,6 +59,23 @@ def test_a_description_as_the_readme_has_it() -> None:
         ("server1@example.com", "present", True, False),
     ]
     assert [sender.user.get("limits") for sender in one.senders] == [{"per_hour": 200}, {"enabled": False}, None]
+
+
+class Encrypted(Sequence[str]):
+    """A text that is encrypted in a variable, as an ansible-core before 2.19 hands it over."""
+
+    def __getitem__(self, index: Any) -> Any:
+        return "Correct-Horse-42"[index]
+
+    def __len__(self) -> int:
+        return len("Correct-Horse-42")
+
+    def __str__(self) -> str:
+        return "Correct-Horse-42"
+
+
+def test_an_encrypted_text_is_a_text() -> None:
+    assert read(changed({"username": "alice", "password": Encrypted()}))[1] == []
 
 
 def test_the_domain_stands_in_the_users_as_it_is_known() -> None:

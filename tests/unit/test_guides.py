@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import offboarding, onboarding
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration.description import (
     DEFAULTS_OPTIONS,
     DESCRIPTION_OPTIONS,
@@ -91,9 +90,6 @@ def test_every_message_that_is_explained_is_one_of_the_code(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("onboarding.md", onboarding.ONBOARDING_OPTIONS),
-        ("onboarding.md", onboarding.SENDER_OPTIONS),
-        ("onboarding.md", offboarding.OFFBOARDING_OPTIONS),
         ("rotation.md", description.ROTATION_OPTIONS),
         ("descriptions.md", DESCRIPTION_OPTIONS),
         ("descriptions.md", SENDER_OPTIONS.keys() - OUTGOING_USER_OPTIONS.keys() | PERSON_OPTIONS.keys()),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -55,12 +56,25 @@ def planned(works: dict[str, bool] | None = None, **rotation: Any) -> dict[str, 
         ({"everything": True, "emergency": "yes"}, "spamexperts_rotation.emergency has to be true or false"),
         ({"logins": "a@example.com"}, "spamexperts_rotation.logins has to be a list."),
         ({"logins": [1]}, "spamexperts_rotation.logins[0] has to be text, in quotes where it looks like a number"),
+        ({"everything": True, "report": ["x"]}, "spamexperts_rotation.report has to be text"),
+        ({"everything": True, "account": None}, "spamexperts_rotation.account is empty; give it a value, or leave"),
+        ({"everything": True, "logns": ["a"], 1: 2}, "spamexperts_rotation has 1, logns, which it does not know; it"),
     ],
 )
 def test_problems(rotation: object, message: str) -> None:
     found = description.problems(rotation)
     assert len(found) == 1
     assert message in found[0]
+    assert re.search(r"[^.]\.$", found[0])
+
+
+def test_an_account_that_is_not_there() -> None:
+    assert description.problems({"everything": True}, []) == []
+    named = {"everything": True, "account": "office"}
+    assert description.problems(named) == []
+    assert description.problems(named, ["default", "office"]) == []
+    (sentence,) = description.problems(named, ["default"])
+    assert "names the account office, but spamexperts_accounts does not have it; add it there" in sentence
 
 
 def test_no_problems() -> None:

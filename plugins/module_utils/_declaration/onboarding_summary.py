@@ -12,7 +12,7 @@ from typing import Any, Optional
 from .._domains.spf import DEFAULT_INCLUDE
 from .._thunderbird.dialogue import settings_by_hand
 from .._users.user import DOMAIN, IP, LIMIT_NAMES, USER
-from .description import Description
+from .description import ABSENT, Description
 
 _WIDTH = 32
 
@@ -57,7 +57,11 @@ def details_of(
     users: what became of its senders, as outgoing_users says it. relays: host -> what is to be said of it. entered:
     logins that the run has entered into somebody's Thunderbird. check: whether nothing was done.
     """
-    wanted = {} if limits_offered else {sender.login: sender.user.get("limits") for sender in one.senders}
+    wanted = {
+        sender.login or sender.wanted.key.username: sender.user.get("limits")
+        for sender in (() if limits_offered else one.senders)
+        if sender.state != ABSENT
+    }
     return {
         "users": [dict(user) for user in users],
         "action": domain_action,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from typing import Any, Optional
 
-from .._declaration.check import spec_problems
 from .._passwords import DEFAULT_LENGTH, SAFE_ALPHABET, form_problems
+from .check import spec_problems
 
 NAME = "spamexperts_rotation"
 IN_PLACE = "in_place"

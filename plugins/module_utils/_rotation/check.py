@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The check of the description that a playbook is given, such as `spamexperts_onboarding`. Pure, no I/O."""
+"""Whether `spamexperts_rotation` has the form that its options say. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def spec_problems(
 
     accounts: the names in `spamexperts_accounts`; None where they are not known.
     """
-    found = unknown_keys(name, given, options) or [
-        f"{name}: {message.rstrip('.')}."
-        for message in ArgumentSpecValidator(dict(options)).validate(dict(given)).error_messages
-    ]
-    found = found or _converted(name, given, options)
+    strange = sorted(str(key) for key in given if key not in options)
+    if strange:
+        return [f"{name} has {', '.join(strange)}, which it does not know; it may have {', '.join(options)}."]
+    messages = ArgumentSpecValidator(dict(options)).validate(dict(given)).error_messages
+    found = [f"{name}: {message.rstrip('.')}." for message in messages] or _converted(name, given, options)
     account = given.get("account")
     if not found and account is not None and accounts is not None and account not in accounts:
         # Otherwise the account of the environment variables would be used.
@@ -42,26 +42,6 @@ def spec_problems(
     return found
 
 
-def unknown_keys(name: str, given: Mapping[Any, Any], options: Mapping[str, Any]) -> list[str]:
-    """One sentence for each place that has keys of no meaning, with those that it may have.
-
-    name: of the variable. options: its argument spec, whose nested options are looked into. No value is ever named.
-    """
-    strange = sorted(str(key) for key in given if key not in options)
-    found = []
-    if strange:
-        found.append(f"{name} has {', '.join(strange)}, which it does not know; it may have {', '.join(options)}.")
-    for key, option in options.items():
-        inner, value = option.get("options"), given.get(key)
-        if inner and isinstance(value, Mapping):
-            found += unknown_keys(f"{name}.{key}", value, inner)
-        elif inner and isinstance(value, list):
-            for position, entry in enumerate(value):
-                if isinstance(entry, Mapping):
-                    found += unknown_keys(f"{name}.{key}[{position}]", entry, inner)
-    return found
-
-
 def _converted(name: str, given: Mapping[Any, Any], options: Mapping[str, Any]) -> list[str]:
     """One sentence for each value that the check has read as something else than it is. No value is ever named.
 
@@ -69,25 +49,22 @@ def _converted(name: str, given: Mapping[Any, Any], options: Mapping[str, Any]) 
     of its letters.
     """
     found = []
-    for key, option in options.items():
-        if key not in given:
-            continue
-        place, value = f"{name}.{key}", given[key]
+    for key, value in given.items():
+        place, option = f"{name}.{key}", options[key]
         if value is None:
             # The check takes it for a key that is not there; a playbook sees that it is.
             found.append(f"{place} is empty; give it a value, or leave it out.")
             continue
-        inner = [(f"{place}[{position}]", entry) for position, entry in enumerate(value)] if _is("list", value) else []
-        kinds = [(place, value, option.get("type", "str"))]
-        kinds += [(where, entry, option.get("elements", "raw")) for where, entry in inner]
+        kinds = [(place, value, option["type"])]
+        if isinstance(value, _LISTS):
+            kinds += [
+                (f"{place}[{number}]", entry, option.get("elements", "raw")) for number, entry in enumerate(value)
+            ]
         found += [
             f"{where} has to be {_WRITTEN[kind]}."
             for where, entry, kind in kinds
             if kind in _WRITTEN and not _is(kind, entry)
         ]
-        for where, entry in inner or [(place, value)]:
-            if "options" in option and _is("dict", entry):
-                found += _converted(where, entry, option["options"])
     return found
 
 

@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("page", "methods"), zip(QUICK_STARTS, ["documented", "full"], strict=True))
+@pytest.mark.parametrize(("page", "methods"), [*zip(QUICK_STARTS, ["documented", "full"], strict=True)])
 def test_a_new_user_follows_the_page(tmp_path: Path, page: str, methods: str) -> None:
     to_do = quick_start(page)
     with new_user(tmp_path, methods) as user:

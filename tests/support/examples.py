@@ -34,13 +34,10 @@ SENDERS = {
 }
 #: How a block of variables runs: the variable that it sets, the playbook that reads it, and whether a second run of
 #: that has nothing to do.
-PLAYBOOKS = {
-    "spamexperts_onboarding": ("onboard_domain", True),
-    "spamexperts_offboarding": ("offboard_user", True),
-    "spamexperts_rotation": ("rotate_credentials", False),
-}
+PLAYBOOKS = {"spamexperts_rotation": ("rotate_credentials", False)}
 #: Prefixes of variables that a guide puts into the inventory; the blocks after it run with them.
-INVENTORY = ("spamexperts_credential_store", "outgoing_mail_")
+INVENTORY = ("spamexperts_accounts", "spamexperts_credential_store", "spamexperts_defaults", "spamexperts_domains")
+INVENTORY += ("outgoing_mail_",)
 
 
 def password(name: str) -> str:
@@ -96,6 +93,11 @@ def reason_not_run(text: str) -> str:
     return (found["yaml"] or found["markdown"]) if found else ""
 
 
+def is_inventory(data: dict[str, Any]) -> bool:
+    """Tell an inventory from variables; those of the quick starts are followed in a test of their own."""
+    return any("hosts" in group for group in data.values() if isinstance(group, dict))
+
+
 def is_play(entry: dict[str, Any]) -> bool:
     """Tell a play from a task."""
     return "hosts" in entry or "import_playbook" in entry or "ansible.builtin.import_playbook" in entry
@@ -143,6 +145,8 @@ def play_of(tasks: list[dict[str, Any]], machine: Machine, **keywords: Any) -> d
 
 #: Modules and guides that create people at the vendor, and begin without any.
 WITHOUT_SENDERS = {"outgoing_user", "outgoing_users", "README.md", "docs/onboarding.md", "docs/schnellstart.md"}
+WITHOUT_SENDERS |= {"docs/apply.md", "docs/descriptions.md", "docs/rotation.md", "docs/shared-addresses.md"}
+WITHOUT_SENDERS |= {"docs/thunderbird.md"}
 RELAY = {f"{COLLECTION}.postfix_relay": {"default_login": "shop@example.com", "default_password": password("shop")}}
 #: What has to be there before the examples of a module.
 BEFORE: dict[str, list[dict[str, Any]]] = {

@@ -1,13 +1,14 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make demo`: onboard a domain at the emulator, send a real mail through a scratch Postfix, and run it all again."""
+"""`make demo`: declare a domain, apply it at the emulator, send a real mail, and let somebody leave."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -19,35 +20,25 @@ from tests.support.emulator import Emulator
 from tests.support.playbook import ansible_environment, inventory_file, run_playbook
 from tests.support.postfix import ScratchPostfix
 
-VARIABLES = """\
-spamexperts_onboarding:
-  domain: example.com
-  abuse_contact: postmaster@example.com
-  senders:
-    - username: alice                  # user authentication, recommended
-      password_file: {folder}/alice    # generated there
-      limits: {{per_hour: 200}}
-    - username: info                   # several people share this address: its limits are switched off
-      password_file: {folder}/info
-      shared: true
-    - authentication_method: domain    # one password for all addresses: the mail server's login here
-      password_file: {folder}/domain
-      relay: true
-    - username: 192.0.2.25             # by address, discouraged
-      authentication_method: ip
+APPLY = "smarthost.spamexperts.apply"
+LEAVER = """\
+  - username: alice      # a password and limits of her own
+    limits:
+      per_hour: 200
+"""
+DESCRIPTION = f"""\
+domain: example.com
+abuse_contact: postmaster@example.com
+senders:
+{LEAVER}\
+  - username: info       # several people share this address: its limits are switched off
+    shared: true
+  - username: server1    # the mail server logs in as it
+    relay: true
 """
 
 REAL = """
-The same playbook against the real service, with nothing of this demo:
-
-  source .venv/bin/activate                                  # in this checkout; or install the collection
-  export SPAMEXPERTS_API_URL=https://api.antispamcloud.com   # or your provider's host
-  export SPAMEXPERTS_API_USERNAME=you@example.com            # an admin with "Allow Control Panel API usage"
-  read -rs SPAMEXPERTS_API_PASSWORD && export SPAMEXPERTS_API_PASSWORD
-  ansible-playbook smarthost.spamexperts.onboard_domain -i inventory -e @example.com.yml --check --diff
-
-with your mail servers in the group mail_relays of the inventory, and a file like the one above. The smarthost is
-4489.smtp.antispamcloud.com:587 unless outgoing_mail_smarthost and outgoing_mail_smarthost_port name another.
+The same against the real service, with nothing of this demo, is in README.md: "From nothing to a sent mail".
 """
 
 
@@ -60,27 +51,30 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
-def onboard(folder: Path, environment: dict[str, str], *, show: bool) -> str:
-    """Run the playbook, show its summary if asked for, and return its recap."""
-    arguments = ["-i", str(folder / "inventory.yml"), "-e", f"@{folder / 'example.com.yml'}"]
-    # The emulator's calls beyond the public ones are its own, so that they may be used without a look.
-    arguments += ["-e", '{"spamexperts_accounts": {"default": {"use_discovered_methods": true}}}']
+def quote(text: str, mark: str) -> None:
+    """Print what is not ours."""
+    say("".join(f"   {mark} {line}\n" for line in text.splitlines()).rstrip("\n"))
+
+
+def apply(folder: Path, environment: dict[str, str], *options: str) -> str:
+    """Run the playbook, show the report, and return the counts of its recap."""
+    arguments = ["-i", "inventory.yml", "--vault-password-file", "vault-password", *options]
+    say(f"   $ ansible-playbook {' '.join([APPLY, *arguments])}")
     started = time.monotonic()
-    run = run_playbook("smarthost.spamexperts.onboard_domain", arguments, environment)
+    run = run_playbook(APPLY, arguments, environment, folder=folder)
     if run.returncode:
         raise DemoError(f"the playbook ended with {run.returncode}:\n{run.output}")
-    for line in summary(run.output) if show else ():
-        say(f"   | {line}")
-    recap = " ".join(re.findall(r"changed=\d+", run.output))
-    say(f"   {recap.replace(' ', ', ')} (controller, mail server) in {time.monotonic() - started:.0f} s")
+    quote("\n".join(report(run.output)), "|")
+    recap = ", ".join(re.findall(r"changed=\d+", run.output))
+    say(f"   {recap} (controller, mail server) in {time.monotonic() - started:.0f} s")
     return recap
 
 
-def summary(output: str) -> list[str]:
-    """The lines of the playbook's last task."""
-    block = re.search(r'"msg": (\[\n.*?\n    \])', output, re.DOTALL)
+def report(output: str) -> list[str]:
+    """The lines of the playbook's report."""
+    block = re.search(r"TASK \[Show the report\].*?\"msg\": (\[\n.*?\n    \])", output, re.DOTALL)
     if not block:
-        raise DemoError(f"the playbook printed no summary:\n{output}")
+        raise DemoError(f"the playbook printed no report:\n{output}")
     return list(json.loads(block.group(1)))
 
 
@@ -89,7 +83,7 @@ def show_mail(emulator: Emulator, postfix: ScratchPostfix) -> None:
     postfix.inject("alice@example.com", "somebody@example.net", "A real mail")
     postfix.wait_until_empty(30)
     mails: list[dict[str, Any]] = emulator.mails()
-    if len(mails) != 1 or not mails[0]["tls"] or mails[0]["login"] != "example.com":
+    if len(mails) != 1 or not mails[0]["tls"] or mails[0]["login"] != "server1@example.com":
         raise DemoError(f"the smarthost received something else: {mails}")
     mail = mails[0]
     say(
@@ -98,24 +92,46 @@ def show_mail(emulator: Emulator, postfix: ScratchPostfix) -> None:
     )
 
 
+def show_senders(emulator: Emulator) -> None:
+    """Show who may send at the vendor."""
+    names = [f"{user['username']}@{user['domain']}" for user in emulator.users()]
+    say(f"   at the vendor: {', '.join(sorted(names))}")
+    if "alice@example.com" in names:
+        raise DemoError("alice@example.com may still send")
+
+
 def demonstrate(folder: Path) -> None:
     """The whole demo, in a folder that is removed afterwards."""
+    described = folder / "domains" / "example.com.yml"
+    described.parent.mkdir()
+    described.write_text(DESCRIPTION, encoding="utf-8")
+    password = folder / "vault-password"
+    password.touch(mode=0o600)
+    password.write_text(secrets.token_urlsafe(32), encoding="utf-8")
     with Emulator("full") as emulator, ScratchPostfix() as postfix:
-        say(f"1. The emulator stands in for the vendor: {emulator.api_url}, smarthost localhost:{emulator.smtp_port}")
-        say(f"2. A Postfix of its own runs in {postfix.home}; the machine's /etc/postfix is not touched")
-        variables = VARIABLES.format(folder=folder)
-        (folder / "example.com.yml").write_text(variables, encoding="utf-8")
-        inventory_file(folder / "inventory.yml", emulator, postfix)
+        say(f"1. The emulator stands in for the vendor: {emulator.api_url}, smarthost localhost:{emulator.smtp_port}.")
+        say(f"   A Postfix of its own runs in {postfix.home}; the machine's /etc/postfix is not touched.")
+        # The emulator's calls beyond the public ones are its own, so that they may be used without a look.
+        accounts = {"default": {"use_discovered_methods": True}}
+        # Nothing of the demo outlives it, the store neither.
+        inventory_file(
+            folder / "inventory.yml", emulator, postfix, spamexperts_accounts=accounts, spamexperts_store_is_kept=True
+        )
         environment = {**ansible_environment(), **emulator_environment(emulator)}
-        say("3. ansible-playbook smarthost.spamexperts.onboard_domain -i inventory.yml -e @example.com.yml, with it:")
-        say("".join(f"   > {line}\n" for line in variables.splitlines()))
-        onboard(folder, environment, show=True)
+        say("2. Who may send is declared in domains/example.com.yml:")
+        quote(DESCRIPTION, ">")
+        say("3. It is brought about. The passwords are made, and kept in credentials.yml, encrypted:")
+        apply(folder, environment)
         say("4. A mail goes through that Postfix:")
         show_mail(emulator, postfix)
-        say("5. The same playbook again:")
-        if onboard(folder, environment, show=False) != "changed=0 changed=0":
+        say("5. The same again:")
+        if apply(folder, environment) != "changed=0, changed=0":
             raise DemoError("the second run changed something")
-    say("6. Emulator and Postfix have ended; nothing is left behind.")
+        say("6. Alice leaves: her lines are taken out of the description, and she is gone everywhere:")
+        described.write_text(DESCRIPTION.replace(LEAVER, ""), encoding="utf-8")
+        apply(folder, environment, "-e", "spamexperts_remove=true")
+        show_senders(emulator)
+    say("Emulator and Postfix have ended; nothing is left behind.")
     say(REAL)
 
 

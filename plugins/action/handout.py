@@ -35,7 +35,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "language": {"type": "str", "choices": list(LANGUAGES), "default": "en"},
     "logins": {"type": "list", "elements": "str"},
     "passwords": {"type": "bool", "default": False, "no_log": False},
-    "store": {"type": "path"},
+    "store": {"type": "path", "default": "./credentials.yml"},
 }
 _ENDING = ".html"
 
@@ -75,15 +75,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             )
         return {**result, "warnings": warnings}
 
-    def _passwords(self, people: Sequence[Sender], path: Optional[str]) -> dict[str, str]:
+    def _passwords(self, people: Sequence[Sender], path: str) -> dict[str, str]:
         """The password of each login: that of the description, or of the store. Raises InputError, StoreError."""
         entries: Mapping[str, Credential] = {}
         if any(not (sender.wanted.password or sender.wanted.password_file) for sender in people):
-            if not path:
-                raise InputError(
-                    "The passwords are in the credential store, which is not named; set the variable "
-                    "spamexperts_credential_store to its path."
-                )
             entries = Store(path, self._loader).read().entries
         found, problems = {}, []
         for sender in people:

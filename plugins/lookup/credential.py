@@ -24,8 +24,9 @@ options:
     elements: str
     required: true
   store:
-    description: The file. Required, here, as the variable or in the environment.
+    description: The file. A path that does not begin with V(/) or V(~) starts in the folder of the run.
     type: str
+    default: ./credentials.yml
     vars:
       - name: spamexperts_credential_store
     env:
@@ -83,10 +84,6 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no t
         self.set_options(var_options=variables, direct=kwargs)
         # A variable comes as it stands in its file.
         path = self._templar.template(self.get_option("store"))
-        if not path:
-            raise AnsibleLookupError(
-                "The credential store is not named; set the variable spamexperts_credential_store to its path."
-            )
         try:
             found = Store(str(path), self._loader).find(map(str, terms))
         except StoreError as problem:

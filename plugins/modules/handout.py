@@ -66,6 +66,7 @@ options:
   store:
     description: The file of the credential store; see M(smarthost.spamexperts.credential_store).
     type: path
+    default: ./credentials.yml
 seealso:
   - module: smarthost.spamexperts.declaration
   - module: smarthost.spamexperts.thunderbird_outgoing_server
@@ -86,7 +87,7 @@ EXAMPLES = r"""
     logins:
       - alice@example.com
     passwords: true
-    store: "{{ spamexperts_credential_store }}"
+    store: ./credentials.yml
 """
 
 RETURN = r"""

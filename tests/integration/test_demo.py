@@ -14,6 +14,8 @@ import pytest
 from tests import demo
 from tests.support.emulator import Emulator
 from tests.support.playbook import ansible_environment
+from tests.support.postfix import ScratchPostfix
+from tests.support.store import read_store
 
 pytestmark = pytest.mark.root
 
@@ -28,36 +30,40 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield Path(name)
 
 
-def test_the_demo_changes_nothing_the_second_time_and_shows_no_password(
+def test_the_demo_shows_what_it_says_and_no_password(
     tmp_path: Path, temporary: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
-    of_the_api: list[str] = []
-    real = demo.emulator_environment
+    vault, store = folder / "vault-password", folder / "credentials.yml"
+    secret: list[str] = []
+    real = demo.show_mail
 
-    def environment(emulator: Emulator) -> dict[str, str]:
-        of_the_api.append(emulator.api_password)
-        return real(emulator)
+    def show_mail(emulator: Emulator, postfix: ScratchPostfix) -> None:
+        vault_password = vault.read_text(encoding="utf-8")
+        stored = read_store(store, vault_password)
+        assert set(stored) == {"alice@example.com", "info@example.com", "server1@example.com"}
+        secret.extend([emulator.api_password, vault_password, *(entry["current"] for entry in stored.values())])
+        real(emulator, postfix)
 
-    monkeypatch.setattr(demo, "emulator_environment", environment)
+    monkeypatch.setattr(demo, "show_mail", show_mail)
     # Other tests use the usual folders at the same time.
     own = {**ansible_environment(temporary / "ansible"), "ANSIBLE_REMOTE_TEMP": str(temporary / "remote")}
     monkeypatch.setattr(demo, "ansible_environment", lambda: own)
     demo.demonstrate(folder)
     printed = capfd.readouterr()
     assert "changed=0, changed=0" in printed.out
-    assert "login example.com, TLSv1" in printed.out
+    assert "login server1@example.com, TLSv1" in printed.out
+    assert "at the vendor: info@example.com, server1@example.com\n" in printed.out
 
-    files = {folder / name: (folder / name).read_text(encoding="utf-8").strip() for name in ("alice", "info", "domain")}
-    assert len({len(password) for password in files.values()}) == 1
+    assert set(read_store(store, vault.read_text(encoding="utf-8"))) == {"info@example.com", "server1@example.com"}
     contents = [printed.out.encode(), printed.err.encode()]
     contents += [
         file.read_bytes()
         for place in (temporary, folder)
         for file in place.rglob("*")
-        if file.is_file() and file not in files
+        if file.is_file() and file != vault
     ]
-    assert of_the_api
-    for password in (*files.values(), *of_the_api):
+    assert len(secret) == 5
+    for password in secret:
         assert not any(password.encode() in content for content in contents)

@@ -391,7 +391,8 @@ def test_a_store_that_is_not_there(site: Site) -> None:
         assert f"There is no credential store at {nowhere}; correct the variable" in run.output
         run = site.run(playbook, spamexperts_credential_store="", spamexperts_rotation={"everything": True})
         assert run.returncode == 2
-        assert "The credential store is not named; set the variable" in run.output
+        assert "There is no credential store at" in run.output
+        assert "/credentials.yml; correct the variable" in run.output
     assert list(site.folder.glob(".nowhere*")) == []
 
 

@@ -39,7 +39,7 @@ def run(folder: Path, *tags: str, imported: bool | None = False) -> PlaybookRun:
     ("tags", "imported", "expected"),
     [
         (("status",), False, "This run is limited to the tags status, which no task of this playbook has"),
-        (("status",), True, "The credential store is not named"),
+        (("status",), True, "There is no credential store at"),
         (("other",), True, "other work"),
         (("other",), None, "other work"),
     ],

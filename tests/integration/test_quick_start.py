@@ -1,0 +1,45 @@
+# Copyright: smarthost.spamexperts maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From nothing to a sent mail, to the letter: only the password is another one than the page's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fleet import why_impossible
+from tests.support.quick_start import QUICK_STARTS, new_user, quick_start
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(bool(why_impossible()), reason=why_impossible()),
+    pytest.mark.timeout(1800),
+]
+
+
+@pytest.mark.parametrize(("page", "methods"), [*zip(QUICK_STARTS, ["documented", "full"], strict=True)])
+def test_a_new_user_follows_the_page(tmp_path: Path, page: str, methods: str) -> None:
+    to_do = quick_start(page)
+    with new_user(tmp_path, methods) as user:
+        user.write(to_do)
+        run = user.type(*to_do.commands)
+        assert run.returncode == 0, run.output
+        vendor = user.emulator
+        login = next(f"{one['username']}@example.com" for one in vendor.users() if one["username"].startswith("server"))
+        assert {(mail["login"], mail["mail_from"]) for mail in vendor.mails()} == {(login, login)}
+        assert {mail["client_ip"] for mail in vendor.mails()} == {host.address for host in user.fleet.hosts}
+        assert len(vendor.users()) == 13
+        assert {one["domain"] for one in vendor.users()} == {"example.com"}
+        first, second = user.fleet.hosts
+        for host, sender in ((first, "alice@example.com"), (second, "bob@example.com")):
+            host.inject(sender, "somebody@example.net", "a person's mail")
+            host.wait_until_empty()
+        arrived = {(mail["mail_from"], mail["login"]) for mail in vendor.mails() if mail["subject"] == "a person's mail"}
+        assert arrived == {("alice@example.com", login), ("bob@example.com", login)}
+        vendor.reset_counters()
+        again = user.type(*to_do.commands[:2], to_do.commands[-1])
+        assert again.returncode == 0, again.output
+        assert again.changed() == 0, again.output
+        assert vendor.counters()["writes"] == 0

@@ -70,8 +70,12 @@ class Vendor:
     def __init__(self, users: Mapping[str, str]) -> None:
         self.users = {login: User(password, limits={"per_hour": 7}) for login, password in users.items()}
         self.works = dict(WORKS)
+        #: Why nobody gets in.
+        self.trouble = ""
         self.behaviour: Callable[[int], str] = lambda _number: HEARD
         self.reachable = True
+        #: Logins that get in, and may send nobody's mail.
+        self.silenced: set[str] = set()
         #: Whether a former password goes on to work beside the new one.
         self.keeps_old = False
         self.lag = 0.0
@@ -104,6 +108,8 @@ class Vendor:
         return copy.deepcopy(getattr(self, f"_{module}")(arguments))
 
     def _api_info(self, _arguments: Mapping[str, Any]) -> dict[str, Any]:
+        if self.trouble:
+            return {"failed": True, "msg": self.trouble}
         return {"changed": False, "works": self.works}
 
     def _outgoing_user_info(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,6 +132,8 @@ class Vendor:
         accepted = self.accepts(entry["login"], entry["password"])
         self.refusals += not accepted
         shown = {"login": entry["login"], "accepted": accepted, "reason": "" if accepted else "535 No"}
+        if accepted and entry["login"] in self.silenced:
+            return {**shown, "may_send": False, "reason": "it may not send"}
         return {**shown, **({"may_send": accepted or None} if entry.get("senders") else {})}
 
     def _outgoing_users(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,9 +234,18 @@ class Site:
         self.vendor = Vendor(old)
         #: What each mail server sends with.
         self.pairs: dict[str, Pair] = {host: (name, old[name]) for host, name in hosts.items()}
-        #: Mail servers that cannot use a new password.
+        #: Mail servers that cannot use a new password, that cannot be reached, and that the smarthost turns away.
         self.broken: set[str] = set()
         self.away: set[str] = set()
+        self.turned_away: set[str] = set()
+        #: What speaks against it on a mail server of the plan, before anything is changed.
+        self.troubles: dict[str, str] = {}
+        #: Mail servers without a part in it, each with what postfix_relay_info has seen there.
+        self.others: dict[str, dict[str, Any]] = {}
+        #: The logins in the variables of mail servers, where they are not those of `hosts`.
+        self.uses: dict[str, Any] = {}
+        #: The credentials whose passwords another store may not know.
+        self.not_handed_over: list[str] = []
         #: Whether a mail server reaches the smarthost where the controller does not, and who was asked.
         self.prover_reaches = False
         self.proved: list[str] = []
@@ -271,8 +288,13 @@ class Site:
         missing = set(self.vendor.in_force()) - self.known()
         assert not missing, f"after {what} the store has forgotten {missing}"
 
-    def rotate(self, rotation: Mapping[str, Any], kill_at: Optional[int] = None) -> dict[str, Any]:
-        """Run a rotation; its report. Raises KilledError at this transition, and RuntimeError where it stops."""
+    def rotate(
+        self, rotation: Mapping[str, Any], kill_at: Optional[int] = None, *, check: bool = False
+    ) -> dict[str, Any]:
+        """Run a rotation; its report, with what was handed over to another store before as `in_use_again`.
+
+        Raises KilledError at this transition, and RuntimeError where it stops.
+        """
         ours, theirs = socket.socketpair()
         child = os.fork()
         if child == 0:
@@ -281,7 +303,7 @@ class Site:
             if not self.is_measured:
                 sys.settrace(None)
             try:
-                _Run(self, theirs, kill_at).whole(rotation)
+                _Run(self, theirs, kill_at, check=check).whole(rotation)
                 code = 0
             finally:
                 self.end(code)
@@ -325,7 +347,7 @@ class Site:
         if host in self.broken and pair[1] not in self.old.values():
             return {"state": "failed", "reason": "a read-only disk"}
         self.pairs[host] = pair
-        accepted = self.vendor.accepts(*pair)
+        accepted = host not in self.turned_away and self.vendor.accepts(*pair)
         return {"state": "active", "proven": [pair[0]]} if accepted else {"state": "failed", "reason": "535 No"}
 
     def _do_prove(self, host: str, logins: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -340,8 +362,9 @@ class Site:
 class _Run:
     """The child: it counts its transitions, and ends at one of them."""
 
-    def __init__(self, site: Site, connection: socket.socket, kill_at: Optional[int]) -> None:
+    def __init__(self, site: Site, connection: socket.socket, kill_at: Optional[int], *, check: bool) -> None:
         self._site = site
+        self._check = check
         self._incoming = connection.makefile("rb")
         self._outgoing = connection.makefile("wb")
         self._kill_at = kill_at
@@ -398,7 +421,9 @@ class _Run:
                 "hosts": hosts,
                 "make_password": lambda: f"new password {os.urandom(8).hex()}",
                 **self._uses(),
+                "others": self._site.others if phase == "prepare" else {},
                 "proofs": self._proved(data) if phase == "finish" else [],
+                "not_handed_over": self._site.not_handed_over if phase == "finish" else [],
                 "clients": clients if phase in ("plan", "finish") else {},
             }
             work = _rotation.Rotation({**_NOTHING, **given}, self._store(), self._call, **self._options())
@@ -408,17 +433,22 @@ class _Run:
                 work.release()
                 self._send("result", {"stopped": str(problem), "calls": work.calls})
                 return
+            again = data.get("in_use_again", [])
             data = dict(work.data)
             if phase == "plan":
-                hosts = {host: {"state": "ready"} for host in data["plan"]["hosts"]}
+                hosts = {host: self._looked_at(host) for host in data["plan"]["hosts"]}
             if phase == "decide":
                 hosts = self._reverted(data, hosts)
             self._transition()
         work.release()
-        self._send("result", data)
+        self._send("result", {**data, "in_use_again": again})
+
+    def _looked_at(self, host: str) -> dict[str, Any]:
+        reason = self._site.troubles.get(host)
+        return {"state": "broken", "reason": reason} if reason else {"state": "ready"}
 
     def _options(self) -> dict[str, Any]:
-        return {"sleep": lambda seconds: self._ask("sleep", seconds)}
+        return {"check_mode": self._check, "sleep": lambda seconds: self._ask("sleep", seconds)}
 
     def _proved(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
         if not data["prover"]:
@@ -437,7 +467,7 @@ class _Run:
         return self._site.stored()[name]
 
     def _uses(self) -> dict[str, Any]:
-        return {"uses": {host: [self._in_use(host)[0]] for host in self._site.hosts}}
+        return {"uses": {**{host: [self._in_use(host)[0]] for host in self._site.hosts}, **self._site.uses}}
 
     def _activated(self, data: Mapping[str, Any], hosts: dict[str, Any]) -> dict[str, Any]:
         if not data["accepted"]:

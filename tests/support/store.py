@@ -1,10 +1,12 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a credential store holds, read without the collection's own code."""
+"""What a credential store holds, read and written without the collection's own code."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -15,3 +17,10 @@ def read_store(path: Path, vault_password: str) -> dict[str, dict[str, str]]:
     """The credentials by their names."""
     vault = VaultLib([("any", VaultSecret(vault_password.encode()))])
     return dict(yaml.safe_load(vault.decrypt(path.read_bytes()))["credentials"])
+
+
+def write_store(path: Path, vault_password: str, credentials: Mapping[str, Mapping[str, str]]) -> None:
+    """Have a store with exactly these credentials."""
+    secret = VaultSecret(vault_password.encode())
+    text = json.dumps({"format": 1, "credentials": credentials})
+    path.write_bytes(VaultLib([("any", secret)]).encrypt(text, secret))

@@ -113,8 +113,8 @@ class Applier:
                     done = refusal or f"{change.key.title} was removed and added anew with its new password."
                     missing = ", ".join(step.operation for step in steps)
                     raise StepError(
-                        f"{done} What it had besides is not all set again (missing: {missing}): {problem} Give it in the "
-                        "task, and run again.",
+                        f"{done} What it had besides is not all set again (missing: {missing}): {problem} Give it in "
+                        "the task, and run again.",
                         problem.kind,
                     ) from None
             steps.pop(0)

@@ -30,16 +30,6 @@ notes:
   - It is V(not_offered) where the server has no call for what the task needs; see O(api_methods).
 """
 
-    USERS = r"""
-options: {}
-notes:
-  - When outgoing users fail, C(failure.code) is the C(code) that all of them have, or V(several_reasons). Those that
-    have not failed are done, unless they are V(not_attempted).
-  - Besides the words above, it may be V(invalid_options) for one of the users, V(needs_consent) for what may do harm
-    and that an option has to allow, which C(msg) names, and V(login_refused) for a password that the smarthost does
-    not take, although the server says that it is set.
-"""
-
     # What can be wrong with a host and its files.
     HOST = r"""
 options: {}

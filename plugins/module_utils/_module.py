@@ -6,9 +6,19 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
+
+class TaskFailedError(Exception):
+    """Not everything is as it is wanted; one text. code: for programs. result: what was done after all."""
+
+    def __init__(self, text: str, code: str, result: Mapping[str, Any]) -> None:
+        super().__init__(text)
+        self.code = code
+        self.result = result
 
 
 class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core ships no types

@@ -156,6 +156,11 @@ works:
     change_settings: false
     lock_users: false
     purge: true
+failure:
+  description: Why, in a word for programs. The notes say what C(code) can be.
+  returned: failure
+  type: dict
+  sample: {code: credentials}
 """
 
 from ..module_utils._api.client import ApiError, Client, ErrorKind

@@ -19,6 +19,8 @@ extends_documentation_fragment:
   - smarthost.spamexperts._attributes
   - smarthost.spamexperts._attributes.API
   - smarthost.spamexperts._api
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.API
 options:
   domain:
     description: The domain, in Unicode or in its C(xn--) form.
@@ -158,11 +160,32 @@ domain:
       type: str
       returned: when there is one
       sample: another domain failed before
+    code:
+      description: Why the domain failed, in one of the words for C(failure.code).
+      type: str
+      returned: when the domain failed
+      sample: has_outgoing_users
+failure:
+  description:
+    - Why, in a word for programs. The notes say what C(code) can be.
+    - Here also V(not_shown) for what the server has accepted, and does not show after ten seconds.
+  returned: failure
+  type: dict
+  sample: {code: has_outgoing_users}
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from ..module_utils._api.options import API_OPTIONS
 from ..module_utils._domains.manage import DOMAIN_OPTIONS, MANAGE_OPTIONS, manage
-from ..module_utils._module import SecretSafeModule
+from ..module_utils._module import SecretSafeModule, TaskFailedError
+
+
+def of_one(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result about one domain, without the list and the totals; empty where nothing was planned."""
+    shown = {name: value for name, value in result.items() if name not in ("domains", "totals")}
+    return {**shown, "domain": result["domains"][0]} if result else {}
 
 
 def main() -> None:
@@ -171,13 +194,11 @@ def main() -> None:
         argument_spec={**API_OPTIONS, **DOMAIN_OPTIONS, **MANAGE_OPTIONS},
         supports_check_mode=True,
     )
-    module.params.update(continue_on_error=True, return_unchanged=True)
-    result, failure = manage(module, [module.params], "")
-    result["domain"] = result.pop("domains")[0]
-    del result["totals"]
-    if failure:
-        module.fail_json(msg=failure, **result)
-    module.exit_json(**result)
+    try:
+        result = manage(module, [module.params], "", continue_on_error=True, return_unchanged=True)
+    except TaskFailedError as problem:
+        module.fail_json(msg=str(problem), code=problem.code, **of_one(problem.result))
+    module.exit_json(**of_one(result))
 
 
 if __name__ == "__main__":

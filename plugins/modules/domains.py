@@ -21,6 +21,8 @@ extends_documentation_fragment:
   - smarthost.spamexperts._attributes
   - smarthost.spamexperts._attributes.API
   - smarthost.spamexperts._api
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.API
 options:
   domains:
     description: The domains. What is not given stays as it is.
@@ -171,6 +173,11 @@ domains:
       type: str
       returned: when there is one
       sample: another domain failed before
+    code:
+      description: Why the domain failed, in one of the words for C(failure.code).
+      type: str
+      returned: when the domain failed
+      sample: has_outgoing_users
 totals:
   description: The number of domains for each action.
   returned: unless nothing could be planned
@@ -183,10 +190,20 @@ totals:
     unknown: 0
     failed: 0
     not_attempted: 0
+failure:
+  description:
+    - Why, in a word for programs. The notes say what C(code) can be.
+    - Here also V(not_shown) for what the server has accepted, and does not show after ten seconds.
+    - Where several have failed, it is the C(code) that all of them have, or V(several_reasons). The others are done,
+      unless they are V(not_attempted).
+  returned: failure
+  type: dict
+  sample: {code: has_outgoing_users}
 """
 
 from ..module_utils._api.options import API_OPTIONS
 from ..module_utils._domains.manage import DOMAIN_OPTIONS, MANAGE_OPTIONS, manage
+from ..module_utils._module import TaskFailedError
 from ..module_utils._users.module import BulkModule
 
 
@@ -203,9 +220,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    result, failure = manage(module, module.params["domains"], "domains[{}]: ")
-    if failure:
-        module.fail_json(msg=failure, **result)
+    params = module.params
+    switches = {name: params[name] for name in ("continue_on_error", "return_unchanged")}
+    try:
+        result = manage(module, params["domains"], "domains[{}]: ", **switches)
+    except TaskFailedError as problem:
+        module.fail_json(msg=str(problem), code=problem.code, **problem.result)
     module.exit_json(**result)
 
 

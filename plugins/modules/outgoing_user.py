@@ -30,7 +30,6 @@ extends_documentation_fragment:
   - smarthost.spamexperts._outgoing_user.MANAGE
   - smarthost.spamexperts._failure
   - smarthost.spamexperts._failure.API
-  - smarthost.spamexperts._failure.USERS
 attributes:
   idempotent:
     support: partial
@@ -175,15 +174,23 @@ refused_logins:
   returned: unless nothing could be planned
   type: int
   sample: 0
+failure:
+  description:
+    - Why, in a word for programs. The notes say what C(code) can be.
+    - Here also V(needs_consent) for what may do harm, and what an option has to allow that the message names, and
+      V(login_refused) for a password that the smarthost does not take, although the server says that it is set.
+  returned: failure
+  type: dict
+  sample: {code: login_refused}
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils._api.options import API_OPTIONS
-from ..module_utils._module import SecretSafeModule
+from ..module_utils._module import SecretSafeModule, TaskFailedError
 from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS
-from ..module_utils._users.manage import NotManagedError, manage
+from ..module_utils._users.manage import manage
 from ..module_utils._users.options import FORMER_OPTIONS, MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
 
 
@@ -209,7 +216,7 @@ def main() -> None:
     )
     try:
         result = manage(module, [module.params], "", continue_on_error=True, return_unchanged=True)
-    except NotManagedError as problem:
+    except TaskFailedError as problem:
         module.fail_json(msg=str(problem), code=problem.code, **of_one(problem.result))
     module.exit_json(**of_one(result))
 

@@ -114,6 +114,11 @@ users:
       type: dict
       returned: when the server shows more
       sample: {"dkim_selector": "mail"}
+failure:
+  description: Why, in a word for programs. The notes say what C(code) can be.
+  returned: failure
+  type: dict
+  sample: {code: credentials}
 """
 
 import fnmatch

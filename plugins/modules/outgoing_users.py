@@ -28,7 +28,6 @@ extends_documentation_fragment:
   - smarthost.spamexperts._outgoing_user.MANAGE
   - smarthost.spamexperts._failure
   - smarthost.spamexperts._failure.API
-  - smarthost.spamexperts._failure.USERS
 attributes:
   idempotent:
     support: partial
@@ -323,11 +322,22 @@ totals:
     ignored: 0
     failed: 0
     not_attempted: 0
+failure:
+  description:
+    - Why, in a word for programs. The notes say what C(code) can be.
+    - Here also V(needs_consent) for what may do harm, and what an option has to allow that the message names, and
+      V(login_refused) for a password that the smarthost does not take, although the server says that it is set.
+    - Where several have failed, it is the C(code) that all of them have, or V(several_reasons). The others are done,
+      unless they are V(not_attempted).
+  returned: failure
+  type: dict
+  sample: {code: login_refused}
 """
 
 from ..module_utils._api.options import API_OPTIONS
+from ..module_utils._module import TaskFailedError
 from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS
-from ..module_utils._users.manage import NotManagedError, manage
+from ..module_utils._users.manage import manage
 from ..module_utils._users.module import BulkModule
 from ..module_utils._users.options import FORMER_OPTIONS, MANAGE_OPTIONS, OUTGOING_USER_OPTIONS, UPDATE_PASSWORD
 
@@ -362,7 +372,7 @@ def main() -> None:
     switches = {name: params[name] for name in ("continue_on_error", "return_unchanged")}
     try:
         result = manage(module, params["users"], "users[{}]: ", **switches)
-    except NotManagedError as problem:
+    except TaskFailedError as problem:
         module.fail_json(msg=str(problem), code=problem.code, **problem.result)
     module.exit_json(**result)
 

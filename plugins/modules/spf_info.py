@@ -20,6 +20,7 @@ author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:
   - smarthost.spamexperts._attributes.INFO
+  - smarthost.spamexperts._failure
 requirements:
   - dnspython >= 2.1
   - idna
@@ -158,16 +159,23 @@ domains:
       type: int
       returned: always
       sample: 2
+failure:
+  description:
+    - Why, in a word for programs. The notes say what C(code) can be.
+    - Here also V(no_nameserver) where the host names none, and V(missing_library) where its Python has no C(dnspython)
+      or C(idna).
+  returned: failure
+  type: dict
+  sample: {code: no_nameserver}
 """
 
 import ipaddress
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._domains.resolver import Dns, require_dnspython
 from ..module_utils._domains.spf import DEFAULT_INCLUDE, LookupFailure, Report, inspect
+from ..module_utils._module import Module
 from ..module_utils._names import InputError, normalise_domain, unicode_domain
 
 #: Domains that are looked at at once.
@@ -224,7 +232,7 @@ def to_result(report: Report) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "domains": {"type": "list", "elements": "str", "required": True},
             "include": {"type": "str", "default": DEFAULT_INCLUDE},
@@ -240,9 +248,10 @@ def main() -> None:
         domains, include = check_options(params)
         resolver = Dns(params["nameservers"], params["port"], params["timeout"])
     except InputError as problem:
-        module.fail_json(msg=str(problem))
+        module.fail_json(msg=str(problem), code=problem.code)
     except LookupFailure as failure:
-        module.fail_json(msg=f"No nameserver is known where the module runs ({failure}); name some as nameservers.")
+        text = f"No nameserver is known where the module runs ({failure}); name some as nameservers."
+        module.fail_json(msg=text, code="no_nameserver")
     with ThreadPoolExecutor(max_workers=_CONCURRENCY) as pool:
         reports = list(pool.map(lambda domain: inspect(domain, include, resolver.lookup), domains))
     module.exit_json(changed=False, domains=[to_result(report) for report in reports])

@@ -163,7 +163,7 @@ def test_a_domain_of_somebody_else_is_never_taken_over(server: Server, missing: 
         run = server.run(**WHOLE, check=check)
         assert run.failed
         assert not run.changed
-        assert "belongs to somebody else; it is not taken over" in run.message
+        assert run.code == "foreign"
     assert server.calls() == ["domain/add"]
     assert server.emulator.counters()["effective_writes"] == 0
     assert not server.run(domain="example.com", state="absent").changed
@@ -302,7 +302,7 @@ def test_without_a_list_outgoing_users_cannot_be_removed(documented: Server) -> 
         run = documented.run(domain="example.com", state="absent", remove_outgoing_users=remove)
         assert run.failed
         assert not run.changed
-        assert "was to be removed, but it has outgoing users." in run.message
+        assert run.code == "has_outgoing_users"
         assert "api_methods: {list:" in run.message
     assert documented.stored()
     assert documented.emulator.counters()["effective_writes"] == 0
@@ -455,6 +455,7 @@ def test_what_was_accepted_and_is_not_shown_is_no_success(server: Server, new: b
     assert run.failed
     assert run.changed
     assert "does not show it after 0 seconds (domain/setproducts); check whether your account" in run.message
+    assert run.code == "not_shown"
     assert state(server.run(**WHOLE)) == SHOWN
 
 

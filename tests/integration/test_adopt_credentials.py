@@ -86,7 +86,7 @@ def test_adoption(site: RotationSite, tmp_path: Path) -> None:
 def test_no_log_is_demanded(site: RotationSite) -> None:
     task = {"smarthost.spamexperts.adopt_credentials": {"path": str(site.store)}}
     with pytest.raises(AssertionError, match="Set no_log: true on this task"):
-        site.play(task)
+        site.play(task, hosts="mail_relays")
 
 
 def test_a_limit_does_not_leave_out_the_csv(site: RotationSite, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tests.support.execution_environment import (
     playbooks,
 )
 from tests.support.playbook import PlaybookRun
-from tests.support.rotation import STORE_LOOKUP
+from tests.support.site import from_store
 
 LOGIN = "web1@example.com"
 
@@ -160,8 +160,8 @@ def test_every_playbook_runs_in_an_execution_environment(site: Site) -> None:
     assert "web1@example.com" in adopted.output
     assert site.controller.store.read_text().splitlines()[0].endswith(f";{site.controller.vault_id}")
     old = site.controller.stored()["web1@example.com"]["current"]
-    site.variables["outgoing_mail_login"] = STORE_LOOKUP.format(name=LOGIN, part=", part='login'")
-    site.variables["outgoing_mail_password"] = STORE_LOOKUP.format(name=LOGIN, part="")
+    site.variables["outgoing_mail_login"] = from_store(LOGIN, "login")
+    site.variables["outgoing_mail_password"] = from_store(LOGIN)
     assert site.run("configure_relays").changed() == 0
 
     rotation = {"everything": True, "report": str(site.controller.kept / "report.json")}

@@ -12,41 +12,37 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.action import Controller
+from tests.support import site as common
 from tests.support.emulator import Emulator
 from tests.support.hostile import hostile_settings
-from tests.support.playbook import OUT_OF_REACH, PlaybookRun, ansible_environment, inventory_file, run_playbook
+from tests.support.playbook import OUT_OF_REACH, inventory_file
 from tests.support.postfix import ScratchPostfix
 from tests.support.relay import relay
-from tests.support.store import read_store
+from tests.support.site import from_store
 
 pytestmark = pytest.mark.root
 
 WEB, ALICE = "web1@example.com", "alice@example.com"
 OLD = {WEB: "the password from before", ALICE: "alice's own password"}
-LOOKUP = "{{{{ lookup('smarthost.spamexperts.credential', '{name}'{part}) }}}}"
-VAULT_PASSWORD = "the vault's own password"
 
 
-class Site:
+class Site(common.Site):
     """Two mail servers with a login for all mail and one for alice's; a third one may be out of reach."""
 
     def __init__(self, folder: Path, emulator: Emulator, *relays: ScratchPostfix) -> None:
-        self.folder, self.emulator, self.relays = folder, emulator, relays
-        self.store = folder / "store.yml"
-        self.environment = {**ansible_environment(folder), **hostile_settings(folder)}
-        (folder / "vault").write_text(f"{VAULT_PASSWORD}\n", encoding="utf-8")
+        super().__init__(folder, emulator, folder / "inventory.yml")
+        self.relays, self.old = relays, dict(OLD)
+        self.environment.update(hostile_settings(folder))
         users = [{"domain": "example.com", "username": name.split("@")[0], "password": OLD[name]} for name in OLD]
         emulator.seed(domains=["example.com"], users=users)
-        alice = {"login": ALICE, "password": LOOKUP.format(name=ALICE, part=""), "senders": [ALICE]}
-        self.variables: dict[str, Any] = {
+        alice = {"login": ALICE, "password": from_store(ALICE), "senders": [ALICE]}
+        variables: dict[str, Any] = {
             "spamexperts_credential_store": str(self.store),
-            "outgoing_mail_login": LOOKUP.format(name=WEB, part=", part='login'"),
-            "outgoing_mail_password": LOOKUP.format(name=WEB, part=""),
+            "outgoing_mail_login": from_store(WEB, "login"),
+            "outgoing_mail_password": from_store(WEB),
             "outgoing_mail_logins": [alice],
-            "spamexperts_accounts": {"default": {**emulator.connection, "use_discovered_methods": True, "retries": 0}},
         }
-        self.inventory = inventory_file(folder / "inventory.yml", emulator, *relays, **self.variables)
+        inventory_file(self.inventory, emulator, *relays, **variables)
         self.change_hosts({f"mail{number}": {"ansible_become": False} for number, _relay in enumerate(relays, 1)})
 
     def change_hosts(self, hosts: dict[str, dict[str, Any]]) -> None:
@@ -57,38 +53,14 @@ class Site:
             known.setdefault(name, {}).update(variables)
         self.inventory.write_text(yaml.safe_dump(content), encoding="utf-8")
 
-    def run(self, playbook: str, *arguments: str, **variables: Any) -> PlaybookRun:
-        """Run a playbook; no password is printed, nor in a report of a callback."""
-        given = self.folder / "variables.yml"
-        given.write_text(yaml.safe_dump(variables), encoding="utf-8")
-        common = ["-i", str(self.inventory), f"--vault-password-file={self.folder / 'vault'}", "-e", f"@{given}"]
-        run = run_playbook(f"smarthost.spamexperts.{playbook}", [*common, *arguments], self.environment)
+    def check_secrets(self, text: str) -> None:
+        """None stands in a report of a callback either."""
         reports = [path for name in ("junit", "facts") for path in (self.folder / name).rglob("*")]
-        shown = run.output + "".join(path.read_text(encoding="utf-8") for path in reports if path.is_file())
-        stored = self.stored().values()
-        secrets = [
-            self.emulator.api_password,
-            *OLD.values(),
-            *(e[k] for e in stored for k in ("current", "next") if k in e),
-        ]
-        assert [secret for secret in secrets if secret in shown] == []
-        return run
-
-    def succeed(self, playbook: str, *arguments: str, **variables: Any) -> PlaybookRun:
-        """The same, without a failure."""
-        run = self.run(playbook, *arguments, **variables)
-        assert run.returncode == 0, run.output
-        return run
-
-    def stored(self) -> dict[str, dict[str, str]]:
-        """What the store holds."""
-        return read_store(self.store, VAULT_PASSWORD) if self.store.exists() else {}
+        super().check_secrets(text + "".join(path.read_text(encoding="utf-8") for path in reports if path.is_file()))
 
     def set_up(self) -> None:
         """Have the passwords in the store, and on the mail servers, without a run."""
-        controller = Controller(self.folder, [("default", VAULT_PASSWORD)])
-        credentials = [{"name": name, "password": OLD[name]} for name in OLD]
-        controller.run_action("credential_store", {"path": str(self.store), "credentials": credentials})
+        self.fill_store(OLD)
         for postfix in self.relays:
             run = relay(
                 postfix,
@@ -126,8 +98,8 @@ def test_logins_are_adopted_and_a_domain_is_onboarded(site: Site) -> None:
         "domain": "example.com",
         "abuse_contact": "postmaster@example.com",
         "senders": [
-            {"username": "alice", "password": LOOKUP.format(name=ALICE, part=""), "limits": {"per_hour": 200}},
-            {"username": "web1", "password": LOOKUP.format(name=WEB, part=""), "relay": True},
+            {"username": "alice", "password": from_store(ALICE), "limits": {"per_hour": 200}},
+            {"username": "web1", "password": from_store(WEB), "relay": True},
         ],
     }
     onboarded = site.succeed("onboard_domain", spamexperts_onboarding=description)

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.action import Controller
+from tests.support import site as common
 from tests.support.emulator import Emulator
-from tests.support.playbook import OUT_OF_REACH, PlaybookRun, ansible_environment, inventory_file, run_playbook
+from tests.support.playbook import OUT_OF_REACH, PlaybookRun, inventory_file
 from tests.support.postfix import ScratchPostfix, path_with_main_instance
 from tests.support.relay import relay, snapshot
 from tests.support.wire import PASSWORD
@@ -30,34 +30,29 @@ def other() -> Iterator[ScratchPostfix]:
         yield running
 
 
-class Site:
+class Site(common.Site):
     """One mail server with a login for the rest and one for alice."""
 
     def __init__(self, folder: Path, emulator: Emulator, *relays: ScratchPostfix) -> None:
-        self.folder, self.emulator, self.relays = folder, emulator, relays
+        super().__init__(folder, emulator, folder / "inventory.yml")
+        self.relays, self.old = relays, {"server@example.com": PASSWORD}
         emulator.seed(
             domains=["example.com"],
             users=[{"domain": "example.com", "username": name, "password": PASSWORD} for name in ("alice", "server")],
         )
         self._alice = {"login": "alice@example.com", "password": PASSWORD, "senders": ["alice@example.com"]}
-        self.inventory = inventory_file(
-            folder / "inventory.yml",
+        inventory_file(
+            self.inventory,
             emulator,
             *relays,
             outgoing_mail_login="server@example.com",
             outgoing_mail_password=PASSWORD,
             outgoing_mail_logins=[self._alice],
-            spamexperts_accounts={"default": {**emulator.connection, "use_discovered_methods": True}},
         )
 
-    def run(self, playbook: str, *options: str, **leaving: Any) -> PlaybookRun:
-        variables = self.folder / "leaving.yml"
-        content = {"spamexperts_offboarding": {"domain": "example.com", **leaving}}
-        variables.write_text(yaml.safe_dump(content), encoding="utf-8")
-        arguments = ["-i", str(self.inventory), "-e", f"@{variables}", *options]
-        run = run_playbook(f"smarthost.spamexperts.{playbook}", arguments, ansible_environment())
-        assert PASSWORD not in run.output
-        return run
+    def leave(self, *options: str, **leaving: Any) -> PlaybookRun:
+        """Offboard somebody."""
+        return self.run("offboard_user", *options, spamexperts_offboarding={"domain": "example.com", **leaving})
 
     def configure(self, *more: dict[str, Any]) -> None:
         """Set the mail servers up, with both logins, and with more of them."""
@@ -73,38 +68,31 @@ class Site:
         yield content["all"]["vars"], content["all"]["children"]["mail_relays"]["hosts"]
         self.inventory.write_text(yaml.safe_dump(content))
 
-    def names(self) -> set[str]:
-        return {user["username"] for user in self.emulator.users()}
-
 
 def test_somebody_leaves(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
     site = Site(tmp_path, emulator, postfix)
     site.configure()
     emulator.reset_counters()
-    checked = site.run("offboard_user", "--check", usernames=["alice"])
+    checked = site.leave("--check", usernames=["alice"])
     assert checked.returncode == 0, checked.output
     assert emulator.counters()["writes"] == 0
-    assert site.names() == {"alice", "server"}
+    assert set(site.users()) == {"alice", "server"}
 
-    controller = Controller(tmp_path, [("default", "the vault's own password")])
-    names = ["alice@example.com", "server@example.com"]
-    store = tmp_path / "store.yml"
-    controller.run_action("credential_store", {"path": str(store), "names": names})
-    (tmp_path / "vault").write_text("the vault's own password\n", encoding="utf-8")
+    site.change_store(names=["alice@example.com", "server@example.com"])
     with site.changed_inventory() as (variables, _hosts):
-        variables["spamexperts_credential_store"] = str(store)
-    gone = site.run("offboard_user", f"--vault-password-file={tmp_path / 'vault'}", usernames=["alice"])
+        variables["spamexperts_credential_store"] = str(site.store)
+    gone = site.leave(usernames=["alice"])
     assert gone.returncode == 0, gone.output
     assert "alice@example.com is still in the credential store" in gone.output
     assert "server@example.com is still" not in gone.output
     assert "alice removed" in gone.output
     assert "mail1: alice@example.com" in gone.output
-    assert site.names() == {"server"}
+    assert set(site.users()) == {"server"}
     postfix.inject("alice@example.com", "somebody@example.net", "after she left")
     postfix.wait_until_empty(30)
     assert [mail["login"] for mail in emulator.mails()] == ["server@example.com"]
 
-    again = site.run("offboard_user", usernames=["alice"])
+    again = site.leave(usernames=["alice"])
     assert again.returncode == 0, again.output
     assert again.changed() == 0, again.output
     assert "did not use them" in again.output
@@ -125,7 +113,7 @@ def test_mail_servers_that_a_pattern_names_are_reported(
     configured = site.run("configure_relays")
     assert configured.returncode == 0, configured.output
     assert configured.recap()["post1"]["changed"] == 1
-    run = site.run("offboard_user", usernames=["alice"])
+    run = site.leave(usernames=["alice"])
     assert run.returncode == 0, run.output
     assert "post1: alice@example.com" in run.output
 
@@ -138,22 +126,22 @@ def test_nobody_else_loses_a_login_that_the_inventory_does_not_name(
     emulator.seed(users=[{"domain": "example.com", "username": "bob", "password": PASSWORD}])
     site.configure({"login": "bob@example.com", "password": PASSWORD, "senders": ["bob@example.com"]})
     before = snapshot(postfix.config_directory)
-    run = site.run("offboard_user", usernames=["alice"])
+    run = site.leave(usernames=["alice"])
     assert run.returncode != 0
     assert "mail1 also sends with bob@example.com, which its outgoing_mail_logins in the inventory do not" in run.output
     assert snapshot(postfix.config_directory) == before
-    assert site.names() == {"alice", "bob", "server"}
+    assert set(site.users()) == {"alice", "bob", "server"}
 
 
 def test_an_empty_configuration_directory_is_the_main_instance(
-    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix
 ) -> None:
     """As in the role; the variable may be there for the sake of other hosts."""
     site = Site(tmp_path, emulator, postfix)
     with site.changed_inventory() as (_shared, hosts):
         hosts["mail1"]["outgoing_mail_config_directory"] = ""
-    monkeypatch.setenv("PATH", path_with_main_instance(postfix, tmp_path))
-    run = site.run("offboard_user", "--check", usernames=["alice"])
+    site.environment["PATH"] = path_with_main_instance(postfix, tmp_path)
+    run = site.leave("--check", usernames=["alice"])
     assert run.returncode == 0, run.output
 
 
@@ -164,9 +152,8 @@ def test_nothing_is_changed_where_the_filter_cannot_do_it(
     site = Site(tmp_path, emulator, postfix)
     site.configure()
     before = snapshot(postfix.config_directory)
-    with site.changed_inventory() as (shared, _hosts):
-        del shared["spamexperts_accounts"]["default"]["use_discovered_methods"]
-    run = site.run("offboard_user", usernames=["alice"], action="lock")
+    del site.api_options["use_discovered_methods"]
+    run = site.leave(usernames=["alice"], action="lock")
     assert run.returncode != 0
     assert "api_methods" in run.output
     assert snapshot(postfix.config_directory) == before
@@ -181,11 +168,11 @@ def test_a_mail_server_whose_own_login_the_inventory_does_not_know_is_named_firs
     before = snapshot(postfix.config_directory)
     with site.changed_inventory() as (shared, _hosts):
         del shared["outgoing_mail_login"]
-    run = site.run("offboard_user", usernames=["alice"])
+    run = site.leave(usernames=["alice"])
     assert run.returncode != 0
     assert "The inventory does not say how mail1 sends the rest of its mail" in run.output
     assert snapshot(postfix.config_directory) == before
-    assert site.names() == {"alice", "server"}
+    assert set(site.users()) == {"alice", "server"}
 
 
 def test_a_mail_server_that_fails_still_has_the_login(
@@ -195,7 +182,7 @@ def test_a_mail_server_that_fails_still_has_the_login(
     site.configure()
     with site.changed_inventory() as (_shared, hosts):
         hosts["mail2"]["outgoing_mail_concurrency"] = 99
-    run = site.run("offboard_user", usernames=["alice"])
+    run = site.leave(usernames=["alice"])
     assert run.returncode != 0
     assert "mail1: alice@example.com" in run.output
     assert "mail2: still has alice@example.com; run the playbook again" in run.output
@@ -206,7 +193,7 @@ def test_a_login_that_a_mail_server_needs_is_not_taken_away(
 ) -> None:
     site = Site(tmp_path, emulator, postfix)
     site.configure()
-    run = site.run("offboard_user", usernames=["server"], action="lock")
+    run = site.leave(usernames=["server"], action="lock")
     assert run.returncode != 0
     assert "give it another outgoing_mail_login first" in run.output
     assert not any(user["locked"] for user in emulator.users())
@@ -219,18 +206,18 @@ def test_a_login_in_a_table_that_somebody_else_has_written_is_not_overlooked(
     table = other.config_directory / "sasl"
     table.write_text(f"smarthost.example Alice@Example.com:{PASSWORD}\n", encoding="utf-8")
     other.set(smtp_sasl_password_maps=f"texthash:{table}")
-    run = site.run("offboard_user", usernames=["alice"])
+    run = site.leave(usernames=["alice"])
     assert run.returncode != 0
     assert (
         "has Alice@Example.com in a table of smtp_sasl_password_maps that this collection has not written" in run.output
     )
     assert PASSWORD not in run.output
-    assert site.names() == {"alice", "server"}
+    assert set(site.users()) == {"alice", "server"}
 
 
 def test_somebody_is_locked(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
     site = Site(tmp_path, emulator, postfix)
-    run = site.run("offboard_user", usernames=["alice"], action="lock")
+    run = site.leave(usernames=["alice"], action="lock")
     assert run.returncode == 0, run.output
     assert {user["username"]: user["locked"] for user in emulator.users()} == {"alice": 1, "server": 0}
 
@@ -244,19 +231,19 @@ def test_bad_input_is_one_sentence(tmp_path: Path, emulator: Emulator, postfix: 
 
 def test_a_slip_in_the_domain_is_no_success(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
     site = Site(tmp_path, emulator, postfix)
-    run = site.run("offboard_user", domain="exampel.com", usernames=["alice"])
+    run = site.leave(domain="exampel.com", usernames=["alice"])
     assert run.returncode == 2
     assert "no such domain in this account: exampel.com (did you mean example.com?)" in run.output
     assert "Let the mail server send without the logins" not in run.output
-    assert site.names() == {"alice", "server"}
+    assert set(site.users()) == {"alice", "server"}
 
 
 def test_an_account_that_is_not_there(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
     site = Site(tmp_path, emulator, postfix)
-    run = site.run("offboard_user", usernames=["alice"], account="office")
+    run = site.leave(usernames=["alice"], account="office")
     assert run.returncode == 2
     assert "names the account office, but spamexperts_accounts does not have it" in run.output
-    assert site.names() == {"alice", "server"}
+    assert set(site.users()) == {"alice", "server"}
     assert emulator.counters()["reads"] == emulator.counters()["writes"] == 0
 
 
@@ -267,9 +254,9 @@ def test_where_no_mail_server_can_be_reached_the_vendor_is_told_nevertheless(
     site.configure()
     with site.changed_inventory() as (_shared, hosts):
         hosts["mail1"].update(OUT_OF_REACH)
-    run = site.run("offboard_user", usernames=["alice"])
+    run = site.leave(usernames=["alice"])
     assert run.returncode != 0
-    assert site.names() == {"server"}
+    assert set(site.users()) == {"server"}
     assert "alice removed" in run.output
     assert "mail1: not reached; run the playbook again for it" in run.output
     assert run.recap()["localhost"]["changed"] == 2, "the change at the vendor, tried and made"
@@ -284,9 +271,9 @@ def test_where_the_only_mail_server_fails_the_vendor_is_told_nevertheless(
     site.configure()
     with site.changed_inventory() as (_shared, hosts):
         hosts["mail1"]["outgoing_mail_concurrency"] = 99
-    run = site.run("offboard_user", usernames=["alice"])
+    run = site.leave(usernames=["alice"])
     assert run.returncode != 0
-    assert site.names() == {"server"}
+    assert set(site.users()) == {"server"}
     assert "mail1: still has alice@example.com; run the playbook again" in run.output
 
 
@@ -295,16 +282,16 @@ def test_a_limit_does_not_leave_out_the_vendor(tmp_path: Path, emulator: Emulato
     site = Site(tmp_path, emulator, postfix)
     site.configure()
     before = snapshot(postfix.config_directory)
-    run = site.run("offboard_user", "--limit", "mail1", usernames=["alice"])
+    run = site.leave("--limit", "mail1", usernames=["alice"])
     assert run.returncode == 2
     assert "This run is limited to mail1, which leaves out localhost" in run.output
     assert snapshot(postfix.config_directory) == before
-    assert site.names() == {"alice", "server"}
+    assert set(site.users()) == {"alice", "server"}
 
-    run = site.run("offboard_user", "--limit", "mail1,localhost", usernames=["alice"])
+    run = site.leave("--limit", "mail1,localhost", usernames=["alice"])
     assert run.returncode == 0, run.output
     assert "mail1: alice@example.com" in run.output
-    assert site.names() == {"server"}
+    assert set(site.users()) == {"server"}
 
 
 @pytest.mark.slow
@@ -319,6 +306,6 @@ def test_a_test_mail_without_a_login_is_from_the_postmaster_of_the_host(
     site.configure()
     with site.changed_inventory() as (shared, _hosts):
         shared["outgoing_mail_test_recipient"] = "someone@elsewhere.example"
-    run = site.run("offboard_user", usernames=["alice"])
+    run = site.leave(usernames=["alice"])
     assert run.returncode == 0, run.output
     assert [mail["mail_from"] for mail in emulator.mails()] == ["postmaster@client.test.example"]

@@ -23,6 +23,7 @@ from tests import ROOT
 from tests.support.action import Controller
 from tests.support.documentation import FENCE
 from tests.support.machine import ADDRESS, Machine, machine
+from tests.support.site import VAULT_PASSWORD, from_store
 from tests.support.store import read_store
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -30,8 +31,6 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 WEB, SCANNER = "web1@example.com", "scanner@example.com"
 NOW = {WEB: "the password of now", SCANNER: "the scanner's of now"}
 BEFORE = {WEB: "the password from before", SCANNER: "the scanner's from before"}
-VAULT_PASSWORD = "the vault's own password"
-LOOKUP = "{{{{ lookup('smarthost.spamexperts.credential', '{name}'{part}) }}}}"
 GUIDE = ROOT / "docs" / "recovery.md"
 
 
@@ -56,8 +55,8 @@ class Site:
             "ansible_python_interpreter": sys.executable,
             "ansible_become": False,
             "spamexperts_credential_store": "./credentials.yml",
-            "outgoing_mail_login": LOOKUP.format(name=WEB, part=", part='login'"),
-            "outgoing_mail_password": LOOKUP.format(name=WEB, part=""),
+            "outgoing_mail_login": from_store(WEB, "login"),
+            "outgoing_mail_password": from_store(WEB),
         }
         hosts = {"all": {"vars": variables, "children": {"mail_relays": {"hosts": {"mail1": {}}}}}}
         (host.work / "inventory").write_text(yaml.safe_dump(hosts), encoding="utf-8")

@@ -85,7 +85,7 @@ def test_a_host_that_is_cut_off_stops_the_start_or_is_left_for_later(site: Rotat
         run = site.rotate(leave_out_broken_hosts=True)
         assert "Not everything is done, see the report: h2@example.com." in run.output
         assert site.outcomes() == {name: "pending" if name.startswith("h2@") else "committed" for name in site.names}
-        status = site.run("smarthost.spamexperts.rotation_status")
+        status = site.run("rotation_status")
         assert "Credentials in no rotation: 1." in status.output
         assert "h2@example.com has its next password at the vendor, but not on every mail server." in status.output
     finally:

@@ -16,7 +16,8 @@ import yaml
 
 from tests import ROOT
 from tests.fleet import SMARTHOST_NAME, Host, why_impossible
-from tests.support.rotation import STORE_LOOKUP, RotationSite
+from tests.support.rotation import RotationSite
+from tests.support.site import from_store
 from tests.support.thunderbird import PROGRAM_DIRECTORY
 from tests.support.thunderbird_profile import in_use, make_profile, passwords
 
@@ -65,9 +66,9 @@ def clients(site: RotationSite, tmp_path: Path) -> Iterator[Path]:
     """An inventory beside the site's own, with the people's Thunderbird."""
     hosts = {host.name: host for host in site.fleet.hosts}
     store = {"path": str(site.store), "names": LOGINS}
-    inventory = site.directory / "clients.yml"
+    inventory = site.folder / "clients.yml"
     try:
-        site.play({"smarthost.spamexperts.credential_store": store}, hosts="localhost")
+        site.play({"smarthost.spamexperts.credential_store": store})
         for login in LOGINS:
             entry = {"domain": "example.com", "username": login.partition("@")[0]}
             site.emulator.seed(users=[{**entry, "password": site.stored()[login]["current"]}])
@@ -75,12 +76,12 @@ def clients(site: RotationSite, tmp_path: Path) -> Iterator[Path]:
         for person, name in PEOPLE.items():
             make_person(hosts[name], person, tmp_path / "made")
             login = f"{person}@example.com"
-            password = STORE_LOOKUP.format(name=login, part="")
+            password = from_store(login)
             members[name] = {
                 "outgoing_mail_thunderbird_people": [{"user": person, "login": login, "password": password}]
             }
         # As the guide says it, of somebody whom an onboarding describes.
-        senders = [{"username": "alice", "password": STORE_LOOKUP.format(name="alice@example.com", part="")}]
+        senders = [{"username": "alice", "password": from_store("alice@example.com")}]
         members[PEOPLE["alice"]] = {
             "spamexperts_onboarding": {"domain": "example.com", "senders": senders},
             "spamexperts_people": [{"user": "alice"}],
@@ -91,7 +92,7 @@ def clients(site: RotationSite, tmp_path: Path) -> Iterator[Path]:
     finally:
         for person, name in PEOPLE.items():
             hosts[name].run("userdel", "--remove", person, check=False)
-        site.play({"smarthost.spamexperts.credential_store": {**store, "state": "absent"}}, hosts="localhost")
+        site.play({"smarthost.spamexperts.credential_store": {**store, "state": "absent"}})
         for login in LOGINS:
             site.emulator.call("outgoingusers/remove", domain="example.com", username=login.partition("@")[0])
 
@@ -135,7 +136,7 @@ def test_two_people_of_one_host_of_whom_one_has_thunderbird_open(
         {
             "user": person,
             "login": f"{person}@example.com",
-            "password": STORE_LOOKUP.format(name=f"{person}@example.com", part=""),
+            "password": from_store(f"{person}@example.com"),
         }
         for person in ("alice", "bob")
     ]
@@ -168,8 +169,8 @@ def test_a_login_is_not_removed_while_a_thunderbird_may_use_it(
     name = site.name(host.name)
     person = {
         "user": "carol",
-        "login": STORE_LOOKUP.format(name=name, part=", part='login'"),
-        "password": STORE_LOOKUP.format(name=name, part=""),
+        "login": from_store(name, "login"),
+        "password": from_store(name),
     }
     shared = tmp_path / "shared.yml"
     variables = {"outgoing_mail_thunderbird_people": [person]}

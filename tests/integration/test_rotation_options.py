@@ -1,15 +1,16 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Choices of a rotation, with one real Postfix on this machine; what needs several hosts is in test_rotation."""
+"""What the playbook of a rotation does itself, with one real Postfix on this machine.
+
+What is decided is in tests/unit/test_rotation_choices.py; what needs several hosts is in test_rotation.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,81 +22,48 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
-from tests import ROOT
+from tests.support import site as common
 from tests.support.documentation import guide_blocks
 from tests.support.emulator import Emulator
-from tests.support.playbook import OUT_OF_REACH, PlaybookRun, ansible_environment, inventory_file, run_playbook
+from tests.support.playbook import inventory_file
 from tests.support.postfix import ScratchPostfix
-from tests.support.store import read_store
+from tests.support.site import VAULT_PASSWORD, from_store
+from tests.support.store import write_store
 
 pytestmark = pytest.mark.root
 
-ROTATE = "smarthost.spamexperts.rotate_credentials"
 NAME = "web1@example.com"
-PAIR = {NAME: [NAME, "web1-b@example.com"]}
-LOOKUP = "{{{{ lookup('smarthost.spamexperts.credential', '{name}', part='{part}') }}}}"
 BEFORE = "the password from before"
-VAULT_PASSWORD = "the vault's own password"
 
 
-class Site:
+class Site(common.Site):
     """One mail server whose login is in a store."""
 
     def __init__(self, folder: Path, emulator: Emulator, relay: ScratchPostfix) -> None:
-        self.folder = folder
-        self.emulator = emulator
+        super().__init__(folder, emulator, folder / "inventory.yml")
         self.relay = relay
-        self.store = folder / "store.yml"
-        self.report_file = folder / "report.json"
-        self.environment = {**ansible_environment(folder), "ANSIBLE_PYTHON_INTERPRETER": sys.executable}
-        (folder / "vault").write_text(f"{VAULT_PASSWORD}\n", encoding="utf-8")
+        self.environment["ANSIBLE_PYTHON_INTERPRETER"] = sys.executable
         variables = {
             "spamexperts_credential_store": str(self.store),
-            "outgoing_mail_login": LOOKUP.format(name=NAME, part="login"),
-            "outgoing_mail_password": LOOKUP.format(name=NAME, part="password"),
-            "spamexperts_accounts": {"default": {**emulator.connection, "use_discovered_methods": True, "retries": 0}},
+            "outgoing_mail_login": from_store(NAME, "login"),
+            "outgoing_mail_password": from_store(NAME),
         }
-        self.inventory = inventory_file(folder / "inventory.yml", emulator, relay, **variables)
-        emulator.seed(users=[{"domain": "example.com", "username": "web1", "password": BEFORE}])
-        credential = {"name": NAME, "password": BEFORE}
-        self.play({"smarthost.spamexperts.credential_store": {"path": str(self.store), "credentials": [credential]}})
-        run = self.run("smarthost.spamexperts.configure_relays")
-        assert run.returncode == 0, run.output
+        inventory_file(self.inventory, emulator, relay, **variables)
+        self.seed()
+        self.fill_store({NAME: BEFORE})
+        self.succeed("configure_relays")
 
-    def play(self, *tasks: dict[str, Any]) -> None:
-        """Run tasks on the controller."""
-        book = self.folder / "play.yml"
-        book.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": list(tasks)}]))
-        run = self.run(str(book))
-        assert run.returncode == 0, run.output
+    def seed(self, *names: str) -> None:
+        """Have web1, and these, at the vendor."""
+        users = [{"domain": "example.com", "username": name, "password": BEFORE} for name in ("web1", *names)]
+        self.emulator.seed(users=users)
 
-    def run(self, playbook: str, *arguments: str, **variables: Any) -> PlaybookRun:
-        """Run a playbook; nothing of what it prints may be a password of the store."""
-        given = self.folder / "variables.yml"
-        given.write_text(yaml.safe_dump(variables), encoding="utf-8")
-        common = ["-i", str(self.inventory), f"--vault-password-file={self.folder / 'vault'}", "-e", f"@{given}"]
-        run = run_playbook(playbook, [*common, *arguments], self.environment)
-        for entry in self.stored().values():
-            assert all(entry[part] not in run.output for part in ("current", "next") if part in entry)
-        return run
-
-    def rotate(self, *arguments: str, **rotation: Any) -> PlaybookRun:
-        """Run the rotation of everything."""
-        common = {"everything": True, "report": str(self.report_file), "store_is_kept": True}
-        return self.run(ROTATE, *arguments, spamexperts_rotation={**common, **rotation})
-
-    def stored(self) -> dict[str, dict[str, str]]:
-        """What the store holds; nothing where there is none yet."""
-        return read_store(self.store, VAULT_PASSWORD) if self.store.exists() else {}
-
-    def report(self) -> dict[str, Any]:
-        """The report of the last run."""
-        data: dict[str, Any] = json.loads(self.report_file.read_text(encoding="utf-8"))
-        return data
-
-    def users(self) -> dict[str, dict[str, Any]]:
-        """The outgoing users at the vendor, by username."""
-        return {user["username"]: user for user in self.emulator.users()}
+    def with_hosts(self, **groups: dict[str, dict[str, Any]]) -> list[str]:
+        """The arguments for an inventory that has these hosts as well, by their groups."""
+        more = self.folder / "more.yml"
+        content = {group: {"hosts": hosts} for group, hosts in groups.items()}
+        more.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return ["-i", str(more)]
 
 
 @pytest.fixture(scope="module")
@@ -116,53 +84,13 @@ def site(whole_site: Site) -> Site:
     site.report_file.unlink(missing_ok=True)
     site.relay.clean()
     site.emulator.reset()
-    site.emulator.seed(users=[{"domain": "example.com", "username": "web1", "password": BEFORE}])
+    site.seed()
     return site
 
 
-# A second login
-
-
-def test_nobody_moves_to_a_login_that_may_not_send(site: Site) -> None:
-    refusal = "550 Sender verify failed"
-    site.emulator.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": refusal})
-    run = site.rotate(strategy="alternate", alternates=PAIR)
-    assert run.returncode == 2
-    assert f"localhost takes the login, but not mail of {NAME}: {refusal}" in run.output
-    (entry,) = site.report()["credentials"]
-    assert (entry["outcome"], entry["reason"]) == (
-        "not_changed",
-        f"localhost takes the login, but not mail of {NAME}: {refusal}",
-    )
-    assert "switched" not in site.stored()[NAME]
-    assert {auth["login"] for auth in site.emulator.auths() if auth["ok"]} == {NAME, PAIR[NAME][1]}
-    assert NAME in (site.relay.config_directory / "smarthost_passwords").read_text(), "the mail server has not moved"
-    assert site.emulator.mails() == []
-
-
-@pytest.mark.slow
-def test_the_way_back_from_a_login_that_may_not_send(site: Site) -> None:
-    site.emulator.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": "550 Sender verify failed"})
-    assert site.rotate(strategy="alternate", alternates=PAIR).returncode == 2
-    site.emulator.faults()
-    assert site.rotate(roll_back=True).returncode == 0
-    assert set(site.users()) == {"web1"}
-    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
-    assert site.emulator.mails() == []
-
-
-@pytest.mark.parametrize("arguments", [[], pytest.param(["--check"], marks=pytest.mark.slow)], ids=["run", "check"])
-def test_a_second_login_that_is_locked_stops_the_start(site: Site, arguments: list[str]) -> None:
-    locked = {"domain": "example.com", "username": "web1-b", "password": "of the second one", "locked": 1}
-    site.emulator.seed(users=[locked])
-    writes, store = site.emulator.counters()["writes"], site.store.read_bytes()
-    run = site.rotate(*arguments, strategy="alternate", alternates=PAIR)
-    assert run.returncode == 2
-    assert "Nothing was changed. web1@example.com: the second login web1-b@example.com is locked" in run.output
-    assert (site.emulator.counters()["writes"], site.store.read_bytes()) == (writes, store)
-
-
-# The password has leaked
+def is_untouched(site: Site) -> bool:
+    """Whether nobody has asked the vendor, nor changed the store."""
+    return site.emulator.requests() == [] and site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
 
 
 def sent(emulator: Emulator) -> list[str]:
@@ -202,173 +130,15 @@ def test_a_login_is_locked_until_it_has_its_new_password(site: Site) -> None:
 
 
 @pytest.mark.slow
-def test_a_lock_that_cannot_be_undone_is_undone_by_the_next_run(site: Site) -> None:
-    site.emulator.faults({"match": "outgoingusers/unlock", "kind": "status", "code": 503})
-    run = site.rotate(emergency=True, emergency_action="lock")
-    assert run.returncode == 2
-    (entry,) = site.report()["credentials"]
-    assert (entry["outcome"], entry["locked"]) == ("pending", True)
-    assert f"{NAME} is locked at the vendor, and stays so until a run has finished" in run.output
-    assert (site.stored()[NAME]["in_use"], site.stored()[NAME]["locked"]) == ("next", "yes")
-    status = site.run("smarthost.spamexperts.rotation_status")
-    assert f"{NAME} was to be locked at the vendor by the rotation" in status.output
-    site.emulator.faults()
-    assert site.rotate().returncode == 0, "without the emergency"
-    assert site.users()["web1"]["locked"] == 0
-    assert site.report()["credentials"][0]["outcome"] == "committed"
-
-
-@pytest.mark.slow
-def test_a_second_login_that_a_mail_server_cannot_use_is_removed(site: Site) -> None:
-    # The mail server's own login before the change, the second login from the controller when it is made and with its
-    # senders, and from the mail server.
-    refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
-    site.emulator.faults({**refusal, "skip": 3, "times": 1})
-    run = site.rotate(strategy="alternate", alternates=PAIR)
-    assert run.returncode == 2
-    assert site.report()["credentials"][0]["outcome"] == "rolled_back"
-    assert set(site.users()) == {"web1"}
-    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
-
-
-@pytest.mark.slow
-def test_the_first_of_two_logins_is_locked_until_it_is_removed(site: Site) -> None:
-    site.emulator.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": "550 Sender verify failed"})
-    run = site.rotate(strategy="alternate", alternates=PAIR, emergency=True, emergency_action="lock")
-    assert run.returncode == 2
-    assert site.users()["web1"]["locked"] == 1
-    assert site.report()["credentials"][0]["locked"] is True
-    run = site.rotate(roll_back=True)
-    assert run.returncode == 2
-    assert f"{NAME}: its password from before has leaked" in run.output
-    assert site.users()["web1"]["locked"] == 1
-    assert site.stored()[NAME]["leaked"] == "yes"
-    site.emulator.faults()
-    run = site.rotate(strategy="alternate", alternates=PAIR, emergency=True, emergency_action="lock")
-    assert run.returncode == 0, run.output
-    assert {name: user["locked"] for name, user in site.users().items()} == {"web1-b": 0}
-    assert sent(site.emulator) == ["lock", "add", "remove"], "it is locked already"
-
-
-@pytest.mark.slow
-def test_what_is_out_is_not_rolled_back_by_a_later_run_either(site: Site) -> None:
-    refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
-    site.emulator.faults({**refusal, "skip": 1, "times": 1})  # from here it works, and the mail server is refused
-    run = site.rotate(emergency=True)
-    assert run.returncode == 2, run.output
-    assert site.report()["credentials"][0]["outcome"] == "pending"
-    assert run.output.count("Not everything is done: run the same again.") == 1
-    assert site.stored()[NAME]["in_use"] == "next"
-    status = site.run("smarthost.spamexperts.rotation_status")
-    assert f"{NAME} cannot be rolled back, as its password from before has leaked." in status.output
-    # The password is tried from here, then by the mail server.
-    site.emulator.faults({**refusal, "skip": 1, "times": 1})
-    assert site.rotate().returncode == 2
-    assert site.report()["credentials"][0]["outcome"] == "pending"
-
-
-@pytest.mark.slow
-def test_an_emergency_that_only_finishes_a_rotation_says_so(site: Site) -> None:
-    """The leaked password may be the new one, which every mail server has already."""
-    for state in ("staged", "switched"):
-        task = {"path": str(site.store), "state": state, "names": [NAME]}
-        site.play({"smarthost.spamexperts.credential_store": task})
-    following = site.stored()[NAME]["next"]
-    site.emulator.set_password("example.com", "web1", following)
-    run = site.rotate(emergency=True)
-    assert run.returncode == 2
-    assert site.stored() == {NAME: {"login": NAME, "current": following}}
-    assert "if that is the one that has leaked, rotate it once more" in run.output
-    assert f"Not everything is done, see the report: {NAME}." in run.output
-
-
-# The way back
-
-
-@pytest.mark.slow
-def test_nothing_is_forgotten_before_the_mail_server_is_back(site: Site) -> None:
-    # The check beforehand and both logins of the controller are taken; the mail server is refused with each password.
-    refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
-    site.emulator.faults({**refusal, "skip": 2, "times": 1}, {**refusal, "skip": 3, "times": 1})
-    run = site.rotate()
-    assert run.returncode == 2
-    assert site.report()["credentials"][0]["outcome"] == "rolling_back"
-    assert f"{NAME} has its old password at the vendor again, but not on every mail server." in run.output
-    stored = site.stored()[NAME]
-    assert (stored["current"], stored["in_use"], "next" in stored) == (BEFORE, "current", True)
-    status = site.run("smarthost.spamexperts.rotation_status")
-    assert f"{NAME} can be rolled back instead, with roll_back: true." in status.output
-    assert site.rotate(roll_back=True).returncode == 0
-    assert site.report()["credentials"][0]["outcome"] == "rolled_back"
-    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
-
-
-@pytest.mark.slow
-def test_a_first_login_that_is_gone_is_made_again(site: Site) -> None:
-    site.emulator.call("outgoingusers/setlimits", domain="example.com", username="web1", limit_per_hour="777777")
-    site.emulator.faults({"match": "outgoingusers/remove", "kind": "status", "code": 503, "times": None})
-    run = site.rotate(strategy="alternate", alternates=PAIR)
-    assert run.returncode == 2, run.output
-    assert set(site.users()) == {"web1", "web1-b"}
-    assert site.report()["credentials"][0]["outcome"] == "pending"
-    assert f"{NAME} has its new password on every mail server, but is not finished." in run.output
-    site.emulator.faults()
-    # As after a call whose answer was lost, in a run that was then killed.
-    site.emulator.call("outgoingusers/remove", domain="example.com", username="web1")
-    run = site.rotate(roll_back=True)
-    assert run.returncode == 0, run.output
-    (user,) = site.users().values()
-    assert (user["username"], user["limit_per_hour"]) == ("web1", 777777)
-    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
-    site.relay.inject(NAME, "someone@elsewhere.example")
-    site.relay.wait_until_empty()
-    assert len(site.emulator.mails()) == 1
-
-
-@pytest.mark.slow
-def test_a_false_alarm_is_taken_back_as_the_guide_says(site: Site) -> None:
-    site.emulator.faults({"match": "outgoingusers/setpassword", "kind": "status", "code": 503, "times": None})
-    run = site.rotate(emergency=True, emergency_action="lock")
-    assert run.returncode == 2
-    assert site.users()["web1"]["locked"] == 1
-    guide = " ".join((ROOT / "docs" / "rotation.md").read_text(encoding="utf-8").split())
-    (line,) = re.findall(r"take the line `(leaked: .+?)` out", guide)
-    edit = site.folder / "edit"
-    edit.write_text(f'#!/bin/sh\nexec sed -i "/{line}/d" "$1"\n', encoding="utf-8")
-    edit.chmod(0o700)
-    vault = Path(sys.executable).with_name("ansible-vault")
-    command = [str(vault), "edit", f"--vault-password-file={site.folder / 'vault'}", str(site.store)]
-    subprocess.run(command, env={**site.environment, "EDITOR": str(edit)}, check=True, capture_output=True)
-    assert "leaked" not in site.stored()[NAME]
-    site.emulator.faults()
-    run = site.rotate(roll_back=True)
-    assert run.returncode == 0, run.output
-    assert site.users()["web1"]["locked"] == 0
-    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
-
-
-# What else a mail server uses
-
-
-@pytest.mark.slow
 def test_a_login_of_another_rotation_is_left_alone(site: Site) -> None:
     other = "web2@example.com"
-    site.emulator.seed(users=[{"domain": "example.com", "username": "web2", "password": BEFORE}])
-    store = {"path": str(site.store)}
-    site.play(
-        {"smarthost.spamexperts.credential_store": {**store, "credentials": [{"name": other, "password": BEFORE}]}},
-        {"smarthost.spamexperts.credential_store": {**store, "state": "staged", "names": [other]}},
-    )
-    entry = {
-        "login": other,
-        "password": LOOKUP.format(name=other, part="password"),
-        "senders": [other],
-    }
-    variables = {"outgoing_mail_logins": [entry]}
-    assert site.run("smarthost.spamexperts.configure_relays", **variables).returncode == 0
-    rotation = {"logins": [NAME], "report": str(site.report_file), "store_is_kept": True}
-    run = site.run(ROTATE, spamexperts_rotation=rotation, **variables)
-    assert run.returncode == 0, run.output
+    site.seed("web2")
+    site.fill_store({other: BEFORE})
+    site.change_store(state="staged", names=[other])
+    logins = [{"login": other, "password": from_store(other), "senders": [other]}]
+    site.succeed("configure_relays", outgoing_mail_logins=logins)
+    rotation = site.described({"everything": False, "logins": [NAME]})
+    run = site.succeed("rotate_credentials", spamexperts_rotation=rotation, outgoing_mail_logins=logins)
     # Beside would lie the password that the vendor does not know.
     assert "Make the tables with the next passwords, and look them up" not in run.output
     for sender in (NAME, other):
@@ -380,110 +150,77 @@ def test_a_login_of_another_rotation_is_left_alone(site: Site) -> None:
     assert "next" in site.stored()[other]
 
 
-# The store
+# What stops the start
 
 
-def test_a_store_that_is_not_there(site: Site) -> None:
-    nowhere = site.folder / "nowhere.yml"
-    for playbook in (ROTATE, "smarthost.spamexperts.rotation_status"):
-        run = site.run(playbook, spamexperts_credential_store=str(nowhere), spamexperts_rotation={"everything": True})
-        assert run.returncode == 2
-        assert f"There is no credential store at {nowhere}; correct the variable" in run.output
-        run = site.run(playbook, spamexperts_credential_store="", spamexperts_rotation={"everything": True})
-        assert run.returncode == 2
-        assert "There is no credential store at" in run.output
-        assert "/credentials.yml; correct the variable" in run.output
-    assert list(site.folder.glob(".nowhere*")) == []
-
-
-def test_a_report_that_cannot_be_written_stops_the_start(site: Site) -> None:
-    run = site.rotate(report=str(site.folder / "nowhere" / "report.json"))
+@pytest.mark.parametrize("playbook", ["rotate_credentials", "rotation_status"])
+def test_a_store_that_is_not_there(site: Site, playbook: str) -> None:
+    run = site.run(playbook, spamexperts_credential_store="", spamexperts_rotation={"everything": True})
     assert run.returncode == 2
-    assert "nowhere/report.json is not there; make it, or correct spamexperts_rotation.report." in run.output
-    assert site.emulator.requests() == []
+    assert "/credentials.yml; correct the variable" in run.output
 
 
-UNKNOWN = LOOKUP.format(name="nobody@example.com", part="login")
-
-
-@pytest.mark.parametrize(
-    ("fault", "rotation", "hosts", "message"),
-    [
-        pytest.param(
-            {"match": "help", "kind": "status", "code": 401, "times": None},
-            {},
-            {},
-            "check api_username",
-            marks=pytest.mark.slow,
-        ),
-        (None, {"logins": ["nobody@example.com"], "everything": False}, {}, "is not in the credential store"),
-        (
-            {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 No", "times": None},
-            {},
-            {},
-            "A login that is refused has another password at the vendor than in the credential store",
-        ),
-        (None, {}, {"mail_relays": {"mail1": {"outgoing_mail_login": UNKNOWN}}}, "mail1: its logins could not be read"),
-        (
-            None,
-            {},
-            {"mail_clients": {"desk": {"outgoing_mail_thunderbird_people": [{"login": UNKNOWN}]}}},
-            "desk: its logins could not be read",
-        ),
-        (None, {}, {"mail_clients": {"localhost": {}}}, "A host with Thunderbird is called localhost"),
-    ],
-    ids=["the API", "the plan", "a mail server", "its variables", "variables of a client", "the controller"],
-)
-def test_a_run_that_stops_lets_other_machines_have_the_store(
-    site: Site, fault: dict[str, Any] | None, rotation: dict[str, Any], hosts: dict[str, Any], message: str
-) -> None:
-    """Each job of AWX has another host name, and cannot see whether the run that kept the store is gone."""
-    lock = site.store.with_name(f".{site.store.name}.lock")
-    site.emulator.faults(*([fault] if fault else []))
-    lock.unlink(missing_ok=True)
-    more = site.folder / "more.yml"
-    more.write_text(yaml.safe_dump({group: {"hosts": members} for group, members in hosts.items()}), encoding="utf-8")
-    run = site.rotate(*(["-i", str(more)] if hosts else []), **rotation)
+def test_logins_that_cannot_be_read_stop_the_start(site: Site) -> None:
+    """In the variables of a mail server, and of a host with Thunderbird, whatever else is wrong with its name."""
+    unknown = from_store("nobody@example.com", "login")
+    people = {"outgoing_mail_thunderbird_people": [{"login": unknown}]}
+    clients = {"desk": people, "localhost": {}}
+    run = site.rotate(*site.with_hosts(mail_relays={"mail1": {"outgoing_mail_login": unknown}}, mail_clients=clients))
     assert run.returncode == 2
-    assert message in run.output, run.output
-    assert lock.read_text(encoding="utf-8") == ""
-    assert site.stored()[NAME]["current"] == BEFORE
+    for message in (
+        "mail1: its logins could not be read",
+        "desk: its logins could not be read",
+        "A host with Thunderbird is called localhost",
+    ):
+        assert message in run.output, run.output
     assert site.emulator.counters()["writes"] == 0
+    # Each job of AWX has another host name, and cannot see whether the run that kept the store is gone.
+    assert site.store.with_name(f".{site.store.name}.lock").read_text(encoding="utf-8") == ""
 
 
-@pytest.mark.parametrize(("limit", "emergency"), [("mail1", True), ("mail1,localhost", False), ("desk", False)])
-def test_a_limit_is_refused(site: Site, limit: str, emergency: bool) -> None:
+@pytest.mark.parametrize("limit", ["mail1,localhost", "desk"])
+def test_a_limit_is_refused(site: Site, limit: str) -> None:
     """It would hide who uses a login; without localhost a run would even end well, with nothing done."""
-    more, lock = site.folder / "more.yml", site.store.with_name(f".{site.store.name}.lock")
-    more.write_text(yaml.safe_dump({"mail_clients": {"hosts": {"desk": {}}}}), encoding="utf-8")
-    lock.unlink(missing_ok=True)
-    store = site.store.read_bytes()
-    run = site.rotate("-i", str(more), "--limit", limit, emergency=emergency)
+    run = site.rotate(*site.with_hosts(mail_clients={"desk": {}}), "--limit", limit)
     assert run.returncode == 2, run.output
     assert f"This run is limited to {limit}, and might miss hosts that use a login" in run.output
-    assert (site.store.read_bytes(), lock.exists(), site.report_file.exists()) == (store, False, False)
-    assert site.emulator.requests() == []
+    assert is_untouched(site)
+
+
+def test_a_controller_that_has_another_name(site: Site) -> None:
+    run = site.rotate(*site.with_hosts(mail_clients={"127.0.0.1": {}}))
+    assert run.returncode == 2
+    assert "The inventory calls the controller 127.0.0.1; add a host localhost to it" in run.output
 
 
 def test_a_mail_server_that_would_keep_the_old_password(site: Site) -> None:
     """As after an onboarding: its own tables have the login, and its variables do not."""
-    nothing = json.dumps({"outgoing_mail_login": ""})
-    run = site.rotate("-e", nothing)
+    run = site.rotate("-e", json.dumps({"outgoing_mail_login": ""}))
     assert run.returncode == 2
-    assert f"No password was changed. mail1 sends with {NAME}, which its variables do not name" in run.output
-    assert site.stored()[NAME] == {"login": NAME, "current": BEFORE}
+    assert f"mail1 sends with {NAME}, which its variables do not name" in run.output
     assert site.emulator.counters()["writes"] == 0
-    # Strangers have the password: the mail server has to wait.
-    assert site.rotate("-e", nothing, emergency=True).returncode == 0
-    assert site.stored()[NAME]["current"] != BEFORE
 
 
-def test_a_controller_that_has_another_name(site: Site) -> None:
-    more = site.folder / "more.yml"
-    more.write_text(yaml.safe_dump({"mail_clients": {"hosts": {"127.0.0.1": {}}}}), encoding="utf-8")
-    run = site.rotate("-i", str(more))
-    assert run.returncode == 2
-    assert "The inventory calls the controller 127.0.0.1; add a host localhost to it" in run.output
+# The state of the store
+
+
+def test_where_rotations_stand(site: Site) -> None:
+    login = {"login": NAME, "current": BEFORE}
+    staged = {**login, "next_login": NAME, "next": "the next password", "in_use": "current"}
+    switched = {**staged, "in_use": "next"}
+    leaked = {**switched, "locked": "yes", "leaked": "yes"}
+    credentials = {"web1": login, "staged": staged, "switched": switched, "leaked": leaked}
+    write_store(site.store, VAULT_PASSWORD, credentials)
+    output = site.succeed("rotation_status").output
+    for line in (
+        "Credentials in no rotation: 1.",
+        "staged has a next password, and the vendor may know it or not",
+        "switched has its next password at the vendor, but not on every mail server",
+        "switched can be rolled back instead, with roll_back: true.",
+        "leaked cannot be rolled back, as its password from before has leaked.",
+        f"{NAME} was to be locked at the vendor by the rotation",
+    ):
+        assert line in output
 
 
 # Another store
@@ -529,42 +266,32 @@ def vault() -> Iterator[Vault]:
 
 @pytest.mark.slow
 def test_another_store_is_told_as_the_guide_says(site: Site, vault: Vault) -> None:
+    """Of the new password, and of the old one after the way back."""
     (block,) = [block for block in guide_blocks() if "X-Vault-Token" in block.text]
     tasks = site.folder / "vault.yml"
     tasks.write_text(block.text, encoding="utf-8")
-    given = {"vault_address": vault.address, "vault_token": "a token"}
+    given = ["-vvvv", "-e", json.dumps({"vault_address": vault.address, "vault_token": "a token"})]
     path = f"/v1/secret/data/smarthost/{NAME}"
 
     vault.sealed = True
-    run = site.rotate("-vvvv", "-e", json.dumps(given), store_tasks=str(tasks))
-    assert run.returncode == 2
+    assert site.rotate(*given, store_tasks=str(tasks)).returncode == 2
     (entry,) = site.report()["credentials"]
     assert (entry["outcome"], entry["handed_over"], entry["hosts"]["mail1"]["state"]) == ("pending", False, "active")
-    assert "the other store may not know the password that is in use" in run.output
     following = site.stored()[NAME]["next"]
 
     vault.sealed = False
-    run = site.rotate("-vvvv", "-e", json.dumps(given), store_tasks=str(tasks))
+    run = site.rotate(*given, store_tasks=str(tasks))
     assert run.returncode == 0, run.output
     assert vault.secrets == {path: {"login": NAME, "password": following}}
     former = {"former": BEFORE, "former_login": NAME}
     assert site.stored() == {NAME: {"login": NAME, "current": following, **former}}
 
-
-@pytest.mark.slow
-def test_another_store_is_told_of_the_way_back(site: Site, vault: Vault) -> None:
-    (block,) = [block for block in guide_blocks() if "X-Vault-Token" in block.text]
-    tasks = site.folder / "vault.yml"
-    tasks.write_text(block.text, encoding="utf-8")
-    given = json.dumps({"vault_address": vault.address, "vault_token": "a token"})
     # The third login is that of the mail server with its new password, after the check beforehand and the controller's.
     refusal = {"match": "smtp:auth", "kind": "smtp_reply", "text": "535 Incorrect authentication data"}
     site.emulator.faults({**refusal, "skip": 2, "times": 1})
-    run = site.rotate("-e", given, store_tasks=str(tasks))
-    assert run.returncode == 2
-    assert site.report()["credentials"][0]["outcome"] == "rolled_back"
-    assert vault.secrets == {f"/v1/secret/data/smarthost/{NAME}": {"login": NAME, "password": BEFORE}}
-    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
+    assert site.rotate(*given, store_tasks=str(tasks)).returncode == 2
+    assert site.outcomes() == {NAME: "rolled_back"}
+    assert vault.secrets == {path: {"login": NAME, "password": following}}
 
 
 @pytest.mark.parametrize(
@@ -582,40 +309,4 @@ def test_tasks_for_another_store_that_cannot_run_stop_the_start(site: Site, text
     run = site.rotate(store_tasks=str(tasks))
     assert run.returncode != 0
     assert message in run.output
-    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
-    assert site.emulator.requests() == []
-
-
-def test_a_mail_server_that_nobody_could_look_at_is_named(site: Site) -> None:
-    more, away = site.folder / "more.yml", {**OUT_OF_REACH, "outgoing_mail_login": ""}
-    more.write_text(yaml.safe_dump({"mail_relays": {"hosts": {"away": away}}}), encoding="utf-8")
-    run = site.rotate("--check", "-i", str(more))
-    assert run.returncode == 0, run.output
-    assert re.search(r"These mail servers were not looked at; .* still has the old password: away", run.output)
-
-
-def test_an_account_that_is_not_there(site: Site) -> None:
-    run = site.rotate(account="office")
-    assert run.returncode == 2
-    assert "names the account office, but spamexperts_accounts does not have it" in run.output
-    assert site.stored() == {NAME: {"login": NAME, "current": BEFORE}}
-
-
-# A container
-
-
-def test_nothing_is_rotated_where_the_store_would_be_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(site.environment, "AWX_PRIVATE_DATA_DIR", str(site.folder))
-    store = site.store.read_bytes()
-    run = site.rotate(store_is_kept=False)
-    assert run.returncode == 2
-    assert "This run is in a container, whose disk may be thrown away after it" in run.output
-    assert f"Mount the folder of {site.store} from outside, and say so with store_is_kept: true." in run.output
-    assert site.store.read_bytes() == store
-    assert (site.emulator.counters()["writes"], site.emulator.requests()) == (0, [])
-    assert not site.report_file.exists()
-    # What would be done can be seen there.
-    run = site.rotate("--check", store_is_kept=False)
-    assert run.returncode == 0, run.output
-    assert f"{NAME} would get a new password." in run.output
-    assert site.store.read_bytes() == store
+    assert is_untouched(site)

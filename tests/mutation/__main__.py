@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Change five files in hundreds of small ways, one at a time, and run their tests.
+"""Change the files that decide in hundreds of small ways, one at a time, and run their tests.
 
 `python -m tests.mutation [NAME...]`, as in `_smarthost/login`; all of them unless named. Works on copies of the
 project in build/, with the program cosmic-ray from the search path.
@@ -51,10 +51,19 @@ OPERATORS = (
 
 @dataclass(frozen=True)
 class Target:
-    """A file of module_utils and the fastest tests that are for it."""
+    """A file of module_utils, or of plugin_utils where its name says so, and the fastest tests that are for it."""
 
     name: str
     tests: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """Where it is in the project."""
+        return f"plugins/{'' if self.name.startswith('plugin_utils/') else 'module_utils/'}{self.name}.py"
+
+
+def unit(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/unit/test_{name}.py" for name in names)
 
 
 #: Tests that spend seconds on waiting, for what others here notice as well.
@@ -69,12 +78,16 @@ TARGETS = (
             *(f"--deselect=tests/component/test_smtp_many.py::{name}" for name in WAITING),
         ),
     ),
-    Target(
-        "_users/plan", tuple(f"tests/unit/test_{name}.py" for name in ("plan_shown", "plan_corners", "plan_reached"))
-    ),
-    Target("_names", ("tests/unit/test_outgoing_user.py",)),
-    Target("_users/user", ("tests/unit/test_outgoing_user.py",)),
-    Target("_users/methods", ("tests/unit/test_methods.py", "tests/unit/test_plan_corners.py")),
+    Target("plugin_utils/_rotation", unit("rotation_choices", "rotation_run")),
+    Target("plugin_utils/_rotation_means", unit("rotation_choices", "rotation_run")),
+    Target("_users/plan", unit("plan_shown", "plan_corners", "plan_reached")),
+    Target("_names", unit("outgoing_user")),
+    Target("_users/user", unit("outgoing_user")),
+    Target("_users/methods", unit("methods", "plan_corners")),
+    Target("_rotation/outcome", unit("rotation")),
+    Target("_rotation/objections", unit("rotation", "rotation_plan")),
+    Target("_rotation/plan", unit("rotation_plan")),
+    Target("_rotation/selection", unit("rotation_plan")),
 )
 
 
@@ -112,7 +125,7 @@ def configure(target: Target, folder: Path) -> Path:
     path = folder / "mutation.toml"
     path.write_text(
         f"""[cosmic-ray]
-module-path = "plugins/module_utils/{target.name}.py"
+module-path = "{target.path}"
 timeout = {MOST_SECONDS}.0
 excluded-modules = []
 test-command = '''{command}'''

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import smtplib
 import ssl
 import sys
@@ -17,47 +16,33 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, SteadyMail
 from tests.fleet.host import Host
 from tests.support.emulator import Emulator
 from tests.support.interrupted import InterruptedRun, read_timeline, with_timeline
-from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
-from tests.support.store import read_store
+from tests.support.playbook import PlaybookRun
+from tests.support.site import Site, from_store
 
 ROTATE = "smarthost.spamexperts.rotate_credentials"
-STORE_LOOKUP = "{{{{ lookup('smarthost.spamexperts.credential', '{name}'{part}) }}}}"
-_VAULT_PASSWORD = "the vault's own password"
 
 
-class RotationSite:
+class RotationSite(Site):
     """Each host of the fleet logs in with a credential of its own, named after it."""
 
     def __init__(self, fleet: Fleet, emulator: Emulator, directory: Path) -> None:
+        super().__init__(directory, emulator, fleet.inventory)
         self.fleet = fleet
-        self.emulator = emulator
-        self.directory = directory
         self.store = directory / "disk" / "store.yml"
         self.store.parent.mkdir(mode=0o700)
-        self.report_file = directory / "report.json"
         self._timeline_file = directory / "timeline"
         self._whole_timelines: dict[str, list[dict[str, Any]]] = {}
-        self._password_file = directory / "vault_password"
-        self._password_file.write_text(_VAULT_PASSWORD + "\n", encoding="utf-8")
-        self.connection: dict[str, Any] = {
-            **emulator.connection,
-            "use_discovered_methods": True,
-            "retries": 1,
-            "retry_time": 5,
-        }
-        self.environment = {**ansible_environment(directory), **fleet.ansible_environment}
+        self.api_options.update(retries=1, retry_time=5)
+        self.environment.update(fleet.ansible_environment)
         # The playbooks bring their own, so that they do not depend on this.
         self.environment["ANSIBLE_PIPELINING"] = "0"
         # On the hosts and, for its own tasks, on the controller; nobody else uses this folder.
         self.remote_folder = directory / "remote"
         self.environment["ANSIBLE_REMOTE_TEMP"] = str(self.remote_folder)
-        self.old: dict[str, str] = {}
 
     @property
     def names(self) -> list[str]:
@@ -79,10 +64,7 @@ class RotationSite:
         self.emulator.reset()
         self.fleet.trust(self.emulator.ca_file)
         self.write_inventory()
-        self.play(
-            {"smarthost.spamexperts.credential_store": {"path": str(self.store), "names": self.names}},
-            hosts="localhost",
-        )
+        self.change_store(names=self.names)
         self.remember()
         self.emulator.seed(
             users=[
@@ -90,7 +72,7 @@ class RotationSite:
                 for name, password in self.old.items()
             ]
         )
-        run = self.run("smarthost.spamexperts.configure_relays")
+        run = self.run("configure_relays")
         assert run.returncode == 0, run.output
 
     def make_whole(self) -> None:
@@ -127,8 +109,8 @@ class RotationSite:
         }
         special = {
             host.name: {
-                "outgoing_mail_login": STORE_LOOKUP.format(name=self.name(host.name), part=", part='login'"),
-                "outgoing_mail_password": STORE_LOOKUP.format(name=self.name(host.name), part=""),
+                "outgoing_mail_login": from_store(self.name(host.name), "login"),
+                "outgoing_mail_password": from_store(self.name(host.name)),
             }
             for host in self.fleet.hosts
         }
@@ -136,36 +118,20 @@ class RotationSite:
 
     # Runs
 
-    @property
-    def arguments(self) -> list[str]:
-        """What every run needs."""
-        return ["-i", str(self.fleet.inventory), f"--vault-password-file={self._password_file}"]
-
-    def run(
-        self, playbook: str, *arguments: str, environment: Mapping[str, str] | None = None, **variables: Any
-    ) -> PlaybookRun:
-        """Run a playbook; nothing of what it prints may be a secret."""
-        run = run_playbook(
-            playbook,
-            [*self.arguments, *arguments, "-e", f"@{self._variables(variables)}"],
-            environment or self.environment,
-        )
-        self.check_secrets(run.output)
-        return run
-
     def rotate(self, *arguments: str, **rotation: Any) -> PlaybookRun:
         """Run the rotation."""
         environment = with_timeline(self.environment, self._timeline_file)
-        return self.run(ROTATE, *arguments, environment=environment, spamexperts_rotation=self.described(rotation))
+        described = self.described(rotation)
+        return self.run("rotate_credentials", *arguments, environment=environment, spamexperts_rotation=described)
 
     def interrupted(self, *stops: str | int, **rotation: Any) -> InterruptedRun:
         """Start a rotation that stands still at these events; see tests.support.interrupted."""
-        variables = self._variables({"spamexperts_rotation": self.described(rotation)})
+        variables = self.write_variables({"spamexperts_rotation": self.described(rotation)})
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         return InterruptedRun(
             [program, ROTATE, *self.arguments, "-e", f"@{variables}"],
             with_timeline(self.environment, self._timeline_file),
-            self.directory / "interrupted.log",
+            self.folder / "interrupted.log",
             stops,
         )
 
@@ -188,50 +154,9 @@ class RotationSite:
     def described(self, rotation: Mapping[str, Any]) -> dict[str, Any]:
         """The rotation with what all tests want of it."""
         pairs = {"alternates": self.pairs} if rotation.get("strategy") == "alternate" else {}
-        return {"everything": True, "report": str(self.report_file), "store_is_kept": True, **pairs, **rotation}
-
-    def _variables(self, variables: Mapping[str, Any]) -> Path:
-        path = self.directory / "variables.yml"
-        content = {"spamexperts_accounts": {"default": self.connection}, **variables}
-        path.write_text(yaml.safe_dump(content), encoding="utf-8")
-        return path
-
-    def play(self, *tasks: Mapping[str, Any], hosts: str = "mail_relays") -> PlaybookRun:
-        """Run a few tasks."""
-        book = self.directory / "tasks.yml"
-        play = {"hosts": hosts, "gather_facts": False, "tasks": list(tasks)}
-        book.write_text(yaml.safe_dump([play]), encoding="utf-8")
-        run = self.run(str(book))
-        assert run.returncode == 0, run.output
-        return run
+        return super().described({**pairs, **rotation})
 
     # What is true
-
-    def stored(self) -> dict[str, dict[str, str]]:
-        """What the store holds."""
-        return read_store(self.store, _VAULT_PASSWORD)
-
-    def secrets(self) -> list[str]:
-        """Every password that there is or was."""
-        stored = self.stored().values() if self.store.exists() else ()
-        now = [entry[part] for entry in stored for part in ("current", "next", "former") if part in entry]
-        return [self.emulator.api_password, *self.old.values(), *now]
-
-    def check_secrets(self, text: str) -> None:
-        """No password stands in the text."""
-        for secret in self.secrets():
-            assert secret not in text
-
-    def report(self) -> dict[str, Any]:
-        """The report of the last run."""
-        text = self.report_file.read_text(encoding="utf-8")
-        self.check_secrets(text)
-        data: dict[str, Any] = json.loads(text)
-        return data
-
-    def outcomes(self) -> dict[str, str]:
-        """What became of each credential."""
-        return {entry["name"]: entry["outcome"] for entry in self.report()["credentials"]}
 
     def accepts(self, login: str, password: str) -> bool:
         """Whether the emulator takes this login."""
@@ -268,7 +193,7 @@ class RotationSite:
         for name, entry in self.stored().items():
             pairs = [(entry["login"], entry["current"]), (entry.get("next_login", ""), entry.get("next", ""))]
             assert any(self.accepts(*pair) for pair in pairs if all(pair)), name
-        for file in self.directory.rglob("*"):
+        for file in self.folder.rglob("*"):
             if file.is_file() and file.name != "variables.yml":
                 content = file.read_bytes()
                 assert not [name for name in self.secrets() if name.encode() in content], file

@@ -44,8 +44,12 @@ class Vendor:
     def __init__(self, users: Mapping[str, str]) -> None:
         self.users = {login: User(password, limits={"per_hour": 7}) for login, password in users.items()}
         self.works = dict(WORKS)
+        #: Why nobody gets in.
+        self.trouble = ""
         self.behaviour: Callable[[int], str] = lambda _number: HEARD
         self.reachable = True
+        #: Logins that get in, and may send nobody's mail.
+        self.silenced: set[str] = set()
         #: Whether a former password goes on to work beside the new one.
         self.keeps_old = False
         self.lag = 0.0
@@ -78,6 +82,8 @@ class Vendor:
         return copy.deepcopy(getattr(self, f"_{module}")(arguments))
 
     def _api_info(self, _arguments: Mapping[str, Any]) -> dict[str, Any]:
+        if self.trouble:
+            return {"failed": True, "msg": self.trouble}
         return {"changed": False, "works": self.works}
 
     def _outgoing_user_info(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,6 +106,8 @@ class Vendor:
         accepted = self.accepts(entry["login"], entry["password"])
         self.refusals += not accepted
         shown = {"login": entry["login"], "accepted": accepted, "reason": "" if accepted else "535 No"}
+        if accepted and entry["login"] in self.silenced:
+            return {**shown, "may_send": False, "reason": "it may not send"}
         return {**shown, **({"may_send": accepted or None} if entry.get("senders") else {})}
 
     def _outgoing_users(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,14 +200,24 @@ class Site(World):
         self.vendor = Vendor(old)
         #: What each mail server sends with.
         self.pairs: dict[str, Pair] = {host: (name, old[name]) for host, name in hosts.items()}
-        #: Mail servers that cannot use a new password.
+        #: Mail servers that cannot use a new password, that cannot be reached, and that the smarthost turns away.
         self.broken: set[str] = set()
         self.away: set[str] = set()
+        self.turned_away: set[str] = set()
+        #: What speaks against it on a mail server of the plan, before anything is changed.
+        self.troubles: dict[str, str] = {}
+        #: Mail servers without a part in it, each with what postfix_relay_info has seen there.
+        self.others: dict[str, dict[str, Any]] = {}
+        #: The logins in the variables of mail servers, where they are not those of `hosts`.
+        self.uses: dict[str, Any] = {}
+        #: The credentials whose passwords another store may not know.
+        self.not_handed_over: list[str] = []
         #: Whether a mail server reaches the smarthost where the controller does not, and who was asked.
         self.prover_reaches = False
         self.proved: list[str] = []
         #: The state of each host of Thunderbird, and its logins.
         self.clients: dict[str, dict[str, Any]] = {}
+        self.check = False
 
     def known(self) -> set[Pair]:
         """Every login with each password that the store has for it."""
@@ -223,8 +241,14 @@ class Site(World):
         missing = set(self.vendor.in_force()) - self.known()
         assert not missing, f"after {what} the store has forgotten {missing}"
 
-    def rotate(self, rotation: Mapping[str, Any], kill_at: Optional[int] = None) -> dict[str, Any]:
-        """Run a rotation; its report. Raises KilledError at this transition, and RuntimeError where it stops."""
+    def rotate(
+        self, rotation: Mapping[str, Any], kill_at: Optional[int] = None, *, check: bool = False
+    ) -> dict[str, Any]:
+        """Run a rotation; its report, with what was handed over to another store before as `in_use_again`.
+
+        Raises KilledError at this transition, and RuntimeError where it stops.
+        """
+        self.check = check
         result: dict[str, Any] = self.run(_Run, rotation, kill_at=kill_at)
         if "stopped" in result:
             raise RuntimeError(result["stopped"])
@@ -244,7 +268,7 @@ class Site(World):
         if host in self.broken and pair[1] not in self.old.values():
             return {"state": "failed", "reason": "a read-only disk"}
         self.pairs[host] = pair
-        accepted = self.vendor.accepts(*pair)
+        accepted = host not in self.turned_away and self.vendor.accepts(*pair)
         return {"state": "active", "proven": [pair[0]]} if accepted else {"state": "failed", "reason": "535 No"}
 
     def _do_prove(self, host: str, logins: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -282,7 +306,9 @@ class _Run(Run):
                 "hosts": hosts,
                 "make_password": lambda: f"new password {os.urandom(8).hex()}",
                 **self._uses(),
+                "others": self._world.others if phase == "prepare" else {},
                 "proofs": self._proved(data) if phase == "finish" else [],
+                "not_handed_over": self._world.not_handed_over if phase == "finish" else [],
                 "clients": clients if phase in ("plan", "finish") else {},
             }
             work = _rotation.Rotation({**_NOTHING, **given}, self.store(), self._call, **self._options())
@@ -291,17 +317,22 @@ class _Run(Run):
             except ValueError as problem:
                 work.release()
                 return {"stopped": str(problem), "calls": work.calls}
+            again = data.get("in_use_again", [])
             data = dict(work.data)
             if phase == "plan":
-                hosts = {host: {"state": "ready"} for host in data["plan"]["hosts"]}
+                hosts = {host: self._looked_at(host) for host in data["plan"]["hosts"]}
             if phase == "decide":
                 hosts = self._reverted(data, hosts)
             self.transition()
         work.release()
-        return data
+        return {**data, "in_use_again": again}
+
+    def _looked_at(self, host: str) -> dict[str, Any]:
+        reason = self._world.troubles.get(host)
+        return {"state": "broken", "reason": reason} if reason else {"state": "ready"}
 
     def _options(self) -> dict[str, Any]:
-        return {"sleep": lambda seconds: self.ask("sleep", seconds)}
+        return {"check_mode": self._world.check, "sleep": lambda seconds: self.ask("sleep", seconds)}
 
     def _proved(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
         if not data["prover"]:
@@ -320,7 +351,7 @@ class _Run(Run):
         return self._world.stored()[name]
 
     def _uses(self) -> dict[str, Any]:
-        return {"uses": {host: [self._in_use(host)[0]] for host in self._world.hosts}}
+        return {"uses": {**{host: [self._in_use(host)[0]] for host in self._world.hosts}, **self._world.uses}}
 
     def _activated(self, data: Mapping[str, Any], hosts: dict[str, Any]) -> dict[str, Any]:
         if not data["accepted"]:

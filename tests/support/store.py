@@ -1,10 +1,12 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a credential store holds, read without the collection's own code."""
+"""What a credential store holds, read and written without the collection's own code."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,3 +23,10 @@ def read_whole_store(path: Path, vault_password: str) -> dict[str, Any]:
 def read_store(path: Path, vault_password: str) -> dict[str, dict[str, str]]:
     """The credentials by their names."""
     return dict(read_whole_store(path, vault_password)["credentials"])
+
+
+def write_store(path: Path, vault_password: str, credentials: Mapping[str, Mapping[str, str]]) -> None:
+    """Have a store with exactly these credentials."""
+    secret = VaultSecret(vault_password.encode())
+    text = json.dumps({"format": 1, "credentials": credentials})
+    path.write_bytes(VaultLib([("any", secret)]).encrypt(text, secret))

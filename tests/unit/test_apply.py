@@ -321,7 +321,7 @@ def test_what_a_user_that_was_made_anew_has_lost_is_named() -> None:
     assert client.calls == ["remove", "add", "lock"]
     assert change.action == "failed"
     assert change.reason.startswith("alice@example.com was removed and added anew with its new password. What it had")
-    assert "(left: lock, set_limits)" in change.reason
+    assert "(missing: lock, set_limits)" in change.reason
 
 
 def test_a_wrong_api_login_in_the_middle_of_making_a_user_anew_stops_the_others() -> None:

@@ -208,13 +208,13 @@ class Client:
                 break
             pause = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * self._random.uniform(0.5, 1.5)
             pause = max(pause, outcome.repeat)
-            left = deadline - time.monotonic() - pause
-            if left <= 0:
+            remaining = deadline - time.monotonic() - pause
+            if remaining <= 0:
                 break
             with self._lock:
                 self._warn(f"{request.name} failed: {outcome.reason}. It is tried again in {pause:.1f} seconds.")
             time.sleep(pause)
-            timeout = max(1.0, min(self._connection.timeout, left))
+            timeout = max(1.0, min(self._connection.timeout, remaining))
             attempt += 1
         times = f" {attempt + 1} times" if attempt else ""
         remedy = outcome.remedy or REMEDIES[outcome.kind]

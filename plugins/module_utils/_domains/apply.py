@@ -20,18 +20,16 @@ from .._users.steps import removal_step
 from .._users.user import OutgoingUser
 from .current import PARTS, read_parts, read_users
 from .domain import GET_CONTACT, GET_PRODUCTS, GET_ROUTE, PRODUCTS, Domain, Step, add_step, plan
-from .report import Change, foreign, has_users
+from .report import Change, DomainError, foreign, has_users
 
 #: How long to wait until the server shows what it has accepted, in seconds. Its caches may lag.
 SETTLE_SECONDS = 10.0
+#: The code of what the server has accepted, and does not show.
+NOT_SHOWN = "not_shown"
 #: The call that shows what a call has set.
 _SHOWN_BY = {"domain/setproducts": GET_PRODUCTS, "domain/edit": GET_ROUTE, "domainadmincontact/set": GET_CONTACT}
 
 Result = TypeVar("Result")
-
-
-class DomainError(Exception):
-    """A domain cannot be brought to the wanted state; the message is one sentence."""
 
 
 def apply(
@@ -87,7 +85,8 @@ class _Writer:
             parts = " and ".join(step.call for step in missing)
             raise DomainError(
                 f"The server accepted everything for the domain {self._wanted}, but does not show it after "
-                f"{SETTLE_SECONDS:.0f} seconds ({parts}); check whether your account has this product, and run again."
+                f"{SETTLE_SECONDS:.0f} seconds ({parts}); check whether your account has this product, and run again.",
+                NOT_SHOWN,
             )
         changed = UPDATED if self._change.written else UNCHANGED
         self._change.action = CREATED if self._change.before is None else changed
@@ -186,7 +185,7 @@ class _Writer:
         except ApiError as error:
             if error.kind is not ErrorKind.ALREADY_EXISTS:
                 raise
-            raise DomainError(foreign(self._wanted)) from None
+            raise foreign(self._wanted) from None
         if not answered:
             self._wait_until_shown()
 
@@ -194,7 +193,8 @@ class _Writer:
         if not _wait_until(lambda: has_domain(self._client, self._wanted.name)):
             raise DomainError(
                 f"The domain {self._wanted} was added, but the server does not show it in this account after "
-                f"{SETTLE_SECONDS:.0f} seconds; see whether it belongs to somebody else, or run again later."
+                f"{SETTLE_SECONDS:.0f} seconds; see whether it belongs to somebody else, or run again later.",
+                NOT_SHOWN,
             )
 
     # Removing
@@ -211,7 +211,7 @@ class _Writer:
             except ApiError as error:
                 if error.kind is ErrorKind.NOT_FOUND:  # the list lags
                     return
-                raise DomainError(self._stuck(user, error)) from None
+                raise DomainError(self._stuck(user, error), error.code) from None
             self._change.removed_users.append(str(user.key))
 
         with ThreadPoolExecutor(max_workers=self._removals_at_once) as pool:
@@ -233,7 +233,7 @@ class _Writer:
         except ApiError as error:
             if error.kind is ErrorKind.HAS_OUTGOING_USERS:
                 self._change.users = read_users(self._client, self._methods, [name], 1).get(name)
-                raise DomainError(has_users(self._change, self._methods)) from None
+                raise has_users(self._change, self._methods) from None
             if error.kind is not ErrorKind.NOT_FOUND:
                 raise
 

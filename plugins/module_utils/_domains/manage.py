@@ -14,6 +14,7 @@ from .._api.client import ApiError, Client, ErrorKind
 from .._api.options import CONCURRENCY, checked_concurrency, connection_from
 from .._api.parallel import first_alone
 from .._api.session import HOPELESS, api_session, help_page
+from .._module import TaskFailedError
 from .._names import InputError
 from .._users.methods import MethodError, Methods
 from .._users.plan import CREATED, FAILED, REMOVED, SKIPPED, UNCHANGED, UNKNOWN, UPDATED
@@ -53,11 +54,18 @@ def parse_entries(entries: Sequence[Mapping[str, Any]], place: str) -> list[Chan
     return changes
 
 
-def manage(module: AnsibleModule, entries: Sequence[Mapping[str, Any]], place: str) -> tuple[dict[str, Any], str]:
-    """Bring the domains to the wanted state. Ends the module with a failure where nothing could be planned.
+def manage(
+    module: AnsibleModule,
+    entries: Sequence[Mapping[str, Any]],
+    place: str,
+    *,
+    continue_on_error: bool,
+    return_unchanged: bool,
+) -> dict[str, Any]:
+    """Bring the domains to the wanted state, and give the result: changed, domains, totals and, asked for, diff.
 
     place: how an entry is named in a message about it, with its position, such as `domains[{}]: `.
-    Returns the result (changed, domains, totals and, where asked for, diff), and one sentence about what failed, or "".
+    Raises TaskFailedError, without a result where nothing could be planned.
     """
     params = module.params
     try:
@@ -66,17 +74,21 @@ def manage(module: AnsibleModule, entries: Sequence[Mapping[str, Any]], place: s
         changes = parse_entries(entries, place)
         with api_session(module) as client:
             methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
-            account = reconcile(module, client, methods, changes)
+            account = reconcile(module, client, methods, changes, continue_on_error=continue_on_error)
     except (InputError, MethodError, ApiError) as problem:
-        module.fail_json(msg=str(problem))
+        raise TaskFailedError(str(problem), problem.code, {}) from problem
     for warning in warnings(changes, account):
         module.warn(warning)
-    said = failure(changes)
-    shown = result(changes, failed=bool(said), everything=params["return_unchanged"], with_diff=module._diff)
-    return shown, said
+    text, code = failure(changes)
+    shown = result(changes, failed=bool(text), everything=return_unchanged, with_diff=module._diff)
+    if text:
+        raise TaskFailedError(text, code, shown)
+    return shown
 
 
-def reconcile(module: AnsibleModule, client: Client, methods: Methods, changes: Sequence[Change]) -> Collection[str]:
+def reconcile(
+    module: AnsibleModule, client: Client, methods: Methods, changes: Sequence[Change], *, continue_on_error: bool
+) -> Collection[str]:
     """Learn the current state, plan, and send. Returns the domains of the account, where they were read.
 
     Raises ApiError and MethodError for what concerns all domains, while nothing was sent.
@@ -102,11 +114,11 @@ def reconcile(module: AnsibleModule, client: Client, methods: Methods, changes: 
         for change in leaving:
             _predict_removal(change, methods)
     pending = [change for change in changes if change.action not in (UNCHANGED, FAILED)]
-    if any(change.action == FAILED for change in changes) and not params["continue_on_error"]:
+    if any(change.action == FAILED for change in changes) and not continue_on_error:
         for change in pending:
             change.action, change.reason = SKIPPED, "another domain cannot be brought to the wanted state"
     elif not check:
-        apply(pending, client, methods, concurrency, continue_on_error=params["continue_on_error"])
+        apply(pending, client, methods, concurrency, continue_on_error=continue_on_error)
     return account
 
 

@@ -8,17 +8,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
+from .._api.client import ApiError
+from .._api.reply import ErrorKind
 from .._names import unicode_domain
 from .._users.known import MOST_NAMES, nearest
-from .._users.methods import LIST, Methods
+from .._users.methods import LIST, MethodError, Methods
 from .._users.plan import CREATED, FAILED, REMOVED, SKIPPED, UNCHANGED, UNKNOWN, UPDATED
-from .._users.report import SHOWN, named, with_reasons
+from .._users.report import SHOWN, common, named, with_reasons
 from .._users.user import OutgoingUser, first_three
 from .domain import Domain
 
 ACTIONS = (CREATED, UPDATED, REMOVED, UNCHANGED, UNKNOWN, FAILED, SKIPPED)
+
+
+class DomainError(Exception):
+    """A domain cannot be brought to the wanted state; the message is one sentence. code: for programs."""
+
+    def __init__(self, sentence: str, code: str) -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 @dataclass
@@ -34,6 +44,7 @@ class Change:
     removed_users: list[str] = field(default_factory=list)
     users: Optional[list[OutgoingUser]] = None  # None: not read, or not shown
     reason: str = ""
+    code: str = ""  # why it failed, in a word for programs
     written: bool = False  # whether a call has been carried out, as far as anybody knows
 
     def __str__(self) -> str:
@@ -49,9 +60,9 @@ class Change:
         """Whether nothing was there to be removed."""
         return not self.present and self.before is None and self.action == UNCHANGED
 
-    def fail(self, reason: object) -> None:
+    def fail(self, problem: Union[ApiError, DomainError, MethodError]) -> None:
         """Note why it cannot be brought to the wanted state."""
-        self.action, self.reason = FAILED, str(reason)
+        self.action, self.reason, self.code = FAILED, str(problem), problem.code
 
     def to_result(self) -> dict[str, Any]:
         """The change as results show it."""
@@ -62,6 +73,8 @@ class Change:
             shown["removed_outgoing_users"] = sorted(self.removed_users)
         if self.reason:
             shown["reason"] = self.reason
+        if self.code:
+            shown["code"] = self.code
         return shown
 
     def before_shown(self) -> dict[str, Any]:
@@ -75,16 +88,21 @@ class Change:
         return shown.given() if shown else {}
 
 
-def foreign(wanted: Domain) -> str:
+def foreign(wanted: Domain) -> DomainError:
     """Why a domain cannot be added."""
-    return (
+    return DomainError(
         f"The domain {wanted} was to be added, but it exists on this server and belongs to somebody else; it is not "
-        "taken over. Use the admin that it belongs to, or ask the provider."
+        "taken over. Use the admin that it belongs to, or ask the provider.",
+        ErrorKind.FOREIGN.value,
     )
 
 
-def has_users(change: Change, methods: Methods) -> str:
+def has_users(change: Change, methods: Methods) -> DomainError:
     """Why a domain with outgoing users stays, and what to do about it."""
+    return DomainError(_has_users(change, methods), ErrorKind.HAS_OUTGOING_USERS.value)
+
+
+def _has_users(change: Change, methods: Methods) -> str:
     asked = f"The domain {change} was to be removed, but it has outgoing users"
     if change.users is None:
         return f"{asked}. {methods.missing(LIST, 'list them')}"
@@ -128,10 +146,12 @@ def _diff(changes: Sequence[Change]) -> dict[str, Any]:
     return sides
 
 
-def failure(changes: Sequence[Change]) -> str:
-    """One text about every domain that failed, with up to ten names and their reasons; "" where none has."""
-    failed = [(str(change), change.reason) for change in changes if change.action == FAILED]
-    return with_reasons(failed, len(changes), "domain") if failed else ""
+def failure(changes: Sequence[Change]) -> tuple[str, str]:
+    """One text about every domain that failed, with up to ten names and their reasons, and its code; "" without any."""
+    failed = [change for change in changes if change.action == FAILED]
+    reasons = [(str(change), change.reason) for change in failed]
+    text = with_reasons(reasons, len(changes), "domain") if failed else ""
+    return text, common(change.code for change in failed)
 
 
 def warnings(changes: Sequence[Change], account: Collection[str]) -> list[str]:

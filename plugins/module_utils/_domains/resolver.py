@@ -27,9 +27,10 @@ except ImportError:
 def require_dnspython(module: AnsibleModule) -> None:
     """End the module, saying what to install, where Python has no dnspython, or not what domain names need."""
     if IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("dnspython"), exception=IMPORT_ERROR)
+        module.fail_json(msg=missing_required_lib("dnspython"), code="missing_library", exception=IMPORT_ERROR)
     if importlib.util.find_spec("idna") is None:
-        module.fail_json(msg=missing_required_lib("idna", reason="for internationalised domain names"))
+        text = missing_required_lib("idna", reason="for internationalised domain names")
+        module.fail_json(msg=text, code="missing_library")
 
 
 class Dns:

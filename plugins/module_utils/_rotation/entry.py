@@ -37,7 +37,7 @@ def identities(entries: Sequence[Mapping[str, Any]]) -> set[Identity]:
 
 
 def tried_first(entry: Mapping[str, Any], which: str) -> bool:
-    """Whether the vendor may know this password already, so that it is tried before it is set."""
+    """Whether the vendor may know this password already, so it is tried before it is set."""
     if which == NEXT:
         return bool(entry["resumed"] and not entry.get("renewed"))
     return bool(entry["moves"])

@@ -112,10 +112,10 @@ class Applier:
                     if not anew:
                         raise
                     done = refusal or f"{change.key.title} was removed and added anew with its new password."
-                    left = ", ".join(step.operation for step in steps)
+                    missing = ", ".join(step.operation for step in steps)
                     raise StepError(
-                        f"{done} What it had besides is not all set again (left: {left}): {problem} Give it in the "
-                        "task, and run again.",
+                        f"{done} What it had besides is not all set again (missing: {missing}): {problem} Give it in "
+                        "the task, and run again.",
                         problem.kind,
                     ) from None
             steps.pop(0)
@@ -259,7 +259,7 @@ class Applier:
         named = {name for line in error.lines for name in _QUOTED_DOMAIN.findall(line.lower()) if not is_network(name)}
         own = {domain, unicode_domain(domain)}
         if (named and not named & own) or (not named and self._read(change).exists(change.key) is False):
-            # A list lags, so that it may not show what a lost add has just made.
+            # A list lags, so it may not show what a lost add has just made.
             lost = change.written and not named
             raise StepError(
                 f"{change.key.username} was asked for {unicode_domain(domain)}, but another domain has it"
@@ -272,7 +272,7 @@ class Applier:
         if found:
             change.action, change.unknown = REMOVED, []
         elif change.authentication == IP and self._methods.find(LIST) is None:
-            # Nothing public says how an IP user is named here, so that "not found" may mean "named otherwise".
+            # Nothing public says how an IP user is named here, so "not found" may mean "named otherwise".
             change.action, change.steps = UNKNOWN, []  # nothing has changed
             change.reason = "the server found no such user; how it wants IP users to be named is not documented"
         else:

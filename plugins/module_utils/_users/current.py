@@ -94,7 +94,7 @@ _NO_LIST = (ErrorKind.NO_PERMISSION, ErrorKind.UNSUPPORTED, ErrorKind.BAD_REPLY)
 
 
 def is_without_list(methods: Methods, problem: Exception) -> bool:
-    """Whether reading the list failed so that it is done without: nobody has named it, and it is of no use."""
+    """Whether reading the list failed, and it is not needed: nobody has named it, and it is of no use."""
     unusable = isinstance(problem, MethodError) or (isinstance(problem, ApiError) and problem.kind in _NO_LIST)
     return unusable and methods.withdraw(LIST)
 
@@ -247,7 +247,7 @@ def prove_passwords(
 ) -> None:
     """Log in with each wanted password whose user exists or may exist, and note in `current` what that has shown.
 
-    A password that was generated in this run cannot be right, so that it costs no refused login. Of the budget, one
+    A password that was generated in this run cannot be right, so it costs no refused login. Of the budget, one
     refusal is left for the proof of what is written afterwards.
     """
     candidates = []

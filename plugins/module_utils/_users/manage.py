@@ -14,6 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 from .._api.client import ApiError, Client
 from .._api.options import checked_concurrency, connection_from
 from .._api.session import api_session, help_page
+from .._module import TaskFailedError
 from .._names import InputError, normalise_domain
 from .._passwords import PasswordFileError, check_password, read_or_generate, write_new
 from .._smarthost.login import Refusals, Smarthost
@@ -102,15 +103,6 @@ def rules_from(params: Mapping[str, Any], wanted: Sequence[Wanted]) -> Rules:
     )
 
 
-class NotManagedError(Exception):
-    """The outgoing users are not as they are wanted; one text. code: for programs. result: what was done after all."""
-
-    def __init__(self, text: str, code: str, result: Mapping[str, Any]) -> None:
-        super().__init__(text)
-        self.code = code
-        self.result = result
-
-
 def manage(
     module: AnsibleModule,
     entries: Sequence[Mapping[str, Any]],
@@ -122,7 +114,7 @@ def manage(
     """Bring the outgoing users to the wanted state, and give the result: changed, users, totals and, asked for, diff.
 
     place: how an entry is named in a message about it, with its position, such as `users[{}]: `.
-    Raises NotManagedError, without a result where nothing could be planned.
+    Raises TaskFailedError, without a result where nothing could be planned.
     """
     params = module.params
     try:
@@ -137,14 +129,14 @@ def manage(
             far_end = FarEnd(client, methods, server, refusals)
             changes, unproven = reconcile(module, far_end, wanted, rules, continue_on_error=continue_on_error)
     except (InputError, MethodError, ApiError) as problem:
-        raise NotManagedError(str(problem), problem.code, {}) from problem
+        raise TaskFailedError(str(problem), problem.code, {}) from problem
     for warning in warnings(wanted, changes, unproven and f"{server.host}: {unproven}"):
         module.warn(warning)
     text, code = failure(changes, stopped=refusals.spent(KEPT_FOR_PROOF))
     shown = result(changes, failed=bool(text), everything=return_unchanged, with_diff=module._diff)
     shown["refused_logins"] = refusals.used
     if text:
-        raise NotManagedError(text, code, shown)
+        raise TaskFailedError(text, code, shown)
     return shown
 
 

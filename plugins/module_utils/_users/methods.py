@@ -37,7 +37,7 @@ _ATTRIBUTES = {
     SET_LIMITS: ("enabled", *LIMIT_NAMES),
     SET_SETTINGS: LOCK_SETTINGS,
 }
-#: What an operation cannot do without. The domain user has no username, so that one is sent only where it is set.
+#: What an operation cannot do without. The domain user has no username, so one is sent only where it is set.
 _REQUIRED = {
     LIST: (),
     ADD: ("domain", "username", "password"),

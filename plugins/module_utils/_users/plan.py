@@ -67,7 +67,7 @@ class Change:
     removed: bool = False  # whether a call has been sent that removes it, to be added anew or for good
     added: bool = False  # whether the server says that it has been added
     works: Optional[bool] = None  # whether the login works since a call was sent, where somebody has looked
-    written: bool = False  # whether a call has been carried out, so that a failure leaves a part of the work behind
+    written: bool = False  # whether a call has been carried out, so a failure leaves a part of the work behind
 
     @property
     def changed(self) -> bool:
@@ -214,7 +214,7 @@ class Planner:
         """Nobody knows whether the user exists, and no add may be sent, since it might overwrite a password."""
         change = Change(entry.key, entry.user.authentication, UNKNOWN, after=entry.user, unknown=["existence"])
         change.reason = (
-            "this server does not list its users, so that nobody knows whether this one exists; "
+            "this server does not list its users, so nobody knows whether this one exists; "
             + ("give its password" if add is None else "use update_password: on_mismatch")
             + ", or name the list under api_methods"
         )

@@ -81,7 +81,7 @@ def _note(change: Change, proof: LoginProof, refusals: Refusals) -> None:
     else:
         change.is_unproven(proof.reason)
         if change.added and refusals.spent():
-            # Others that the server has added cannot log in, so that its word is nothing.
+            # Others that the server has added cannot log in, so its word is nothing.
             change.action, change.unknown = UNKNOWN, ["existence"]
 
 

@@ -98,13 +98,13 @@ _USED = frozenset(
 def propose(methods: Methods) -> dict[str, Method]:
     """For each operation of which nothing is known, the call that most looks like it, by parameters and by name."""
     known = methods.known()
-    taken = {method.call for method in known.values()} | _USED
-    left = {call: names for call, names in methods.links().items() if call not in taken}
+    used = {method.call for method in known.values()} | _USED
+    free = {call: names for call, names in methods.links().items() if call not in used}
     found: dict[str, Method] = {}
     for operation in CALL_ALIASES:
         rated = [
             (rating, call, parameters)
-            for call, names in sorted(left.items())
+            for call, names in sorted(free.items())
             for rating, parameters in [_rate(operation, call, names)]
             if rating is not None
         ]

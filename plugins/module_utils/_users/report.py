@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .methods import SET_PASSWORD
@@ -64,7 +64,13 @@ def failure(changes: Sequence[Change], *, stopped: bool) -> tuple[str, str]:
             f"{counted(len(others), 'other user')} could not be tried, as it blocks an address that fails often. Their "
             f"old passwords may still be in force: {names}. Set update_password: always for them."
         )
-    return " ".join(texts), codes.pop() if len(codes) == 1 else SEVERAL_REASONS if codes else ""
+    return " ".join(texts), common(codes)
+
+
+def common(codes: Iterable[str]) -> str:
+    """The code that all failures have, or the one that says that they have different ones; "" without any."""
+    different = set(codes)
+    return different.pop() if len(different) == 1 else SEVERAL_REASONS if different else ""
 
 
 def _is_untouched(change: Change) -> bool:

@@ -41,7 +41,7 @@ PURPOSES = {
 
 @dataclass(frozen=True)
 class Step:
-    """One call to send. arguments may hold the password, so that they are never shown."""
+    """One call to send. arguments may hold the password, so they are never shown."""
 
     method: Method
     arguments: Mapping[str, Value] = field(repr=False)

@@ -139,7 +139,7 @@ class Wanted:
     password_file: str
     ignore: bool
     ip_risk_acknowledged: bool
-    password_is_new: bool = False  # generated in this run, so that no server can know it
+    password_is_new: bool = False  # generated in this run, so no server can know it
     former_password: Optional[str] = field(default=None, repr=False)  # what it has now, as far as somebody knows
 
     @property

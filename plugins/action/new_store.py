@@ -17,7 +17,7 @@ from ..module_utils._files import sync_folder
 from ..module_utils._passwords import generate
 from ..plugin_utils._credentials import Credentials
 from ..plugin_utils._secrets import register_secret
-from ..plugin_utils._vault import encrypt_with
+from ..plugin_utils._vault import encrypt_with, is_opened_by
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "path": {"type": "path", "required": True},
@@ -40,7 +40,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
         store, key = (Path(params[name]).absolute() for name in ARGUMENT_SPEC)
-        refuse_what_is_there(store, key)
+        shown = {"path": str(store), "vault_password_file": str(key)}
+        if is_made(store, key):
+            return {**result, "changed": False, **shown}
         if not self._task.check_mode:
             password = generate(_LENGTH)
             register_secret(password)
@@ -48,19 +50,34 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             # What opens the store is on disk before there is a store.
             create(key, f"{password}\n".encode())
             create(store, encrypt_with(password, plain))
-        return {**result, "changed": True, "path": str(store), "vault_password_file": str(key)}
+        return {**result, "changed": True, **shown}
 
 
-def refuse_what_is_there(store: Path, key: Path) -> None:
-    """Raise AnsibleActionFail where one of both is there, also as a link that leads nowhere, or cannot be made."""
+def is_made(store: Path, key: Path) -> bool:
+    """Whether both are there and belong together.
+
+    Raises AnsibleActionFail where one of them is there, also as a link that leads nowhere, or cannot be made.
+    """
     if store == key:
         raise AnsibleActionFail("path and vault_password_file name the same file; name two.")
-    if os.path.lexists(store):
+    there = [path for path in (store, key) if os.path.lexists(path)]
+    if len(there) == 2:
+        try:
+            belong = is_opened_by(key.read_bytes().strip(), store.read_bytes())
+        except OSError as problem:
+            raise AnsibleActionFail(f"{problem.filename} cannot be read: {problem.strerror}.") from None
+        if not belong:
+            raise AnsibleActionFail(
+                f"The vault password in {key} does not open the store {store}. Neither was touched; name two new files, "
+                "or find the vault password that the store was made with."
+            )
+        return True
+    if there == [store]:
         raise AnsibleActionFail(
             f"There is a credential store already: {store}. It was not touched; use it with the vault password that it "
             "was made with, or name another path."
         )
-    if os.path.lexists(key):
+    if there == [key]:
         raise AnsibleActionFail(
             f"There is a vault password file already: {key}. It was not touched; a store that is made in a run with "
             "--vault-password-file and this file needs no other one. Use it so, or name another file."
@@ -68,6 +85,7 @@ def refuse_what_is_there(store: Path, key: Path) -> None:
     for path in (store, key):
         if not path.parent.is_dir():
             raise AnsibleActionFail(f"{path} cannot be made, as {path.parent} is no folder; make it first.")
+    return False
 
 
 def create(path: Path, content: bytes) -> None:

@@ -86,7 +86,7 @@ EXAMPLES = r"""
     logins:
       - alice@example.com
     passwords: true
-    store: "{{ spamexperts_credential_store }}"
+    store: ./credentials.yml
 """
 
 RETURN = r"""

@@ -12,7 +12,8 @@ short_description: Make a vault password file and an empty credential store
 version_added: 1.0.0
 description:
   - Makes a file with a random vault password, and a credential store without credentials that it opens.
-  - It needs no vault password of this run, and replaces nothing. Where one of both files is there, it fails.
+  - It needs no vault password of this run, and replaces nothing. Where both files are there and belong together,
+    nothing is done; where only one is there, it fails.
   - Back up both. The store without its vault password is lost, and so is the vault password without the store.
 author:
   - smarthost.spamexperts maintainers (@smarthost)
@@ -21,9 +22,6 @@ extends_documentation_fragment:
 attributes:
   diff_mode:
     description: Has nothing to show in C(diff_mode) but secrets.
-    support: none
-  idempotent:
-    description: A second run fails, as it would replace a vault password that may be in use.
     support: none
 options:
   path:
@@ -51,7 +49,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The store that was made, or would be in check mode.
+  description: The store.
   returned: success
   type: str
   sample: /home/alice/site/credentials.yml

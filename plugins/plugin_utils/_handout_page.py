@@ -55,17 +55,19 @@ _TEMPLATE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width">
 <title>{{ title }}</title>
 <style>
-@page { margin: 18mm }
-body { font: 12pt/1.4 sans-serif; max-width: 42em; margin: 2em auto; padding: 0 1em; color: #000; background: #fff }
-h1 { font-size: 1.4em; overflow-wrap: anywhere }
+@page { margin: 15mm }
+body { font: 12pt/1.4 sans-serif; max-width: 42em; margin: 2em auto; padding: 0 1em; color: #000;
+  background: #fff; overflow-wrap: anywhere }
+h1 { font-size: 1.4em }
 li { margin: 0.8em 0 }
 table { border-collapse: collapse; margin: 0.5em 0; width: 100% }
 th, td { border: 1px solid #888; padding: 0.3em 0.6em; text-align: left; vertical-align: top }
 th { width: 38%; font-weight: normal }
-td { font-weight: bold; overflow-wrap: anywhere }
+td { font-weight: bold }
 .typed { font-family: monospace; white-space: pre-wrap; unicode-bidi: isolate }
 .keep { border: 2px solid #000; padding: 0.6em }
-@media print { body { margin: 0; padding: 0; max-width: none } li, table, .keep { break-inside: avoid } }
+@media print { body { font-size: 10.5pt; margin: 0; padding: 0; max-width: none }
+  li, table, .keep { break-inside: avoid } }
 </style>
 </head>
 <body>

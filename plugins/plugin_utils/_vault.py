@@ -76,6 +76,15 @@ def encrypt_with(password: str, plain: bytes) -> bytes:
     return bytes(VaultLib().encrypt(plain, secret=VaultSecret(password.encode())))
 
 
+def is_opened_by(password: bytes, content: bytes) -> bool:
+    """Whether this vault password opens a file with this content."""
+    try:
+        VaultLib([("", VaultSecret(password))]).decrypt(content)
+    except AnsibleError:
+        return False
+    return True
+
+
 def _label(content: bytes) -> str:
     """The vault id in the first line, `$ANSIBLE_VAULT;1.2;AES256;label`; version 1.1 has none."""
     fields = content.split(b"\n", 1)[0].strip().split(b";")

@@ -215,6 +215,19 @@ def test_each_declared_sender_and_domain_costs_the_same(tmp_path: Path, senders_
     check_growth(work)
 
 
+def test_each_page_costs_the_same(tmp_path: Path) -> None:
+    controller = Controller(tmp_path, [("dev", "vault password one")])
+    controller.variables.update(OTHERS)
+
+    def work(count: int) -> object:
+        senders = [{"username": f"user{number}", "password": "Correct-Horse-42"} for number in range(count)]
+        given = {"path": str(tmp_path / "none"), "domains": [{"domain": "example.com", "senders": senders}]}
+        folder = {"folder": str(tmp_path / f"handout{count}"), "passwords": True}
+        return controller.run_action("handout", {**given, **folder})
+
+    check_growth(work)
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 def test_each_domain_costs_the_same(action: str) -> None:
     """What is done with domains besides their requests, which another test counts."""

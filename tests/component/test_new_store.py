@@ -74,11 +74,25 @@ def test_nothing_is_replaced(tmp_path: Path, name: str, kind: str, check: bool) 
         assert path.read_text() == "somebody's"
 
 
-def test_a_second_run_touches_nothing(tmp_path: Path) -> None:
-    make(tmp_path)
+@pytest.mark.parametrize("check", [True, False])
+def test_a_second_run_touches_nothing(tmp_path: Path, check: bool) -> None:
+    made = make(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    assert "There is a credential store already" in refused(tmp_path)
+    assert make(tmp_path, check=check) == {**made, "changed": False}
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_two_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / KEY).write_text("another vault password")
+    assert f"in {tmp_path / KEY} does not open the store {tmp_path / STORE}" in refused(tmp_path)
+    for content in (b"", b"\xff\xfe", b"credentials: {}"):
+        (tmp_path / STORE).write_bytes(content)
+        assert "does not open the store" in refused(tmp_path)
+        assert (tmp_path / STORE).read_bytes() == content
+    (tmp_path / STORE).unlink()
+    (tmp_path / STORE).mkdir()
+    assert "cannot be read: Is a directory" in refused(tmp_path)
 
 
 @pytest.mark.parametrize("check", [True, False])

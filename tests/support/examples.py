@@ -85,7 +85,7 @@ def prepare(machine: Machine, *, senders: bool) -> None:
     (machine.folder / "home" / "root" / "smarthost").mkdir()
     described = machine.work / "domains" / "example.com.yml"
     described.parent.mkdir()
-    described.write_text("domain: example.com\nsenders:\n  - username: server1\n    relay: true\n")
+    described.write_text("domain: example.com\nsenders:\n  - username: alice\n  - username: server1\n    relay: true\n")
     vault = machine.work / "vault-password"
     vault.write_text("the vault of the examples")
 
@@ -147,6 +147,7 @@ RELAY = {f"{COLLECTION}.postfix_relay": {"default_login": "shop@example.com", "d
 #: What has to be there before the examples of a module.
 BEFORE: dict[str, list[dict[str, Any]]] = {
     "adopt_credentials": [RELAY],
+    "handout": [{f"{COLLECTION}.credential_store": {"path": "./credentials.yml", "names": ["alice@example.com"]}}],
     "postfix_relay_info": [RELAY],
     "postfix_test_mail": [RELAY],
     "rotation": [{f"{COLLECTION}.credential_store": {"path": "./credentials.yml", "names": ["web1@example.com"]}}],

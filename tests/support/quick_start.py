@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way from nothing to a sent mail as README and Schnellstart print it, and a new user who follows it to the letter."""
+"""The way from nothing to a sent mail as README and Schnellstart print it, and a user who follows it to the letter."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class NewUser:
         (folder / "known_hosts").write_text(known, encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
-        """What a person has: Ansible, a key for the mail servers; and whom to trust, as nobody has signed the emulator."""
+        """What a person has: Ansible, a key for the mail servers; and whom to trust, as nobody signed the emulator."""
         ssh = f"-F /dev/null -o UserKnownHostsFile={self.folder / 'known_hosts'} -o StrictHostKeyChecking=yes"
         return {
             **ansible_environment(self.folder / "ansible"),

@@ -251,7 +251,7 @@ def test_a_file_by_hand_needs_only_the_password() -> None:
         ("format: 1\ncredentials:\n  web: {login: secret}", "web needs current"),
         (
             "format: 1\ncredentials:\n  web: {current: secret, pasword: secret}",
-            "web needs current, and may have current, former, former_login, in_use, leaked, locked, login, made, next, ",
+            "web needs current, and may have current, former, former_login, in_use, leaked, locked, login, made, ",
         ),
         ("format: 1\ncredentials: {web: {current: 'secret}", "not valid YAML in line 2"),
         ('{"format": 1,\n "credentials": {"web": {"current": "secret}}}', "not valid JSON in line 2"),

@@ -61,7 +61,7 @@ def _site(hosts: int = _HOSTS, people: int = 0) -> Iterator[RotationSite]:
 
 
 def _play(site: RotationSite, content: dict[str, Any]) -> Path:
-    path = site.directory / f"{content['name']}.yml"
+    path = site.folder / f"{content['name']}.yml"
     path.write_text(json.dumps([{"hosts": "mail_relays", "gather_facts": False, **content}]), encoding="utf-8")
     return path
 
@@ -78,7 +78,7 @@ def _timed(
 
 def _tasks_on_a_host(site: RotationSite, playbook: Path) -> int:
     """How many tasks of a play run something on each host."""
-    log = site.directory / "results"
+    log = site.folder / "results"
     recorded = {"ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/support/callbacks"), "RECORDED_RESULTS": str(log)}
     _timed(site, playbook, recorded)
     entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
@@ -134,13 +134,13 @@ def rotation_window(runs: int) -> list[Figure]:
         def theirs() -> float:
             started = time.time()
             variables = {
-                "api_url": site.connection["api_url"],
-                "username": site.connection["api_username"],
-                "password": site.connection["api_password"],
-                "ca_file": site.connection["ca_path"],
+                "api_url": site.emulator.connection["api_url"],
+                "username": site.emulator.connection["api_username"],
+                "password": site.emulator.connection["api_password"],
+                "ca_file": site.emulator.connection["ca_path"],
                 "new_passwords": {host.name: secrets.token_urlsafe(18) for host in site.fleet.hosts},
             }
-            values = site.directory / "peer.json"
+            values = site.folder / "peer.json"
             values.write_text(json.dumps(variables), encoding="utf-8")
             arguments = [*site.arguments, _FORKS, "-e", f"@{values}"]
             run = run_playbook(str(ROOT / "benchmarks/peers/rotate_passwords.yml"), arguments, site.environment)

@@ -36,7 +36,8 @@ def test_a_new_user_follows_the_page(tmp_path: Path, page: str, methods: str) ->
         for host, sender in ((first, "alice@example.com"), (second, "bob@example.com")):
             host.inject(sender, "somebody@example.net", "a person's mail")
             host.wait_until_empty()
-        arrived = {(mail["mail_from"], mail["login"]) for mail in vendor.mails() if mail["subject"] == "a person's mail"}
+        mails = [mail for mail in vendor.mails() if mail["subject"] == "a person's mail"]
+        arrived = {(mail["mail_from"], mail["login"]) for mail in mails}
         assert arrived == {("alice@example.com", login), ("bob@example.com", login)}
         vendor.reset_counters()
         again = user.type(*to_do.commands[:2], to_do.commands[-1])

@@ -36,8 +36,10 @@ SENDERS = {
 #: that has nothing to do.
 PLAYBOOKS = {"spamexperts_rotation": ("rotate_credentials", False)}
 #: Prefixes of variables that a guide puts into the inventory; the blocks after it run with them.
-INVENTORY = ("spamexperts_accounts", "spamexperts_credential_store", "spamexperts_defaults", "spamexperts_domains")
-INVENTORY += ("outgoing_mail_",)
+INVENTORY = (
+    *("spamexperts_accounts", "spamexperts_credential_store", "spamexperts_defaults", "spamexperts_domains"),
+    "outgoing_mail_",
+)
 
 
 def password(name: str) -> str:

@@ -217,7 +217,7 @@ class Site(World):
         self.proved: list[str] = []
         #: The state of each host of Thunderbird, and its logins.
         self.clients: dict[str, dict[str, Any]] = {}
-        self.check = False
+        self.in_check_mode = False
 
     def known(self) -> set[Pair]:
         """Every login with each password that the store has for it."""
@@ -248,7 +248,7 @@ class Site(World):
 
         Raises KilledError at this transition, and RuntimeError where it stops.
         """
-        self.check = check
+        self.in_check_mode = check
         result: dict[str, Any] = self.run(_Run, rotation, kill_at=kill_at)
         if "stopped" in result:
             raise RuntimeError(result["stopped"])
@@ -332,7 +332,7 @@ class _Run(Run):
         return {"state": "broken", "reason": reason} if reason else {"state": "ready"}
 
     def _options(self) -> dict[str, Any]:
-        return {"check_mode": self._world.check, "sleep": lambda seconds: self.ask("sleep", seconds)}
+        return {"check_mode": self._world.in_check_mode, "sleep": lambda seconds: self.ask("sleep", seconds)}
 
     def _proved(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
         if not data["prover"]:

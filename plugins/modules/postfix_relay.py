@@ -437,8 +437,8 @@ def warn_of_leftover_passwords(module: SecretSafeModule) -> None:
     leftovers = sorted(str(path) for path in folder.glob(f"{PASSWORDS_FILE}*"))
     if leftovers:
         module.warn(
-            f"Postfix is not installed here any more, and its passwords are still in {', '.join(leftovers)}; remove these "
-            "files, or install Postfix and run this again."
+            f"Postfix is not installed here any more, and its passwords are still in {', '.join(leftovers)}; remove "
+            "these files, or install Postfix and run this again."
         )
 
 

@@ -61,7 +61,7 @@ class MailLog:
         return [Delivery(found["status"], found["relay"], found["reply"]) for found in attempts]
 
     def complaint(self) -> str:
-        """What the command `postfix` has written last, a fatal error rather than a warning; empty where there is nothing."""
+        """What `postfix` has written last, a fatal error rather than a warning; empty where it wrote nothing."""
         if self._file is None:
             program = f"{self._instance.effective(['syslog_name'])['syslog_name']}/postfix-script"
             text = self._instance.journal(int(self._begin) - 1, f"--identifier={program}")

@@ -214,7 +214,7 @@ def test_look_at_a_relay(vendor: Emulator, sending: ScratchPostfix) -> None:
     assert PASSWORD not in run.raw
 
 
-def test_look_at_logins_that_somebody_else_has_set_up(vendor: Emulator, sending: ScratchPostfix) -> None:
+def test_look_at_logins_that_somebody_else_has_set_up(sending: ScratchPostfix) -> None:
     table = sending.config_directory / "sasl"
     table.write_text(f"smtp.elsewhere.example shop@example.com:{PASSWORD}\n[x]:25 web@example.com:{PASSWORD}\n")
     ours = sending.parameters()["smtp_sasl_password_maps"]

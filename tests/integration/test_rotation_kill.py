@@ -42,7 +42,6 @@ WAITING = "Let waiting mail go"
 ELSEWHERE = "Prove what the controller cannot"
 CLIENTS = "Let people's Thunderbird use the new passwords"
 COMMIT = "Finish, and report / Let the next passwords be the current ones"
-IS_OVER = f"{COMMIT} / done"
 IN_PLACE: dict[str, Any] = {"strategy": "in_place"}
 ALTERNATE: dict[str, Any] = {"strategy": "alternate"}
 STRATEGIES = (IN_PLACE, ALTERNATE)

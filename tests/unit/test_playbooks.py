@@ -16,7 +16,6 @@ from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._tags import
 from tests import ROOT
 
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
-TASKS = sorted([*ROOT.glob("playbooks/tasks/**/*.yml"), *ROOT.glob("roles/*/*/*.yml")])
 SECTIONS = ("pre_tasks", "tasks", "post_tasks", "handlers", "block", "rescue", "always")
 
 

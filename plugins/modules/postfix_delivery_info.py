@@ -27,19 +27,13 @@ options:
     description: How many seconds to wait at most until none of the deferred mails waits any more.
     type: int
     default: 0
-  config_directory:
-    description:
-      - Configuration directory of the Postfix instance, for hosts with several.
-      - The default is the main instance, usually V(/etc/postfix).
-    type: path
 notes:
   - The mail log is the file of C(maillog_file), one of the usual files in C(/var/log), or the journal of systemd.
   - Lines that were rotated away in these seconds are not counted.
-requirements:
-  - Python 3.9 or newer
 extends_documentation_fragment:
   - smarthost.spamexperts._failure
   - smarthost.spamexperts._failure.HOST
+  - smarthost.spamexperts._postfix
   - smarthost.spamexperts._attributes.INFO
 author:
   - smarthost.spamexperts maintainers (@smarthost)
@@ -106,7 +100,7 @@ from ..module_utils._names import InputError, host_name
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.delivery_counts import DeliveryCounts, count_deliveries, recent
 from ..module_utils._postfix.mail_log import log_file
-from ..module_utils._postfix.module import find_instance
+from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance
 from ..module_utils._smarthost.options import DEFAULT_SMARTHOST
 
 
@@ -117,7 +111,7 @@ def main() -> None:
             "smarthost": {"type": "str", "default": DEFAULT_SMARTHOST},
             "seconds": {"type": "float", "required": True},
             "wait_timeout": {"type": "int", "default": 0},
-            "config_directory": {"type": "path"},
+            **INSTANCE_OPTIONS,
         },
         supports_check_mode=True,
     )

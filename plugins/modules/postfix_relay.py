@@ -144,11 +144,6 @@ options:
       - Type of the lookup tables. The default is what this Postfix prefers (C(default_database_type)).
     type: str
     choices: [hash, btree, lmdb, cdb, texthash]
-  config_directory:
-    description:
-      - Configuration directory of the Postfix instance, for hosts with several.
-      - The default is the main instance, usually V(/etc/postfix).
-    type: path
   flush:
     description:
       - Whether Postfix tries all waiting mail again at the end. A mail that was refused because of its login would
@@ -190,10 +185,10 @@ notes:
   - In check mode on a host without Postfix the module reports that everything would be changed.
 requirements:
   - Postfix 3.5 or newer with Cyrus SASL and its plugin for PLAIN or LOGIN (C(libsasl2-modules), C(cyrus-sasl-plain))
-  - Python 3.9 or newer
 extends_documentation_fragment:
   - smarthost.spamexperts._failure
   - smarthost.spamexperts._failure.HOST
+  - smarthost.spamexperts._postfix
   - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._smarthost.ca
   - smarthost.spamexperts._attributes
@@ -310,7 +305,7 @@ from ..module_utils._postfix.apply import Outcome, apply
 from ..module_utils._postfix.changes import Plan
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.maps import INDEX_SUFFIXES
-from ..module_utils._postfix.module import find_instance, names_main_instance
+from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance, names_main_instance
 from ..module_utils._postfix.parameters import PASSWORDS_FILE
 from ..module_utils._postfix.plan import plan_absent, plan_present
 from ..module_utils._postfix.settings import RelaySettings, settings_from
@@ -343,7 +338,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "rate_delay": {"type": "int"},
     "connection_reuse": {"type": "bool"},
     "map_type": {"type": "str", "choices": list(INDEX_SUFFIXES)},
-    "config_directory": {"type": "path"},
+    **INSTANCE_OPTIONS,
     "flush": {"type": "str", "choices": ["changed", "always", "never"], "default": "changed"},
     "ignore_host_manager": {"type": "bool", "default": False},
 }

@@ -16,11 +16,6 @@ description:
   - Recognises hosts whose mail belongs to a panel (such as Plesk, cPanel or ISPConfig) or to another mail server (such
     as Exim or Sendmail), before anything is installed there.
 options:
-  config_directory:
-    description:
-      - Configuration directory of the Postfix instance, for hosts with several.
-      - The default is the main instance, usually V(/etc/postfix).
-    type: path
   fail_on_objection:
     description:
       - If V(true), the task fails on a host whose mail belongs to a panel or to another mail server.
@@ -43,11 +38,10 @@ options:
         description: The password.
         type: str
         required: true
-requirements:
-  - Python 3.9 or newer
 extends_documentation_fragment:
   - smarthost.spamexperts._failure
   - smarthost.spamexperts._failure.HOST
+  - smarthost.spamexperts._postfix
   - smarthost.spamexperts._smarthost
   - smarthost.spamexperts._attributes.INFO
 author:
@@ -214,7 +208,7 @@ from ..module_utils._names import InputError, host_name, starttls_port
 from ..module_utils._postfix import files, host_manager, maps, originals, password_maps
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.conflicts import find_ca_file, has_sasl_plugin
-from ..module_utils._postfix.module import find_instance, names_main_instance
+from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance, names_main_instance
 from ..module_utils._postfix.originals import Originals
 from ..module_utils._postfix.parameters import PASSWORDS_FILE, ROUTES, SENDERS_FILE, TRANSPORT_SERVICE, normal
 from ..module_utils._postfix.settings import checked_login, next_hop
@@ -238,7 +232,7 @@ def main() -> None:
         argument_spec={
             **PLACE_OPTIONS,
             "logins": {"type": "list", "elements": "dict", "default": [], "options": login},
-            "config_directory": {"type": "path"},
+            **INSTANCE_OPTIONS,
             "fail_on_objection": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

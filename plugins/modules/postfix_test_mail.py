@@ -36,18 +36,12 @@ options:
     description: How many seconds to wait for the outcome. A mail that still waits then is taken out of the queue.
     type: int
     default: 60
-  config_directory:
-    description:
-      - Configuration directory of the Postfix instance, for hosts with several.
-      - The default is the main instance, usually V(/etc/postfix).
-    type: path
 notes:
   - The mail log is the file of C(maillog_file), one of the usual files in C(/var/log), or the journal of systemd.
-requirements:
-  - Python 3.9 or newer
 extends_documentation_fragment:
   - smarthost.spamexperts._failure
   - smarthost.spamexperts._failure.HOST
+  - smarthost.spamexperts._postfix
   - smarthost.spamexperts._attributes.INFO
 attributes:
   check_mode:
@@ -114,7 +108,7 @@ from ..module_utils._module import Module
 from ..module_utils._names import InputError, host_name
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.mail_log import Delivery, MailLog
-from ..module_utils._postfix.module import find_instance
+from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance
 
 MESSAGE = """\
 From: {sender}
@@ -138,7 +132,7 @@ def main() -> None:
             "recipient": {"type": "str", "required": True},
             "smarthost": {"type": "str"},
             "wait_timeout": {"type": "int", "default": 60},
-            "config_directory": {"type": "path"},
+            **INSTANCE_OPTIONS,
         },
         supports_check_mode=True,
     )

@@ -127,9 +127,7 @@ def test_a_content_filter_that_is_reached_by_smtp_itself(postfix: ScratchPostfix
     assert configure(postfix, **OWN).changed
 
 
-def test_the_client_for_relay_domains_is_looked_at_where_there_are_some(
-    postfix: ScratchPostfix, warnings: list[str]
-) -> None:
+def test_the_client_for_relay_domains_is_looked_at_where_there_are_some(postfix: ScratchPostfix) -> None:
     postfix.run("postconf", "-P", "relay/unix/smtp_tls_security_level=may")
     assert configure(postfix).changed
     assert relay(postfix, state="absent").changed

@@ -103,8 +103,9 @@ def test_mail_that_does_not_leave_in_time_is_taken_back(vendor: Emulator, sendin
 
 def test_mail_that_is_on_its_way_when_the_time_is_over(vendor: Emulator, sending: ScratchPostfix) -> None:
     """It leaves all the same."""
-    vendor.faults({"match": "smtp:data", "kind": "latency", "seconds": 3, "times": 1})
-    assert "taken back" in probe(sending, wait_timeout=1).message
+    vendor.faults({"match": "smtp:data", "kind": "latency", "seconds": 6, "times": 1})
+    # The log has half of this time to mention the mail, also on a busy machine.
+    assert "taken back" in probe(sending, wait_timeout=4).message
     deadline = time.monotonic() + 20
     while not vendor.mails():  # so that no other test counts it
         assert time.monotonic() < deadline
@@ -214,7 +215,7 @@ def test_look_at_a_relay(vendor: Emulator, sending: ScratchPostfix) -> None:
     assert PASSWORD not in run.raw
 
 
-def test_look_at_logins_that_somebody_else_has_set_up(vendor: Emulator, sending: ScratchPostfix) -> None:
+def test_look_at_logins_that_somebody_else_has_set_up(sending: ScratchPostfix) -> None:
     table = sending.config_directory / "sasl"
     table.write_text(f"smtp.elsewhere.example shop@example.com:{PASSWORD}\n[x]:25 web@example.com:{PASSWORD}\n")
     ours = sending.parameters()["smtp_sasl_password_maps"]

@@ -99,7 +99,7 @@ def test_a_new_login_is_proven_from_the_controller_and_then_from_each_host(site:
     assert site.set_up() == [True, True, True]
     assert site.auths == (4, 0)
     first, others = (
-        re.findall(r"changed: \[(\w+)\]", part) for part in run.output.split("Send through the smarthost]")[1:]
+        re.findall(r"changed: \[(\w+)\]", part) for part in run.output.split("Configure Postfix for the smarthost]")[1:]
     )
     assert (first, sorted(others)) == (["mail1"], ["mail2", "mail3"])
 

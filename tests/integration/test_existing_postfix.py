@@ -296,7 +296,7 @@ def test_22_the_second_of_two_instances(vendor: Emulator, warnings: list[str]) -
         assert them.having("first") == [SINK]
 
 
-def test_23_a_file_that_nobody_can_change(vendor: Emulator, warnings: list[str]) -> None:
+def test_23_a_file_that_nobody_can_change(vendor: Emulator) -> None:
     row = Row("23 chattr +i")
     with servers(vendor) as them, Existing(row, them) as existing:
         main = existing.postfix.config_directory / "main.cf"

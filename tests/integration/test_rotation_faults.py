@@ -29,7 +29,7 @@ STAGE = "Make everything ready / Ensure that the store has the next passwords be
 SET = f"{VENDOR} / Set the next passwords"
 USE = "Let the mail servers use the new passwords"
 ACTIVATE = f"{USE} / Put the tables that lie beside in use"
-SEND = f"{USE} / Send through the smarthost"
+SEND = f"{USE} / Configure Postfix for the smarthost"
 COMMIT = "Finish, and report / Let the next passwords be the current ones"
 _LABEL = itertools.count()
 

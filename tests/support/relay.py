@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import SecretSafeModule
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._module import Module
 
 from tests.support.module import ModuleRun, run_module
 from tests.support.postfix import ScratchPostfix
@@ -49,7 +49,7 @@ def assert_refused(postfix: ScratchPostfix, *pieces: str, code: str = "conflict"
 def collect_warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the module warns of; inside pytest ansible-core would print it as if this were the controller."""
     texts: list[str] = []
-    monkeypatch.setattr(SecretSafeModule, "warn", lambda _, text: texts.append(text), raising=False)
+    monkeypatch.setattr(Module, "warn", lambda _, text: texts.append(text), raising=False)
     return texts
 
 

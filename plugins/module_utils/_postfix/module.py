@@ -14,6 +14,9 @@ from . import files
 from .commands import Answer, Instance, PostfixError
 from .settings import check_config_directory
 
+#: Fragment `_postfix`.
+INSTANCE_OPTIONS: dict[str, Any] = {"config_directory": {"type": "path"}}
+
 
 def names_main_instance(module: Any) -> bool:
     """Whether the option `config_directory` leaves the main instance, or names it: that one may be somebody else's."""

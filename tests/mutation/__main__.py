@@ -84,8 +84,8 @@ TARGETS = (
     Target("_names", unit("outgoing_user")),
     Target("_users/user", unit("outgoing_user")),
     Target("_users/methods", unit("methods", "plan_corners")),
-    Target("_rotation/outcome", unit("rotation")),
-    Target("_rotation/objections", unit("rotation", "rotation_plan")),
+    Target("_rotation/outcome", unit("rotation", "rotation_choices", "rotation_run")),
+    Target("_rotation/objections", unit("rotation", "rotation_plan", "rotation_choices", "rotation_run")),
     Target("_rotation/plan", unit("rotation_plan")),
     Target("_rotation/selection", unit("rotation_plan")),
 )

@@ -68,8 +68,8 @@ def is_made(store: Path, key: Path) -> bool:
             raise AnsibleActionFail(f"{problem.filename} cannot be read: {problem.strerror}.") from None
         if not belong:
             raise AnsibleActionFail(
-                f"The vault password in {key} does not open the store {store}. Neither was touched; name two new files, "
-                "or find the vault password that the store was made with."
+                f"The vault password in {key} does not open the store {store}. Neither was touched; name two new "
+                "files, or find the vault password that the store was made with."
             )
         return True
     if there == [store]:

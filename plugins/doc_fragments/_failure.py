@@ -40,6 +40,13 @@ notes:
     not take, although the server says that it is set.
 """
 
+    DOMAINS = r"""
+options: {}
+notes:
+  - When domains fail, C(failure.code) is the C(code) that all of them have, or V(several_reasons). Those that have not
+    failed are done, unless they are V(not_attempted).
+"""
+
     # What can be wrong with a host and its files.
     HOST = r"""
 options: {}

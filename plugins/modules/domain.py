@@ -19,6 +19,9 @@ extends_documentation_fragment:
   - smarthost.spamexperts._attributes
   - smarthost.spamexperts._attributes.API
   - smarthost.spamexperts._api
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.API
+  - smarthost.spamexperts._failure.DOMAINS
 options:
   domain:
     description: The domain, in Unicode or in its C(xn--) form.
@@ -153,6 +156,11 @@ domain:
       type: list
       elements: str
       sample: ["alice@example.org", "domain user of example.org"]
+    code:
+      description: Why the domain failed, in one of the words for C(failure.code).
+      type: str
+      returned: when it failed
+      sample: foreign
     reason:
       description: Why the domain failed, was not attempted, or is not known.
       type: str
@@ -160,8 +168,11 @@ domain:
       sample: another domain failed before
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..module_utils._api.options import API_OPTIONS
-from ..module_utils._domains.manage import DOMAIN_OPTIONS, MANAGE_OPTIONS, manage
+from ..module_utils._domains.manage import DOMAIN_OPTIONS, MANAGE_OPTIONS, NotManagedError, manage
 from ..module_utils._module import SecretSafeModule
 
 
@@ -171,13 +182,17 @@ def main() -> None:
         argument_spec={**API_OPTIONS, **DOMAIN_OPTIONS, **MANAGE_OPTIONS},
         supports_check_mode=True,
     )
-    module.params.update(continue_on_error=True, return_unchanged=True)
-    result, failure = manage(module, [module.params], "")
-    result["domain"] = result.pop("domains")[0]
-    del result["totals"]
-    if failure:
-        module.fail_json(msg=failure, **result)
-    module.exit_json(**result)
+    try:
+        result = manage(module, [module.params], "", continue_on_error=True, return_unchanged=True)
+    except NotManagedError as problem:
+        module.fail_json(msg=str(problem), code=problem.code, **of_one(problem.result))
+    module.exit_json(**of_one(result))
+
+
+def of_one(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The result with the only domain, where there is one."""
+    shown = {name: value for name, value in result.items() if name not in ("domains", "totals")}
+    return {**shown, "domain": result["domains"][0]} if "domains" in result else shown
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ extends_documentation_fragment:
   - smarthost.spamexperts._attributes.INFO
   - smarthost.spamexperts._attributes.API
   - smarthost.spamexperts._api
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.API
 options:
   domains:
     description: The domains to show, in Unicode or in their C(xn--) form. All domains of the account by default.
@@ -130,7 +132,7 @@ def main() -> None:
         with api_session(module) as client:
             domains = read(module, client)
     except (InputError, ApiError) as problem:
-        module.fail_json(msg=str(problem))
+        module.fail_json(msg=str(problem), code=problem.code)
     module.exit_json(changed=False, domains=domains)
 
 

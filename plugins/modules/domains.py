@@ -21,6 +21,9 @@ extends_documentation_fragment:
   - smarthost.spamexperts._attributes
   - smarthost.spamexperts._attributes.API
   - smarthost.spamexperts._api
+  - smarthost.spamexperts._failure
+  - smarthost.spamexperts._failure.API
+  - smarthost.spamexperts._failure.DOMAINS
 options:
   domains:
     description: The domains. What is not given stays as it is.
@@ -166,6 +169,11 @@ domains:
       type: list
       elements: str
       sample: ["alice@example.org", "domain user of example.org"]
+    code:
+      description: Why the domain failed, in one of the words for C(failure.code).
+      type: str
+      returned: when it failed
+      sample: foreign
     reason:
       description: Why the domain failed, was not attempted, or is not known.
       type: str
@@ -186,7 +194,7 @@ totals:
 """
 
 from ..module_utils._api.options import API_OPTIONS
-from ..module_utils._domains.manage import DOMAIN_OPTIONS, MANAGE_OPTIONS, manage
+from ..module_utils._domains.manage import DOMAIN_OPTIONS, MANAGE_OPTIONS, NotManagedError, manage
 from ..module_utils._users.module import BulkModule
 
 
@@ -203,9 +211,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    result, failure = manage(module, module.params["domains"], "domains[{}]: ")
-    if failure:
-        module.fail_json(msg=failure, **result)
+    params = module.params
+    switches = {name: params[name] for name in ("continue_on_error", "return_unchanged")}
+    try:
+        result = manage(module, params["domains"], "domains[{}]: ", **switches)
+    except NotManagedError as problem:
+        module.fail_json(msg=str(problem), code=problem.code, **problem.result)
     module.exit_json(**result)
 
 

@@ -41,7 +41,7 @@ NAMES = ["192.0.2.0/28 of example.com", "alice@example.com", "domain user of exa
 
 def state(run: ModuleRun) -> dict[str, Any]:
     """What a result says of the domain, without what was done."""
-    done = ("action", "removed_outgoing_users", "reason")
+    done = ("action", "removed_outgoing_users", "reason", "code")
     return {name: value for name, value in run.result["domain"].items() if name not in done}
 
 
@@ -164,6 +164,7 @@ def test_a_domain_of_somebody_else_is_never_taken_over(server: Server, missing: 
         assert run.failed
         assert not run.changed
         assert "belongs to somebody else; it is not taken over" in run.message
+        assert run.code == run.result["domain"]["code"] == "foreign"
     assert server.calls() == ["domain/add"]
     assert server.emulator.counters()["effective_writes"] == 0
     assert not server.run(domain="example.com", state="absent").changed

@@ -252,6 +252,7 @@ def test_somebody_elses_domain_fails_alone(server: Emulator) -> None:
     done = run(server, described())
     for one in (predicted, done):
         assert one.failed
+        assert (one.code, one.result["domains"][0]["code"]) == ("foreign", "foreign")
         assert one.message.startswith(f"1 of 5 domains failed: The domain {NAMES[1]} was to be added")
         assert next(iter(actions(one).items())) == (NAMES[1], "failed")
         assert one.result["totals"]["created"] == 4
@@ -308,6 +309,16 @@ def test_a_write_that_is_refused_for_one_domain_fails_that_domain_only(server: E
     assert f"{NAMES[1]}: domain/add" in done.message
     assert "reached the allowed limit" in done.message
     assert stored(server) == [name for name in NAMES if name != NAMES[1]]
+    assert done.code == "limit_reached"
+    assert "code" not in done.result["domains"][1]
+
+
+def test_domains_that_fail_for_different_reasons_say_each(server: Emulator) -> None:
+    server.seed(domains=[{"name": NAMES[1], "owner": "other@example.test"}])
+    server.faults({"match": "domain/add", "kind": "body", "text": "ERROR: Go away\n", "times": 1})
+    done = run(server, described(), concurrency=1)
+    assert done.code == "several_reasons"
+    assert [entry.get("code") for entry in done.result["domains"]] == ["other", "foreign", None, None, None]
 
 
 def test_without_going_on_nothing_is_written_when_a_part_of_the_plan_is_impossible(server: Emulator) -> None:
@@ -353,6 +364,7 @@ def test_when_the_account_is_shut_while_reading_nothing_is_written(server: Emula
     server.faults({"match": "domain/exists", "kind": "bad_credentials", "times": None, "skip": 1})
     done = run(server, described(), concurrency=1)
     assert "check api_username and api_password" in done.message
+    assert done.code == "credentials"
     assert "domains" not in done.result
     assert server.counters()["requests"] == {"domainslist/get": 1, "domain/exists": 2}
 
@@ -383,6 +395,7 @@ def test_users_keep_their_domain_and_the_others_go(emulator: Emulator) -> None:
     assert writes(emulator) == 0
     done = run(emulator, entries)
     for one in (predicted, done):
+        assert one.code == "has_outgoing_users"
         assert f"1 of 5 domains failed: The domain {NAMES[3]} was to be removed" in one.message
         assert f"(alice@{NAMES[3]}); set remove_outgoing_users: true" in one.message
         assert one.result["totals"]["removed"] == 4

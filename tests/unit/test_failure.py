@@ -100,11 +100,22 @@ def test_every_kind_of_error_of_the_api_is_documented() -> None:
     assert words == {kind.value for kind in ErrorKind} | {"missing_library", "not_offered"}
 
 
-@pytest.mark.parametrize("name", ["api_info", "outgoing_user", "outgoing_user_info", "outgoing_users"])
-def test_a_module_for_the_api_documents_the_words(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("api_info", []),
+        ("domain", [".DOMAINS"]),
+        ("domain_info", []),
+        ("domains", [".DOMAINS"]),
+        ("outgoing_user", [".USERS"]),
+        ("outgoing_user_info", []),
+        ("outgoing_users", [".USERS"]),
+    ],
+)
+def test_a_module_for_the_api_documents_the_words(name: str, own: list[str]) -> None:
     text = (ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
     sections = re.findall(r"^  - smarthost\.spamexperts\._failure(\.\w+)?$", text, re.MULTILINE)
-    assert sections == ["", ".API", *([".USERS"] if name in ("outgoing_user", "outgoing_users") else [])]
+    assert sections == ["", ".API", *own]
 
 
 @pytest.mark.parametrize(

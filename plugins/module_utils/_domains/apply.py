@@ -31,7 +31,12 @@ Result = TypeVar("Result")
 
 
 class DomainError(Exception):
-    """A domain cannot be brought to the wanted state; the message is one sentence."""
+    """A domain cannot be brought to the wanted state; the message is one sentence. kind: of the error behind it."""
+
+    def __init__(self, sentence: str, kind: ErrorKind) -> None:
+        super().__init__(sentence)
+        self.kind = kind
+        self.code = kind.value
 
 
 def apply(
@@ -51,7 +56,7 @@ def apply(
         try:
             writer.ensure_present() if change.present else writer.ensure_absent()
         except (ApiError, DomainError, MethodError) as problem:
-            change.fail(problem)
+            change.fail(problem, problem.code)
             if not continue_on_error or getattr(problem, "kind", None) in HOPELESS:
                 stop.set()
 
@@ -87,7 +92,8 @@ class _Writer:
             parts = " and ".join(step.call for step in missing)
             raise DomainError(
                 f"The server accepted everything for the domain {self._wanted}, but does not show it after "
-                f"{SETTLE_SECONDS:.0f} seconds ({parts}); check whether your account has this product, and run again."
+                f"{SETTLE_SECONDS:.0f} seconds ({parts}); check whether your account has this product, and run again.",
+                ErrorKind.BAD_REPLY,
             )
         changed = UPDATED if self._change.written else UNCHANGED
         self._change.action = CREATED if self._change.before is None else changed
@@ -186,7 +192,7 @@ class _Writer:
         except ApiError as error:
             if error.kind is not ErrorKind.ALREADY_EXISTS:
                 raise
-            raise DomainError(foreign(self._wanted)) from None
+            raise DomainError(foreign(self._wanted), ErrorKind.FOREIGN) from None
         if not answered:
             self._wait_until_shown()
 
@@ -194,7 +200,8 @@ class _Writer:
         if not _wait_until(lambda: has_domain(self._client, self._wanted.name)):
             raise DomainError(
                 f"The domain {self._wanted} was added, but the server does not show it in this account after "
-                f"{SETTLE_SECONDS:.0f} seconds; see whether it belongs to somebody else, or run again later."
+                f"{SETTLE_SECONDS:.0f} seconds; see whether it belongs to somebody else, or run again later.",
+                ErrorKind.BAD_REPLY,
             )
 
     # Removing
@@ -211,7 +218,7 @@ class _Writer:
             except ApiError as error:
                 if error.kind is ErrorKind.NOT_FOUND:  # the list lags
                     return
-                raise DomainError(self._stuck(user, error)) from None
+                raise DomainError(self._stuck(user, error), error.kind) from None
             self._change.removed_users.append(str(user.key))
 
         with ThreadPoolExecutor(max_workers=self._removals_at_once) as pool:
@@ -233,7 +240,7 @@ class _Writer:
         except ApiError as error:
             if error.kind is ErrorKind.HAS_OUTGOING_USERS:
                 self._change.users = read_users(self._client, self._methods, [name], 1).get(name)
-                raise DomainError(has_users(self._change, self._methods)) from None
+                raise DomainError(has_users(self._change, self._methods), error.kind) from None
             if error.kind is not ErrorKind.NOT_FOUND:
                 raise
 

@@ -53,11 +53,27 @@ def parse_entries(entries: Sequence[Mapping[str, Any]], place: str) -> list[Chan
     return changes
 
 
-def manage(module: AnsibleModule, entries: Sequence[Mapping[str, Any]], place: str) -> tuple[dict[str, Any], str]:
-    """Bring the domains to the wanted state. Ends the module with a failure where nothing could be planned.
+class NotManagedError(Exception):
+    """The domains are not as they are wanted; one text. code: for programs. result: what was done after all."""
+
+    def __init__(self, text: str, code: str, result: Mapping[str, Any]) -> None:
+        super().__init__(text)
+        self.code = code
+        self.result = result
+
+
+def manage(
+    module: AnsibleModule,
+    entries: Sequence[Mapping[str, Any]],
+    place: str,
+    *,
+    continue_on_error: bool,
+    return_unchanged: bool,
+) -> dict[str, Any]:
+    """Bring the domains to the wanted state, and give the result: changed, domains, totals and, asked for, diff.
 
     place: how an entry is named in a message about it, with its position, such as `domains[{}]: `.
-    Returns the result (changed, domains, totals and, where asked for, diff), and one sentence about what failed, or "".
+    Raises NotManagedError, without a result where nothing could be planned.
     """
     params = module.params
     try:
@@ -66,23 +82,26 @@ def manage(module: AnsibleModule, entries: Sequence[Mapping[str, Any]], place: s
         changes = parse_entries(entries, place)
         with api_session(module) as client:
             methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
-            account = reconcile(module, client, methods, changes)
+            account = reconcile(module, client, methods, changes, continue_on_error=continue_on_error)
     except (InputError, MethodError, ApiError) as problem:
-        module.fail_json(msg=str(problem))
+        raise NotManagedError(str(problem), problem.code, {}) from problem
     for warning in warnings(changes, account):
         module.warn(warning)
-    said = failure(changes)
-    shown = result(changes, failed=bool(said), everything=params["return_unchanged"], with_diff=module._diff)
-    return shown, said
+    text, code = failure(changes)
+    shown = result(changes, failed=bool(text), everything=return_unchanged, with_diff=module._diff)
+    if text:
+        raise NotManagedError(text, code, shown)
+    return shown
 
 
-def reconcile(module: AnsibleModule, client: Client, methods: Methods, changes: Sequence[Change]) -> Collection[str]:
+def reconcile(
+    module: AnsibleModule, client: Client, methods: Methods, changes: Sequence[Change], *, continue_on_error: bool
+) -> Collection[str]:
     """Learn the current state, plan, and send. Returns the domains of the account, where they were read.
 
     Raises ApiError and MethodError for what concerns all domains, while nothing was sent.
     """
-    params = module.params
-    check, concurrency = module.check_mode, params["concurrency"]
+    check, concurrency = module.check_mode, module.params["concurrency"]
     account = read_account(client) if len(changes) > 1 else frozenset()  # for one domain, one question is less
 
     def learn(change: Change) -> None:
@@ -91,7 +110,7 @@ def reconcile(module: AnsibleModule, client: Client, methods: Methods, changes: 
         except ApiError as problem:
             if problem.kind in HOPELESS:
                 raise
-            change.fail(problem)
+            change.fail(problem, problem.code)
 
     first_alone(learn, changes, concurrency)
     if len(changes) == 1 and changes[0].is_absent:
@@ -102,11 +121,11 @@ def reconcile(module: AnsibleModule, client: Client, methods: Methods, changes: 
         for change in leaving:
             _predict_removal(change, methods)
     pending = [change for change in changes if change.action not in (UNCHANGED, FAILED)]
-    if any(change.action == FAILED for change in changes) and not params["continue_on_error"]:
+    if any(change.action == FAILED for change in changes) and not continue_on_error:
         for change in pending:
             change.action, change.reason = SKIPPED, "another domain cannot be brought to the wanted state"
     elif not check:
-        apply(pending, client, methods, concurrency, continue_on_error=params["continue_on_error"])
+        apply(pending, client, methods, concurrency, continue_on_error=continue_on_error)
     return account
 
 
@@ -152,7 +171,7 @@ def _learn_users(client: Client, methods: Methods, leaving: Sequence[Change], co
         if getattr(problem, "kind", None) in HOPELESS:
             raise
         for change in leaving:
-            change.fail(problem)
+            change.fail(problem, problem.code)
         return
     for change in leaving:
         change.users = users.get(change.wanted.name)
@@ -168,7 +187,7 @@ def _ask_whose(client: Client, change: Change) -> None:
         client.call(GET_PRODUCTS, [("domain", change.wanted.name)], write=False)
     except ApiError as error:
         if error.kind is ErrorKind.FOREIGN:
-            change.fail(foreign(change.wanted))
+            change.fail(foreign(change.wanted), error.kind.value)
         elif error.kind is ErrorKind.NOT_YOURS:
             change.action = UNKNOWN
             change.reason = (
@@ -183,7 +202,7 @@ def _predict_removal(change: Change, methods: Methods) -> None:
     if change.action == FAILED:
         return
     if change.users and not change.remove_users:
-        change.fail(has_users(change, methods))
+        change.fail(has_users(change, methods), ErrorKind.HAS_OUTGOING_USERS.value)
         return
     change.removed_users = [str(user.key) for user in change.users or ()]
     if change.users is None:

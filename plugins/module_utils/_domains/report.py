@@ -14,7 +14,7 @@ from .._names import unicode_domain
 from .._users.known import MOST_NAMES, nearest
 from .._users.methods import LIST, Methods
 from .._users.plan import CREATED, FAILED, REMOVED, SKIPPED, UNCHANGED, UNKNOWN, UPDATED
-from .._users.report import SHOWN, named, with_reasons
+from .._users.report import SEVERAL_REASONS, SHOWN, named, with_reasons
 from .._users.user import OutgoingUser, first_three
 from .domain import Domain
 
@@ -34,6 +34,7 @@ class Change:
     removed_users: list[str] = field(default_factory=list)
     users: Optional[list[OutgoingUser]] = None  # None: not read, or not shown
     reason: str = ""
+    code: str = ""  # why it failed, in a word for programs
     written: bool = False  # whether a call has been carried out, as far as anybody knows
 
     def __str__(self) -> str:
@@ -49,9 +50,9 @@ class Change:
         """Whether nothing was there to be removed."""
         return not self.present and self.before is None and self.action == UNCHANGED
 
-    def fail(self, reason: object) -> None:
-        """Note why it cannot be brought to the wanted state."""
-        self.action, self.reason = FAILED, str(reason)
+    def fail(self, reason: object, code: str) -> None:
+        """Note why it cannot be brought to the wanted state. code: for programs."""
+        self.action, self.reason, self.code = FAILED, str(reason), code
 
     def to_result(self) -> dict[str, Any]:
         """The change as results show it."""
@@ -60,8 +61,7 @@ class Change:
             shown |= self.after.given() if self.after else {"exists": False}
         if self.removed_users:
             shown["removed_outgoing_users"] = sorted(self.removed_users)
-        if self.reason:
-            shown["reason"] = self.reason
+        shown.update({name: text for name, text in (("reason", self.reason), ("code", self.code)) if text})
         return shown
 
     def before_shown(self) -> dict[str, Any]:
@@ -128,10 +128,14 @@ def _diff(changes: Sequence[Change]) -> dict[str, Any]:
     return sides
 
 
-def failure(changes: Sequence[Change]) -> str:
-    """One text about every domain that failed, with up to ten names and their reasons; "" where none has."""
-    failed = [(str(change), change.reason) for change in changes if change.action == FAILED]
-    return with_reasons(failed, len(changes), "domain") if failed else ""
+def failure(changes: Sequence[Change]) -> tuple[str, str]:
+    """One text about every domain that failed, with up to ten names and their reasons, and its code; "" without any."""
+    failed = [change for change in changes if change.action == FAILED]
+    if not failed:
+        return "", ""
+    codes = {change.code for change in failed}
+    reasons = [(str(change), change.reason) for change in failed]
+    return with_reasons(reasons, len(changes), "domain"), codes.pop() if len(codes) == 1 else SEVERAL_REASONS
 
 
 def warnings(changes: Sequence[Change], account: Collection[str]) -> list[str]:

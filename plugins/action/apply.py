@@ -99,6 +99,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             done = params["phase"] != PHASES[-1]
         except (StopError, InputError, StoreError) as problem:
             result.update(failed=True, msg=str(problem))
+            # What comes after it on hosts is left.
+            apply.data = {"problems": apply.data.get("problems", [])}
         finally:
             if not done:
                 # What went wrong first is what is said.

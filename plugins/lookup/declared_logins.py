@@ -70,14 +70,18 @@ _value:
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from yaml import YAMLError
 
 from ..module_utils._passwords import PasswordFileError, read_or_generate
 from ..module_utils._plain import plain
+from ..module_utils._users.plan import ON_MISMATCH
+from ..module_utils._users.user import parse_wanted
 from ..plugin_utils._domain_files import read_file
 from ..plugin_utils._secrets import register_secret
 from ..plugin_utils._store import Store, StoreError
@@ -131,15 +135,29 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no t
         }
 
     def _described(self, place: Mapping[str, Any]) -> str:
-        number = str(place["place"]).removeprefix("spamexperts_domains[").removesuffix("]")
-        if number != place["place"]:
-            content = plain(self._templar.template(self.get_option("domains")))[int(number)]
-        else:
-            content = read_file(Path(place["place"])).content
-        sender = content["senders"][place["sender"]]
-        if "person" in place:
-            return str(sender["people"][place["person"]]["primary_password"])
-        if sender.get("password") is not None:
-            return str(sender["password"])
-        password, is_new = read_or_generate(sender["password_file"], write=False)
+        part = self._part(place)
+        for name in ("primary_password", "password"):
+            if part.get(name) is not None:
+                return str(part[name])
+        password, is_new = read_or_generate(part["password_file"], write=False)
         return PREDICTED if is_new and self._check_mode else password
+
+    def _part(self, place: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The sender, or one of its people, as described. Nobody gets the password of who has come into its place."""
+        number = str(place["place"]).removeprefix("spamexperts_domains[").removesuffix("]")
+        with suppress(LookupError, TypeError, AttributeError, ValueError, YAMLError):
+            if number != place["place"]:
+                content: Any = plain(self._templar.template(self.get_option("domains")))[int(number)]
+            else:
+                content = read_file(Path(place["place"])).content
+            sender = content["senders"][place["sender"]]
+            wanted = parse_wanted({**sender, "domain": content["domain"], "state": "present"}, 0, ON_MISMATCH)
+            part: dict[str, Any] = sender["people"][place["person"]] if "person" in place else sender
+            if wanted.login("domain") == place["login"] and {"primary_password", "password", "password_file"} & set(
+                part
+            ):
+                return part
+        raise AnsibleLookupError(
+            f"{place['place']} was changed while this run was under way: senders[{place['sender']}] is not "
+            f"{place['login']} with a password any more; run again."
+        )

@@ -34,7 +34,7 @@ def secret_of(sender: Sender) -> dict[str, Any]:
 
 
 def _place(sender: Sender) -> dict[str, Any]:
-    return {"place": sender.source, "sender": sender.wanted.position}
+    return {"place": sender.source, "sender": sender.wanted.position, "login": sender.login}
 
 
 def server_of(logins: HostLogins, in_use: InUse) -> dict[str, Any]:

@@ -136,8 +136,12 @@ def messages_of_the_code() -> list[str]:
     """Return every text in plugins, playbooks and roles, with `...` where a value is put in."""
     texts = []
     for path in [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]:
-        text = re.sub(r"\{\{.*?\}\}", "...", path.read_text(), flags=re.DOTALL)
+        whole = path.read_text()
+        text = re.sub(r"\{\{.*?\}\}", "...", whole, flags=re.DOTALL)
         texts.append(" ".join(text.replace("'", "").split()))
+        # A sentence may also be chosen inside of a template.
+        for template in re.findall(r"\{\{.*?\}\}", whole, flags=re.DOTALL):
+            texts += re.findall(r"'([^']+)'", template)
     for path in ROOT.glob("plugins/**/*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):

@@ -29,10 +29,11 @@ AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 @dataclass(frozen=True)
 class QuickStart:
-    """files: name -> text, as the page prints them. commands: one a line."""
+    """files: name -> text, as the page prints them. commands: one a line. later: those of the rest of the page."""
 
     files: dict[str, str]
     commands: list[str]
+    later: list[str]
 
     @property
     def yaml_lines(self) -> list[str]:
@@ -48,17 +49,20 @@ class QuickStart:
 def quick_start(page: str) -> QuickStart:
     """What the page tells a new user to write and to type."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    part = re.split(r"^## ", text.partition(f"\n## {QUICK_STARTS[page]}\n")[2], flags=re.MULTILINE)[0]
+    part, *rest = re.split(r"^## ", text.partition(f"\n## {QUICK_STARTS[page]}\n")[2], flags=re.MULTILINE)
     files: dict[str, str] = {}
-    commands: list[str] = []
     for block in FENCE.finditer(part):
         if block["language"] == "yaml":
             name = re.findall(r"`([\w./-]+\.yml)`", part[: block.start()])[-1]
             assert name not in files, f"{page}: the block after {name} has no file of its own"
             files[name] = block["text"]
-        elif block["language"] == "console":
-            commands += block["text"].replace("\\\n", " ").splitlines()
-    return QuickStart(files, commands)
+    return QuickStart(files, _typed(part), _typed("".join(rest)))
+
+
+def _typed(text: str) -> list[str]:
+    """The lines that somebody types at a shell."""
+    blocks = [block["text"] for block in FENCE.finditer(text) if block["language"] == "console"]
+    return "".join(blocks).replace("\\\n", " ").splitlines()
 
 
 class NewUser:

@@ -33,7 +33,7 @@ LABELS = {
 }
 CONTENTS = re.compile(r"^\.\. contents::\n   :local:\n   :depth: \d\n", re.MULTILINE)
 LABEL = re.compile(r":ref:`(?:(?P<text>[^`<]+) <(?P<label>\w+)>|(?P<only>\w+))`")
-LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
+LINK = re.compile(rf"\]\((?:(?P<whole>{re.escape(REPOSITORY)}/)|(?!https?://|#))(?P<target>[^)#\s]+)")
 
 
 def pages() -> dict[Path, str]:
@@ -55,7 +55,7 @@ def place(target: Path) -> str:
 
 
 def _linked(folder: Path, match: re.Match[str]) -> str:
-    return f"]({place((folder / match[1]).resolve())}"
+    return f"]({place(((ROOT if match['whole'] else folder) / match['target']).resolve())}"
 
 
 def fill() -> None:

@@ -22,7 +22,9 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.optio
 from tests import ROOT
 from tests.support.documentation import guides, messages_of_the_code
 
-LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
+#: A page that Galaxy shows as well names files of the project by their address.
+ADDRESS = "https://github.com/smarthost/spamexperts/blob/main/"
+LINK = re.compile(rf"\]\((?:(?P<whole>{re.escape(ADDRESS)})|(?!https?://))(?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
 #: What is quoted in the guides but comes from the vendor or from Postfix.
 OF_OTHERS = {
     "535 Incorrect authentication data",
@@ -42,11 +44,16 @@ def headings(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", guides(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files_and_headings(path: Path) -> None:
     dead = []
-    for target, anchor in LINK.findall(path.read_text()):
-        file = (path.parent / target).resolve() if target else path
+    for whole, target, anchor in LINK.findall(path.read_text()):
+        file = ((ROOT if whole else path.parent) / target).resolve() if target else path
         if not file.exists() or (anchor and anchor not in headings(file)):
             dead.append(f"{target}#{anchor}")
     assert dead == []
+
+
+def test_links_of_the_readme_work_on_galaxy_too() -> None:
+    """There it is a page without the files beside it."""
+    assert [target for whole, target, _anchor in LINK.findall((ROOT / "README.md").read_text()) if not whole] == []
 
 
 def test_advice_for_or_against_a_method_is_nobodys_but_the_providers_or_ours() -> None:

@@ -121,7 +121,7 @@ def _some(lines: Sequence[str], before: str = "") -> Iterable[str]:
 def _name(one: Mapping[str, Any]) -> str:
     if one["kind"] == "domain":
         return f"domain {one['domain']}"
-    return str(one.get("login") or (f"{one['username']} of {one['domain']}" if one["username"] else one["domain"]))
+    return str(one.get("login") or (f"{one['username']}@{one['domain']}" if one["username"] else one["domain"]))
 
 
 def _names(names: Sequence[str]) -> str:

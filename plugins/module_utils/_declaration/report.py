@@ -147,8 +147,8 @@ def relay_lines(
         login = named[0] if named else server.get("login")
         if login is not None and login.rpartition("@")[2] in ("", domain):
             state = hosts.get(host, {})
-            done = "changed" if state.get("changed") else "unchanged" if state.get("done") else _why(state)
-            lines[host] = f"{done}, sends {f'as {login}' if login else 'by its address'}"
+            sends = f"{'changed' if state.get('changed') else 'unchanged'}, sends {f'as {login}' if login else 'by its address'}"
+            lines[host] = sends if state.get("done") else _why(state)
     return lines
 
 

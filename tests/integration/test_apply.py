@@ -74,7 +74,7 @@ def test_a_domain_is_onboarded_and_somebody_leaves(tmp_path: Path, emulator: Emu
     site = DeclaredSite(tmp_path, emulator, postfix)
     site.declare("example.com", ALICE, INFO, SERVER)
     site.declare("example.net", {"username": "shop"})
-    run = site.apply(playbook="smarthost.spamexperts.onboard_domain", spamexperts_domain="example.com")
+    run = site.apply(playbook="onboard_domain", spamexperts_domain="example.com")
     assert run.returncode == 0, run.output
     summary = run.output.partition("TASK [Summary]")[2]
     for text in ("alice@example.com", "200 per hour", "limits switched off", "changed, sends as server1@example.com"):
@@ -82,7 +82,7 @@ def test_a_domain_is_onboarded_and_somebody_leaves(tmp_path: Path, emulator: Emu
     assert {user["username"] for user in emulator.users()} == {"alice", "info", "server1"}
 
     leave: dict[str, Any] = {
-        "playbook": "smarthost.spamexperts.offboard_user",
+        "playbook": "offboard_user",
         "spamexperts_leaving": "alice@example.com",
     }
     refused = site.apply(**leave)

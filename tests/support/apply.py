@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from tests.support.playbook import PlaybookRun, ansible_environment, inventory_f
 from tests.support.postfix import ScratchPostfix
 from tests.support.store import read_whole_store
 
-APPLY = "smarthost.spamexperts.apply"
 VAULT_PASSWORD = "the vault's own password"
 
 
@@ -49,14 +49,33 @@ class DeclaredSite:
         path.write_text(yaml.safe_dump({"domain": domain, **keys, "senders": list(senders)}), encoding="utf-8")
         return path
 
-    def apply(self, *options: str, vault: bool = True, playbook: str = APPLY, **variables: Any) -> PlaybookRun:
+    def change_host(self, name: str, *, group: str = "mail_relays", **variables: Any) -> None:
+        """Give a host of the inventory further variables, or have a further host."""
+        content = yaml.safe_load(self.inventory.read_text(encoding="utf-8"))
+        members = content["all"]["children"].setdefault(group, {"hosts": {}})["hosts"]
+        members.setdefault(name, {}).update(variables)
+        self.inventory.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    def apply(
+        self,
+        *options: str,
+        vault: bool = True,
+        playbook: str = "apply",
+        environment: Mapping[str, str] | None = None,
+        **variables: Any,
+    ) -> PlaybookRun:
         """Run the playbook; no password is in what it prints."""
         extra = self.folder / "variables.yml"
         extra.write_text(yaml.safe_dump({**self.variables, **variables}), encoding="utf-8")
         arguments = ["-i", str(self.inventory), "-e", f"@{extra}", *options]
         if vault:
             arguments += ["--vault-password-file", str(self.vault_password)]
-        run = run_playbook(playbook, arguments, ansible_environment(), folder=self.folder)
+        run = run_playbook(
+            f"smarthost.spamexperts.{playbook}",
+            arguments,
+            {**ansible_environment(), **(environment or {})},
+            folder=self.folder,
+        )
         for secret in self.secrets():
             assert secret not in run.output
         return run

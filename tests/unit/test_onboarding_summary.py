@@ -12,6 +12,7 @@ from typing import Any, Optional
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import onboarding_summary
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration.description import Given, Site, read
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration.report import relay_lines
 
 SECRET = "Correct-Horse-42"
 ALICE = {"username": "alice", "limits": {"per_hour": 200}}
@@ -118,9 +119,32 @@ def test_what_was_found_in_the_dns_is_repeated() -> None:
     assert "  v=spf1 include:spf.example.net ~all" in summary(spf_include="spf.example.net")
 
 
-def test_what_makes_a_mail_server_send_for_it_is_said_where_none_does() -> None:
-    lines = summary()
-    assert lines[lines.index("Mail servers") + 1].startswith("  None sends for it. A sender with relay: true is what ")
+def test_as_what_each_mail_server_sends_for_a_domain() -> None:
+    """A domain of its own login, or else the rest of the host's mail, unless that goes out as another domain."""
+    shop = {"login": "shop@example.net", "senders": ["@example.net"]}
+    servers: dict[str, Any] = {
+        "mail1": {"login": "example.com", "logins": [shop]},
+        "mail2": {"login": "server@example.com", "logins": []},
+        "mail3": {"login": "", "logins": []},
+        "mail4": {},
+        "mail5": {"login": "shop@example.net", "logins": []},
+    }
+    hosts = {"mail1": {"done": True, "changed": True}, "mail3": {"done": True}}
+    assert relay_lines(servers, hosts, "example.com") == {
+        "mail1": "changed, sends as example.com",
+        "mail2": "not reached, or not finished; see above, and run again",
+        "mail3": "unchanged, sends by its address",
+    }
+    assert set(relay_lines(servers, hosts, "example.net")) == {"mail1", "mail3", "mail5"}
+
+
+def test_why_no_mail_server_sends_for_it() -> None:
+    for senders, reason in (
+        ([ALICE], "none of its senders is marked with relay"),
+        ([{**ALICE, "relay": True}], "the inventory has none"),
+    ):
+        lines = summary(*senders)
+        assert lines[lines.index("Mail servers") + 1].startswith(f"  None sends for it: {reason}")
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def details_of(
         "limits_by_hand": {login: limit_text(limits) for login, limits in wanted.items() if limits},
         "used": sorted({*entered, *(s.login for s in one.senders if s.relay or s.default_for)}),
         "relays": dict(relays),
+        "has_relay": any(sender.relay for sender in one.senders),
         "spf_include": one.options.get("spf_include") or DEFAULT_INCLUDE,
         "check_spf": bool(one.options.get("check_spf")),
         "check": check,
@@ -107,9 +108,13 @@ def _clients(details: Mapping[str, Any], smarthost: str) -> list[str]:
 
 
 def _relays(details: Mapping[str, Any]) -> list[str]:
-    return [_row(host, text) for host, text in details["relays"].items()] or [
-        "  None sends for it. A sender with relay: true is what the mail servers of the group mail_relays log in as."
-    ]
+    if details["relays"]:
+        return [_row(host, text) for host, text in details["relays"].items()]
+    if details["has_relay"]:
+        return [
+            "  None sends for it: the inventory has none (in the group mail_relays, or by spamexperts_relay_hosts)."
+        ]
+    return ["  None sends for it: none of its senders is marked with relay, as what mail servers log in as."]
 
 
 def _named(result: Mapping[str, Any], authentication: str) -> list[str]:

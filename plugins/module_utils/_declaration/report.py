@@ -143,12 +143,12 @@ def relay_lines(
     """What is to be said of each mail server that sends the mail of this domain."""
     lines = {}
     for host, server in servers.items():
-        logins = [{"login": server["login"], "senders": [f"@{domain}"]}, *server["logins"]] if server else []
-        for entry in reversed(logins):
-            if f"@{domain}" in entry["senders"] and (entry["login"].endswith(f"@{domain}") or entry["login"] == domain):
-                state = hosts.get(host, {})
-                done = "changed" if state.get("changed") else "unchanged" if state.get("done") else _why(state)
-                lines[host] = f"{done}, sends as {entry['login']}"
+        named = [entry["login"] for entry in server.get("logins", ()) if f"@{domain}" in entry["senders"]]
+        login = named[0] if named else server.get("login")
+        if login is not None and login.rpartition("@")[2] in ("", domain):
+            state = hosts.get(host, {})
+            sends = f"{'changed' if state.get('changed') else 'unchanged'}, sends {f'as {login}' if login else 'by its address'}"
+            lines[host] = sends if state.get("done") else _why(state)
     return lines
 
 

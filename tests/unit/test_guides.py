@@ -24,7 +24,9 @@ from tests.support.documentation import guides, messages_of_the_code
 
 #: A page that Galaxy shows as well names files of the project by their address.
 ADDRESS = "https://github.com/smarthost/spamexperts/blob/main/"
-LINK = re.compile(rf"\]\((?:(?P<whole>{re.escape(ADDRESS)})|(?!https?://))(?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
+LINK = re.compile(
+    rf"\]\((?:(?P<whole>{re.escape(ADDRESS)})|(?!https?://))(?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)"
+)
 #: What is quoted in the guides but comes from the vendor or from Postfix.
 OF_OTHERS = {
     "535 Incorrect authentication data",

@@ -28,6 +28,7 @@ from ..plugin_utils._store import Store, StoreError
 ARGUMENT_SPEC: dict[str, Any] = {
     "phase": {"type": "str", "required": True, "choices": [*PHASES, "summary"]},
     "path": {"type": "path", "default": "./credentials.yml"},
+    "vault_id": {"type": "str"},
     "domains_path": {"type": "path", "default": "./domains"},
     # Checked as they are written: ansible-core would convert what is of another type.
     "domains": {"type": "raw", "default": []},
@@ -79,7 +80,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         params["make_password"] = lambda: generate(params["password_length"], alphabet)
         for account in params["accounts"].values():
             register_secret(*(str((account or {}).get(name) or "") for name in ("api_password", "proxy")))
-        store = Store(params["path"], self._loader)
+        store = Store(params["path"], self._loader, params["vault_id"])
 
         def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
             store.this_run()  # a run that was killed asks nobody any more

@@ -38,6 +38,9 @@ options:
     description: The credential store. It is made when a password has to be kept.
     type: path
     default: ./credentials.yml
+  vault_id:
+    description: The vault id of a store that is made; as in M(smarthost.spamexperts.credential_store).
+    type: str
   domains_path:
     description: The folder with the descriptions; see M(smarthost.spamexperts.declaration).
     type: path

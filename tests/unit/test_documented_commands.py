@@ -82,9 +82,8 @@ def check(words: list[str]) -> None:
         assert _parsed(VaultCLI, words).args == ["credentials.yml"]
     elif name == "export":
         documented = (ROOT / "plugins/doc_fragments/_api.py").read_text()
-        assert [
-            variable for variable in arguments if not re.search(rf"\b{variable.partition('=')[0]}\b", documented)
-        ] == []
+        for variable in arguments:
+            assert re.search(rf"\b{variable.partition('=')[0]}\b", documented)
     elif name == "python":
         module = arguments[1].replace(".", "/")
         assert arguments[0] == "-m"

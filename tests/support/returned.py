@@ -19,6 +19,9 @@ TYPES: dict[str, tuple[type, ...]] = {
 #: What ansible-core adds to every result.
 CORE = {"changed", "diff", "exception", "failed", "invocation", "warnings", "deprecations", "item", "ansible_loop_var"}
 
+#: How the documentation says that only a failure returns it.
+ONLY_FAILED = ("failure", "when it failed", "when the user failed")
+
 
 def _fits(value: Any, kind: str, description: Any) -> bool:
     if value is None:
@@ -54,10 +57,12 @@ def problems(result: Mapping[str, Any], described: Mapping[str, Any], where: str
 
 
 def unseen(results: Iterable[Mapping[str, Any]], described: Mapping[str, Any], where: str = "") -> list[str]:
-    """Return the documented keys that no result has with a value."""
+    """Return the documented keys that no result has with a value, but for what only a failure returns."""
     given = list(results)
     found = []
     for key, description in described.items():
+        if description.get("returned") in ONLY_FAILED:
+            continue
         values = [result[key] for result in given if result.get(key) is not None]
         if not values:
             found.append(f"{where}{key}")

@@ -92,6 +92,8 @@ def test_the_comparison_of_results_sees_what_differs() -> None:
     right = {"changed": False, "count": 1, "name": None, "users": [{"on": True}]}
     assert problems(right, described) == []
     assert unseen([right], described) == ["name"]
+    failure = {"code": {"type": "str", "description": "Why", "returned": "when it failed"}}
+    assert unseen([right], {**described, **failure}) == ["name"]
     wrong = {"count": None, "name": 1, "other": 1, "users": [{"on": 1, "off": 1}, "user"]}
     assert len(problems(wrong, described)) == 6
     assert unseen([{"users": [{}]}], described) == ["count", "name", "users.on"]

@@ -147,7 +147,8 @@ def relay_lines(
         login = named[0] if named else server.get("login")
         if login is not None and login.rpartition("@")[2] in ("", domain):
             state = hosts.get(host, {})
-            sends = f"{'changed' if state.get('changed') else 'unchanged'}, sends {f'as {login}' if login else 'by its address'}"
+            done = "changed" if state.get("changed") else "unchanged"
+            sends = f"{done}, sends as {login}" if login else f"{done}, sends by its address"
             lines[host] = sends if state.get("done") else _why(state)
     return lines
 

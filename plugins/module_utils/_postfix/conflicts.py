@@ -78,7 +78,7 @@ def check_shared(instance: Instance, settings: RelaySettings, plan: Plan, rules:
     """Check that the relay may use the rules of main.cf, which bind all mail; return warnings."""
     explicit, effective = instance.explicit(), instance.effective([*_LOOKED_AT, *POLICY_TABLES])
     found = other_ways(instance)
-    separate = _way_out(instance, settings, found)
+    remedy = _remedy(instance, settings, found)
     ours = plan.remembered_before.parameters.get("default_transport")
     transport = (
         ours.original or "smtp"
@@ -86,11 +86,11 @@ def check_shared(instance: Instance, settings: RelaySettings, plan: Plan, rules:
         else effective["default_transport"]
     )
     if transport != "smtp":
-        raise PostfixError(f"default_transport is '{transport}', so relayhost alone would not be enough; {separate}.")
+        raise PostfixError(f"default_transport is '{transport}', so relayhost alone would not be enough; {remedy}.")
     if effective["content_filter"].startswith("smtp:"):
         raise PostfixError(
             f"content_filter sends all mail to '{effective['content_filter']}', which would have to log in and encrypt "
-            f"as the smarthost does; {separate}."
+            f"as the smarthost does; {remedy}."
         )
     warnings = []
     # Mail for relay_domains takes the client `relay`, and now goes to the smarthost too.
@@ -100,23 +100,23 @@ def check_shared(instance: Instance, settings: RelaySettings, plan: Plan, rules:
             if name in rules and not parameters.is_right(name, rules[name], value):
                 raise PostfixError(
                     f"master.cf overrides {name} with '{parameters.shown(name, value)}' for {client}; remove it there, "
-                    f"or {separate}."
+                    f"or {remedy}."
                 )
         tables = [overrides.get(name, effective.get(name, "")) for name in POLICY_TABLES]
-        warnings += _check_policy(instance, settings, tables[0] or tables[1], separate)
-    hearing.check_addresses(instance, settings, separate)
-    _check_other_clients(instance, settings, separate)
-    _check_other_logins(instance, settings, separate)
-    warnings += _check_other_ways(instance, settings, plan, found, separate)
+        warnings += _check_policy(instance, settings, tables[0] or tables[1], remedy)
+    hearing.check_addresses(instance, settings, remedy)
+    _check_other_clients(instance, settings, remedy)
+    _check_other_logins(instance, settings, remedy)
+    warnings += _check_other_ways(instance, settings, plan, found, remedy)
     if explicit.get("relay_domains"):
         warnings.append(
             "This Postfix relays for other domains (relay_domains); their mail now goes to the smarthost as well. "
-            f"If that is not wanted, {separate}."
+            f"If that is not wanted, {remedy}."
         )
     return list(dict.fromkeys(warnings))
 
 
-def _way_out(instance: Instance, settings: RelaySettings, found: OtherWays) -> str:
+def _remedy(instance: Instance, settings: RelaySettings, found: OtherWays) -> str:
     """What to do where the rules of main.cf would bind other mail, with what that needs first."""
     advice = "set dedicated_transport=true to keep the smarthost apart from it"
     try:
@@ -127,7 +127,7 @@ def _way_out(instance: Instance, settings: RelaySettings, found: OtherWays) -> s
 
 
 def _check_other_ways(
-    instance: Instance, settings: RelaySettings, plan: Plan, found: OtherWays, separate: str
+    instance: Instance, settings: RelaySettings, plan: Plan, found: OtherWays, remedy: str
 ) -> list[str]:
     """Refuse where mail that goes elsewhere would be bound by rules that its server cannot follow."""
     ways = bound(instance, settings, found.ways)
@@ -136,12 +136,12 @@ def _check_other_ways(
     logins = effective["smtp_sasl_password_maps"]
     if other and logins and not _is_ours(instance, plan, "smtp_sasl_password_maps"):
         raise PostfixError(
-            f"this Postfix also sends by {other[0]} and has logins of its own in smtp_sasl_password_maps; {separate}."
+            f"this Postfix also sends by {other[0]} and has logins of its own in smtp_sasl_password_maps; {remedy}."
         )
     if other and settings.logins:
         raise PostfixError(
             f"this Postfix also sends by {other[0]}, and a login that is chosen by sender would be offered to those "
-            f"servers too; {separate}."
+            f"servers too; {remedy}."
         )
     waiting = without_policy(instance, effective["smtp_tls_policy_maps"], ways) if settings.tls_level != "may" else []
     if waiting:
@@ -149,11 +149,11 @@ def _check_other_ways(
         raise PostfixError(
             f"{first.place}: {listed(waiting)} would be bound by the TLS rules for the smarthost, and that mail would "
             f"wait where a server does not follow them. Give each its own TLS level in smtp_tls_policy_maps, as in "
-            f"'{first.next_hop or first.key} may', or {separate}."
+            f"'{first.next_hop or first.key} may', or {remedy}."
         )
     return [
         f"This Postfix also sends by {name}, which cannot be listed; the TLS rules for the smarthost bind that mail "
-        f"too, except where smtp_tls_policy_maps names a server. If that is not wanted, {separate}."
+        f"too, except where smtp_tls_policy_maps names a server. If that is not wanted, {remedy}."
         for name in found.unknown
     ]
 
@@ -198,7 +198,7 @@ def check_files_free(instance: Instance, plan: Plan, names: list[str]) -> None:
             raise PostfixError(f"{instance.path(name)} exists and is not ours; move it away and run again.")
 
 
-def _check_other_clients(instance: Instance, settings: RelaySettings, separate: str) -> None:
+def _check_other_clients(instance: Instance, settings: RelaySettings, remedy: str) -> None:
     """Refuse where a service of the administrator, such as the way to a virus scanner, would inherit our rules.
 
     It would defer all its mail without TLS, or offer it the logins that are chosen by sender.
@@ -212,11 +212,11 @@ def _check_other_clients(instance: Instance, settings: RelaySettings, separate: 
         if lacking:
             raise PostfixError(
                 f"the service {service} of master.cf would be bound by the rules for the smarthost; give it its own "
-                f"{' and '.join(lacking)} with -o, or {separate}."
+                f"{' and '.join(lacking)} with -o, or {remedy}."
             )
 
 
-def _check_other_logins(instance: Instance, settings: RelaySettings, separate: str) -> None:
+def _check_other_logins(instance: Instance, settings: RelaySettings, remedy: str) -> None:
     """Refuse where a service has passwords for servers that it does not verify: it would not give them any more."""
     if not (settings.default_login or settings.logins) or not parameters.only_verified_servers(settings):
         return
@@ -235,11 +235,11 @@ def _check_other_logins(instance: Instance, settings: RelaySettings, separate: s
         raise PostfixError(
             f"the service {service} of master.cf logs in with passwords of its own, which the rules for the smarthost "
             "would give to verified servers only; give it its own smtp_sasl_tls_security_options with -o, such as "
-            f"noanonymous, or {separate}."
+            f"noanonymous, or {remedy}."
         )
 
 
-def _check_policy(instance: Instance, settings: RelaySettings, tables: str, separate: str) -> list[str]:
+def _check_policy(instance: Instance, settings: RelaySettings, tables: str, remedy: str) -> list[str]:
     """A TLS policy for the smarthost beats the level of main.cf; return warnings of tables that do not answer."""
     enough = {"secure": _VERIFYING_LEVELS, "encrypt": _ENCRYPTING_LEVELS}.get(settings.tls_level)
     if enough is None:
@@ -258,7 +258,7 @@ def _check_policy(instance: Instance, settings: RelaySettings, tables: str, sepa
         if found is None and not kept:
             raise PostfixError(
                 f"smtp_tls_policy_maps: {table} cannot be asked, so it is not known whether it lowers the TLS level "
-                f"for the smarthost; repair or remove it, or {separate}."
+                f"for the smarthost; repair or remove it, or {remedy}."
             )
         if found is None:
             warnings.append(
@@ -270,7 +270,7 @@ def _check_policy(instance: Instance, settings: RelaySettings, tables: str, sepa
             if level not in enough:
                 raise PostfixError(
                     f"smtp_tls_policy_maps: {table} lowers the TLS level for '{key}' to '{level}'; {given}. Remove "
-                    f"that entry, or {separate}."
+                    f"that entry, or {remedy}."
                 )
     return warnings
 

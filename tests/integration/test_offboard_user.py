@@ -92,6 +92,7 @@ def test_somebody_leaves(tmp_path: Path, emulator: Emulator, postfix: ScratchPos
     postfix.wait_until_empty(30)
     assert [mail["login"] for mail in emulator.mails()] == ["server@example.com"]
 
+    site.vault_file.write_text("another password\n", encoding="utf-8")
     again = site.leave(usernames=["alice"])
     assert again.returncode == 0, again.output
     assert again.changed() == 0, again.output
@@ -223,7 +224,7 @@ def test_somebody_is_locked(tmp_path: Path, emulator: Emulator, postfix: Scratch
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
-    run = Site(tmp_path, emulator, postfix).run("offboard_user", usernames=["a/b"])
+    run = Site(tmp_path, emulator, postfix).leave(usernames=["a/b"])
     assert run.returncode != 0
     assert "is not the local part of an address" in run.output
     assert emulator.counters()["writes"] == 0

@@ -232,11 +232,8 @@ class Rotation(Means):
 
     def _hear_proofs(self) -> None:
         """Take in what a mail server has found out about the new passwords that nobody could prove before."""
-        proofs = self._options["proofs"]
-        if not proofs or self._check_mode:
-            return
         asked = [entry for entry in self.data["decided"] if entry["outcome"] == outcome.UNPROVEN]
-        self.data["decided"], back = self._judged(self.data["decided"], asked, proofs)
+        self.data["decided"], back = self._judged(self.data["decided"], asked, self._options["proofs"])
         self._note("revert", back, "reverted")
 
     def _conclude(self) -> dict[str, str]:

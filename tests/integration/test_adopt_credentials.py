@@ -15,7 +15,7 @@ from tests.support.rotation import RotationSite
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
 
-ADOPT = "smarthost.spamexperts.adopt_credentials"
+ADOPT = "adopt_credentials"
 PASSWORDS = {
     "web@example.com": "quo'te\"back\\slash: and blank",
     "shared@example.com": "the shared password 1",

@@ -57,6 +57,8 @@ class Vendor:
         self.sets: list[Pair] = []
         self.made: list[str] = []
         self.refusals = 0
+        #: The logins that smtp_login_info has tried.
+        self.tried: list[str] = []
         self._calls = 0
 
     def accepts(self, login: str, password: str) -> bool:
@@ -99,6 +101,7 @@ class Vendor:
         return {"changed": False, "logins": [self._tried(entry, enough) for entry in arguments["logins"]]}
 
     def _tried(self, entry: Mapping[str, Any], enough: int) -> dict[str, Any]:
+        self.tried.append(entry["login"])
         if self.refusals >= enough:
             return {"login": entry["login"], "accepted": None, "reason": "not tried"}
         if not self.reachable:

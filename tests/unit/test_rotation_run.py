@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.rotation_vendor import HEARD, LIE, REFUSED, Site
+from tests.support.rotation_vendor import HALF, HEARD, LIE, REFUSED, Site
 
 MAIL = "a@example.com"
 PERSON = "c@example.com"
@@ -115,6 +115,19 @@ def test_an_emergency_asks_three_logins_at_most(tmp_path: Path) -> None:
     assert sum("former" in entry for entry in site.stored().values()) == 3
 
 
+def test_no_leaked_login_is_asked_after_three_refusals(tmp_path: Path) -> None:
+    """Every second login has to be tried, and half of them were not made."""
+    hosts = {f"h{place}": f"p{place}@example.com" for place in range(6)}
+    pairs = {name: [name, name.replace("@", "-b@")] for name in hosts.values()}
+    site = Site(tmp_path, hosts)
+    site.vendor.behaviour = lambda call: HALF if call == 1 else HEARD  # after the locks
+    data = site.rotate(
+        {**EMERGENCY, "emergency_action": "lock", "strategy": "alternate", "alternates": pairs, "settle_seconds": 0}
+    )
+    assert sorted(outcomes(data).values()) == ["committed"] * 3 + ["not_changed"] * 3
+    assert site.vendor.refusals == 3
+
+
 def test_an_old_password_that_still_works_is_said(site: Site) -> None:
     site.vendor.keeps_old = True
     data = site.rotate(EMERGENCY)
@@ -139,8 +152,9 @@ def test_a_new_password_that_works_in_a_while(site: Site, lag: float, settle: in
 
 
 def test_there_is_no_pause_where_the_password_works_at_once(site: Site) -> None:
+    """Nor another login, as outgoing_users has logged in."""
     site.rotate(EVERYTHING)
-    assert site.vendor.clock == 0
+    assert (site.vendor.clock, site.vendor.tried) == (0, [])
 
 
 # A password that the vendor does not want

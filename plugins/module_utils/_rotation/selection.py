@@ -85,7 +85,7 @@ def next_login(rotation: Mapping[str, Any], entry: Mapping[str, Any], works: Map
             raise InputError(
                 f"{name}: the strategy alternate needs {NAME}.alternates.{name} with {login} and a second login"
             )
-        wanted = others[0]
+        wanted = others.pop()
     else:
         wanted = str(login)
     if wanted != login:

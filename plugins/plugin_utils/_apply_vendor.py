@@ -201,11 +201,12 @@ class ApplyVendor(ApplyMeans):
         def change(known: Credentials) -> dict[str, str]:
             actions = {name: known.prove(name, today()) for name in proven}
             actions.update({name: known.doubt(name) for name in doubted})
-            remembered = identities.from_store(known.declared)
-            for key, one in remembered.items():
-                if one.login in dropped or one.login in gone:
-                    remembered[key] = replace(one, has_other_password=one.login in dropped)
-            known.declared = identities.to_store(remembered.values())
+            if dropped | gone:
+                remembered = identities.from_store(known.declared)
+                for key, one in remembered.items():
+                    if one.login in dropped | gone:
+                        remembered[key] = replace(one, has_other_password=one.login in dropped)
+                known.declared = identities.to_store(remembered.values())
             return {**actions, **{name: known.remove(name) for name in dropped}}
 
         self._change("remember which passwords work", change)
@@ -217,19 +218,20 @@ class ApplyVendor(ApplyMeans):
 
     def _find_strangers(self, account: str, batch: Sequence[Description], declared: Declared, names: str) -> None:
         """Who is at the vendor and was never declared, where the server shows it."""
-        domains = [one.domain for one in batch if declared.only.takes_domain(one.domain)]
+        domains = {one.domain for one in batch if declared.only.takes_domain(one.domain)}
         if not domains or not self.data["works"][account].get("read_users"):
             return
         why = f"see who else may send for {names}"
-        answer = self._ask("outgoing_user_info", why, {**self._account(account), "domains": domains})
+        answer = self._ask("outgoing_user_info", why, {**self._account(account), "domains": sorted(domains)})
         if answer.get("failed"):
             self.data["problems"].append(f"who else may send for {names} is not known: {answer.get('msg')}")
         named = {sender.wanted.key for one in batch for sender in one.senders}
         stored = self._read(missing=True).entries.values()
-        logins = {Key.of_login(login) for entry in stored for login in (entry.login, entry.next_login) if login}
+        logins = [login for entry in stored for login in (entry.login, entry.next_login)]
+        others = {Key.of_login(login) for login in logins if login.rpartition("@")[2] in domains}
         for user in answer.get("users", ()):
             key = Key.of_result(user)
-            if key not in named and key not in logins and (key not in declared.before or declared.before[key].gone):
+            if key not in named and key not in others and (key not in declared.before or declared.before[key].gone):
                 shown = {name: user[name] for name in ("domain", "username", "authentication_method")}
                 self.data["strangers"].append({**shown, "account": account, "login": login_of(key)})
 

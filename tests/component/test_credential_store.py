@@ -11,13 +11,10 @@ import json
 import multiprocessing
 import os
 import re
-import resource
-import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +30,7 @@ from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store impor
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._vault import Vault
 
 from tests.support.action import Controller
+from tests.support.store import largest_file
 
 ONE, TWO = ("dev", "vault password one"), ("prod", "vault password two")
 OLD, OTHER = "the old password 1", "another password 2"
@@ -331,19 +329,6 @@ def test_the_file_keeps_its_mode_and_a_link_stays_a_link(site: Site) -> None:
     assert link.is_symlink()
     assert site.path.stat().st_mode & 0o777 == 0o640
     assert list(site.stored()) == ["a", "b"]
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Have the kernel refuse to write more than `size` bytes to a file, as a full disk would."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_write_that_fails_leaves_the_file_as_it_was(site: Site) -> None:

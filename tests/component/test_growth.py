@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -24,8 +25,14 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._domains.rep
     warnings,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._plain import plain
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _apply_vendor, _store
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._apply import PHASES, Apply
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._owner import Call
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store
 
 from tests.support.action import Controller
+from tests.support.apply_vendor import NOTHING
+from tests.support.killed import PlainVault
 
 COUNT = 60
 #: Calls of Python functions for one more sender; a copy of the templating engine alone is 25,000 of them.
@@ -206,3 +213,76 @@ def test_what_is_plain_holds_what_a_container_gives() -> None:
     found = plain(given)
     assert found == {"list": [{"a": "seen 1"}, ({"b": "seen 2"}, None)], "text": "x"}
     assert [type(found["list"][0]), type(found["list"][1]), type(found["list"][1][0])] == [dict, tuple, dict]
+
+
+def vendor_of(users: list[dict[str, Any]]) -> Call:
+    """What the modules answer where everybody is as declared."""
+
+    def call(module: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if module == "api_info":
+            return {"works": dict.fromkeys(("read_users", "change_limits", "purge"), True)}
+        if module == "outgoing_users":
+            named = [{name: user.get(name) for name in ("domain", "username")} for user in arguments["users"]]
+            return {"users": [{**user, "action": "created", "password": "set"} for user in named], "refused_logins": 0}
+        return {"users": users} if module == "outgoing_user_info" else {}
+
+    return call
+
+
+@pytest.fixture
+def run_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bool, int], Apply]:
+    """Makes a run whose phases before this one are over, of one domain with so many senders, or of so many domains."""
+    monkeypatch.setattr(_store, "Vault", PlainVault)
+
+    def make(phase: str, senders_each: bool, count: int) -> Apply:
+        people = [{"host": "laptop", "user": "somebody"}]
+        many = [{"username": f"user{number}", "people": people} for number in range(count)]
+        few = [{"username": "user", "relay": True, "people": people}]
+        domains = [{"domain": f"customer{number}.example", "senders": few} for number in range(count)]
+        domains[0]["senders"] = [{"username": "user", "relay": True, "default_for": ["mail1"]}]
+        groups = {name: [name] for name in ("mail1", "laptop")}
+        given = [{"domain": "example.com", "senders": many}] if senders_each else domains
+        options = {**NOTHING, "domains": given, "groups": groups, "mail_servers": ["mail1"]}
+        path = tmp_path / f"{phase}{senders_each}{count}.yml"
+        path.unlink(missing_ok=True)
+        run = Apply(options, Store(str(path), None), vendor_of([]))
+        for name in PHASES[: PHASES.index(phase)]:
+            getattr(run, name)()
+        return run
+
+    return make
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("senders_each", [True, False], ids=["senders", "domains"])
+def test_each_sender_and_domain_of_apply_costs_the_same(
+    run_of: Callable[[str, bool, int], Apply], phase: str, senders_each: bool
+) -> None:
+    runs = {count: run_of(phase, senders_each, count) for count in (1, COUNT, 2 * COUNT, 4 * COUNT)}
+
+    def work(count: int) -> object:
+        run = runs[count]
+        if phase == "begin":
+            run._store.path.unlink(missing_ok=True)
+        run.data, before = copy.deepcopy(run.data), run.data
+        getattr(run, phase)()
+        run.data = before
+        return run
+
+    check_growth(work)
+
+
+def test_a_batch_costs_little_for_each_sender_of_other_batches(
+    run_of: Callable[[str, bool, int], Apply], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads and writes the whole store."""
+    run_of("finish", False, 1)  # what is done once is done
+    calls = []
+    for batches in (1, 2):
+        run = run_of("vendor", False, 2 * COUNT)
+        monkeypatch.setattr(_apply_vendor, "_BATCH", 4 * COUNT // batches)
+        with calls_counted() as count:
+            run.vendor()
+        assert sum(call["module"] == "outgoing_users" for call in run.calls) == batches
+        calls.append(count[0])
+    assert (calls[1] - calls[0]) / (2 * COUNT) < 150

@@ -43,6 +43,15 @@ from tests.support.module import run_module
 
 Pair = tuple[str, str]
 ADMINISTRATOR = "admin"
+#: The options of the action where nothing is given.
+NOTHING: dict[str, Any] = {
+    **{"domains_path": "/nowhere", "domains": [], "defaults": {}, "only": {}, "accounts": {}, "prove": "new"},
+    **{"mail_servers": [], "groups": {}, "own_logins": {}},
+    **{"smarthost": "smarthost.test", "smarthost_port": None, "smarthost_ca_path": None},
+    **{"remove": False, "remove_limit": 5, "leaving": None, "details": False, "result_file": None},
+    **{"store_is_kept": True, "hands_over": False, "run": {}, "hosts": {}, "clients": {}},
+    "make_password": lambda: f"new password {os.urandom(8).hex()}",
+}
 
 
 @dataclass
@@ -285,17 +294,15 @@ class _ApplyRun(Run):
         groups = {name: [name] for name in (*world.hosts, *world.clients)}
         connection = {"api_username": ADMINISTRATOR, "api_password": "the password of the API", "retries": 0}
         return {
-            **{"domains_path": "/nowhere", "domains": world.domains, "defaults": {}, "only": {}, "prove": "new"},
+            **NOTHING,
+            "domains": world.domains,
             "accounts": {
                 name: {**connection, "api_url": f"https://{name}.test", "use_discovered_methods": True}
                 for name in world.accounts
             },
-            **{"mail_servers": list(world.hosts), "groups": {**groups, "mail_relays": list(world.hosts)}},
+            "mail_servers": list(world.hosts),
+            "groups": {**groups, "mail_relays": list(world.hosts)},
             "own_logins": {host: ["outgoing_mail_login"] for host in world.own_logins},
-            **{"smarthost": "smarthost.test", "smarthost_port": None, "smarthost_ca_path": None},
-            **{"remove": False, "remove_limit": 5, "leaving": None, "details": False, "result_file": None},
-            **{"store_is_kept": True, "hands_over": False},
-            "make_password": lambda: f"new password {os.urandom(8).hex()}",
         }
 
     def _replace(self) -> None:

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import resource
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +33,16 @@ def write_store(path: Path, vault_password: str, credentials: Mapping[str, Mappi
     secret = VaultSecret(vault_password.encode())
     text = json.dumps({"format": 1, "credentials": credentials})
     path.write_bytes(VaultLib([("any", secret)]).encrypt(text, secret))
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Have the kernel refuse to write more than `size` bytes to a file, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)

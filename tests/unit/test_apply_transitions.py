@@ -133,7 +133,7 @@ def check_finished(world: ApplyWorld) -> None:
 
 
 def check_quiet(world: ApplyWorld) -> None:
-    """A run with nothing to do leaves all as it is, on another day as well."""
+    """A run with nothing to do leaves all as it is."""
     before = world.path.read_bytes(), world.state()
     report = world.apply()
     assert report["changed"] is False, report
@@ -153,17 +153,56 @@ def kill_everywhere(make: Make, folder: Path) -> Iterator[ApplyWorld]:
     assert len(seen) > 3
 
 
+def disturb_everywhere(make: Make, folder: Path, fault: str) -> Iterator[ApplyWorld]:
+    """Give the world for each state in which a run leaves it, of whose calls one was disturbed."""
+    seen = set()
+    begun = make(folder / "begun")
+    for number in range(killed.MOST):
+        world = begun.copy(number)
+        world.faults.replace([{"match": "*", "kind": fault, "skip": number, "times": 1}])
+        world.apply()
+        if world.faults.entries[0].times:
+            break
+        world.faults.replace([])
+        if world.state() not in seen:
+            seen.add(world.state())
+            yield world
+    assert number > 10
+
+
 @pytest.mark.parametrize("make", WORLDS.values(), ids=WORLDS)
 def test_killed_at_every_transition(tmp_path: Path, make: Make) -> None:
     for world in kill_everywhere(make, tmp_path):
         check_finished(world)
 
 
-@pytest.mark.parametrize("make", WORLDS.values(), ids=WORLDS)
-def test_not_killed(tmp_path: Path, make: Make) -> None:
-    world = make(tmp_path)
+@pytest.mark.parametrize("name", WORLDS)
+def test_not_killed(tmp_path: Path, name: str) -> None:
+    world = WORLDS[name](tmp_path / "world")
+    other = world.copy(1)
+    predicted = other.apply(check=True)
+    assert other.writes == 0
+    assert other.state() == world.state()
     report = world.apply()
-    assert report["failures"] == []
+    assert report["failures"] == predicted["failures"] == []
     assert report["changed"]
+    if all(account.methods == "full" for account in world.accounts.values()):
+        assert [change.replace("would be ", "") for change in predicted["changes"]] == report["changes"]
     check_arrived(world)
     check_quiet(world)
+    world.day = "2030-01-02"
+    later = world.apply(prove="all")
+    assert (later["changed"], later["changes"], world.writes) == (False, [], 0)
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "reset_before"])
+@pytest.mark.parametrize("name", ["list and calls", "documented only", "a vendor that overwrites", "leavers", "purge"])
+def test_the_reply_to_every_call_is_lost(tmp_path: Path, name: str, fault: str) -> None:
+    for world in disturb_everywhere(WORLDS[name], tmp_path, fault):
+        check_finished(world)
+
+
+@pytest.mark.parametrize("name", ["list and calls", "documented only", "leavers", "purge"])
+def test_every_call_that_says_done_and_does_nothing(tmp_path: Path, name: str) -> None:
+    for world in disturb_everywhere(WORLDS[name], tmp_path, "lie"):
+        check_finished(world)

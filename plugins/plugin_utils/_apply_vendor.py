@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..module_utils._declaration import identities
-from ..module_utils._declaration.description import ABSENT, Description, Sender
+from ..module_utils._declaration.description import ABSENT, PRESENT, Description, Sender
 from ..module_utils._declaration.hosts import is_stored
 from ..module_utils._declaration.identities import account_of
 from ..module_utils._declaration.only import login_of
@@ -26,6 +26,7 @@ from ._owner import StopError
 _BATCH = 400
 #: Stands for a password that only the real run makes. It is never sent.
 _PREDICTED = "made-by-the-real-run"
+_DONE = ("created", "updated", "unchanged")
 Users = Mapping[Key, Mapping[str, Any]]
 
 
@@ -102,6 +103,10 @@ class ApplyVendor(ApplyMeans):
             if sender.wanted.key in declared.before and declared.before[sender.wanted.key].has_other_password
         }
         users = {key_in_use(sender, credentials): self._user(account, sender, credentials, other) for sender in senders}
+        unlocked = self._unlocking(account, senders, declared)
+        for sender in senders:
+            if sender.wanted.key in unlocked:
+                users[key_in_use(sender, credentials)].setdefault("locked", False)
         answer = self._ask(
             "outgoing_users",
             f"ensure the senders of {names}",
@@ -119,6 +124,30 @@ class ApplyVendor(ApplyMeans):
         self.data["same"] += sum(1 for one in answer.get("users", ()) if one["action"] == "unchanged")
         by_key = {key_in_use(sender, credentials): sender.login for sender in senders if is_stored(sender)}
         self._learn(_answers(answer, by_key), users, credentials, other)
+        failed = {Key.of_result(user) for user in answer.get("users", ()) if user["action"] not in _DONE}
+        if answer.get("users") and unlocked - failed and not self._check_mode:
+            self._forget_locks(unlocked - failed)
+
+    def _unlocking(self, account: str, senders: Sequence[Sender], declared: Declared) -> set[Key]:
+        """Whom an earlier run has locked, as it was declared, and who may send again now. Others' locks are theirs."""
+        if not self.data["works"][account].get("lock_users"):
+            return set()
+        return {
+            sender.wanted.key
+            for sender in senders
+            if sender.state == PRESENT
+            and sender.wanted.key in declared.before
+            and declared.before[sender.wanted.key].locked
+        }
+
+    def _forget_locks(self, keys: Collection[Key]) -> None:
+        def change(known: Credentials) -> dict[str, str]:
+            remembered = identities.from_store(known.declared)
+            remembered.update({key: replace(remembered[key], locked=False) for key in keys if key in remembered})
+            known.declared = identities.to_store(remembered.values())
+            return {}
+
+        self._change("forget which locks were taken away", change)
 
     def _user(self, account: str, sender: Sender, credentials: Credentials, other: Collection[str]) -> dict[str, Any]:
         """The sender as outgoing_users takes it, with its password.

@@ -75,6 +75,14 @@ def leavers(folder: Path, methods: str) -> ApplyWorld:
     return world
 
 
+def unlocked(folder: Path) -> ApplyWorld:
+    """Somebody whom an earlier run has locked may send again."""
+    world = states(folder)
+    world.apply()
+    world.domains = [described(SERVER, {"username": "locked"})]
+    return world
+
+
 def purge(folder: Path) -> ApplyWorld:
     world = plain(folder)
     world.domains = [described(ALICE, SERVER, purge=True)]
@@ -90,6 +98,7 @@ WORLDS: dict[str, Make] = {
     "somebody was there before, documented only": lambda folder: there_before(folder, DOCUMENTED),
     "two accounts": lambda folder: two_accounts(folder, DOCUMENTED),
     "absent and locked": states,
+    "locked no more": unlocked,
     "leavers": lambda folder: leavers(folder, "full"),
     "leavers, documented only": lambda folder: leavers(folder, DOCUMENTED),
     "purge": purge,
@@ -206,3 +215,12 @@ def test_the_reply_to_every_call_is_lost(tmp_path: Path, name: str, fault: str) 
 def test_every_call_that_says_done_and_does_nothing(tmp_path: Path, name: str) -> None:
     for world in disturb_everywhere(WORLDS[name], tmp_path, "lie"):
         check_finished(world)
+
+
+def test_a_lock_that_nobody_has_declared_stays(tmp_path: Path) -> None:
+    """The filter, or somebody in the panel, had a reason."""
+    world = plain(tmp_path)
+    world.apply()
+    world.users()["alice@example.com"].values["locked"] = True
+    assert world.apply()["failures"] == []
+    assert world.users()["alice@example.com"].values["locked"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._users.user import DOMAIN, IP, USER, Key
-from .description import ABSENT, Description, Sender
+from .description import ABSENT, LOCKED, Description, Sender
 
 #: What is remembered of a person whose Thunderbird sends as somebody.
 _PLACE = ("host", "user", "profile")
@@ -24,8 +24,8 @@ class Identity:
     """A sender that was declared.
 
     account: in which it is. relay: whether mail servers were to log in as it, in this run or an earlier one.
-    has_other_password: whether it was there before it was declared, with a password that the store does not have. gone:
-    the day on which it was removed.
+    has_other_password: whether it was there before it was declared, with a password that the store does not have.
+    locked: whether it was declared to be locked, and has not been unlocked since. gone: the day when it was removed.
     """
 
     key: Key
@@ -35,6 +35,7 @@ class Identity:
     relay: bool = False
     people: Sequence[Mapping[str, str]] = field(default=())
     has_other_password: bool = False
+    locked: bool = False
     gone: str = ""
 
     @property
@@ -77,6 +78,7 @@ def from_store(remembered: Mapping[str, Mapping[str, Any]]) -> Known:
                 bool(shown.get("relay")),
                 tuple(people),
                 bool(shown.get("has_other_password")),
+                bool(shown.get("locked")),
                 str(shown.get("gone", "")),
             )
     return known
@@ -91,6 +93,7 @@ def to_store(known: Iterable[Identity]) -> dict[str, dict[str, Any]]:
         shown.update({"relay": True} if one.relay else {})
         shown.update({"people": [dict(person) for person in one.people]} if one.people else {})
         shown.update({"has_other_password": True} if one.has_other_password else {})
+        shown.update({"locked": True} if one.locked else {})
         shown.update({"gone": one.gone} if one.gone else {})
         entry["senders"][one.key.username] = shown
     return remembered
@@ -115,6 +118,7 @@ def remembered(
                     else replace(
                         now,
                         relay=now.relay or earlier.relay,
+                        locked=now.locked or earlier.locked,
                         has_other_password=earlier.has_other_password and sender.login not in stored,
                     )
                 )
@@ -143,6 +147,7 @@ def identity(one: Description, sender: Sender) -> Identity:
         one.place,
         bool(sender.relay or sender.default_for),
         tuple(people),
+        locked=sender.state == LOCKED,
     )
 
 

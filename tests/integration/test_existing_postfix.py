@@ -308,7 +308,7 @@ def test_23_a_file_that_nobody_can_change(vendor: Emulator) -> None:
         finally:
             subprocess.run(["chattr", "-i", str(main)], check=True)
         assert "Operation not permitted" in run.message
-        assert run.code == "file_error"
+        assert run.code == "command_failed"
         assert (existing.files(), existing.meaning()) == (before, meaning)
         existing.goes_as("after")
 

@@ -78,6 +78,8 @@ def run_module(name: str, arguments: dict[str, Any], *, check: bool = False, dif
     if not raw.strip():
         raise AssertionError(f"module {name} printed no result; it wrote to stderr: {err.getvalue()}")
     result = json.loads(raw.strip().splitlines()[-1])
+    if code and not result.get("failure", {}).get("code"):
+        raise AssertionError(f"module {name} fails without a word for programs: {result}")
     # With it ansible-core 2.22 tells the controller what to hide, which takes it out before it uses the result.
     if result.pop("_ansible_new_secrets", None):
         raw = json.dumps(result)

@@ -121,7 +121,7 @@ class Means(Owner):
         # It logs in with what it has set: what the API says now may hold at the smarthost in a while.
         seconds = description.settle_seconds(self._wanted)
         result = self._manage(users, why, wait_timeout=seconds, refused_logins=self._refusals)
-        self.data["refusals"] = max(self._refusals, int(result.get("refused_logins") or 0))
+        self.data["refusals"] = int(result.get("refused_logins", self._refusals))
         return result
 
     # Logins from the controller

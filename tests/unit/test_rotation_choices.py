@@ -105,6 +105,14 @@ def test_a_first_login_that_is_gone_is_made_again_with_its_limits(site: Site) ->
     assert site.vendor.users[MAIL].limits == {"per_hour": 7}
 
 
+def test_a_list_that_cannot_be_read_stops_only_whoever_needs_its_limits(site: Site) -> None:
+    site.vendor.list_trouble = "no permission"
+    with pytest.raises(RuntimeError, match="no permission"):
+        site.rotate(ALTERNATE)
+    assert as_before(site)
+    assert site.rotate(EVERYTHING)["open"] == []
+
+
 # The password has leaked
 
 
@@ -235,6 +243,7 @@ def test_a_mail_server_that_nobody_could_look_at_is_named(site: Site) -> None:
     site.others = {"away": {}}
     assert any(line.endswith("password: away") for line in site.rotate(EVERYTHING, check=True)["summary"])
     assert as_before(site)
+    assert [path.name for path in site.path.parent.iterdir()] == ["store"], "in check mode the store is not locked"
 
 
 @pytest.mark.parametrize("more", [{"emergency": True}, {"leave_out_broken_hosts": True}])

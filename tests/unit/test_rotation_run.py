@@ -79,6 +79,17 @@ def test_a_mail_server_proves_what_the_controller_cannot(site: Site) -> None:
     assert site.proved == ["h1"]
 
 
+@pytest.mark.parametrize(("rotation", "in_use"), [(EVERYTHING, "current"), (EMERGENCY, "next")])
+def test_what_a_mail_server_is_refused_goes_back_unless_it_has_leaked(
+    site: Site, rotation: dict[str, Any], in_use: str
+) -> None:
+    site.vendor.reachable, site.prover_reaches = False, True
+    site.vendor.lies_about = {PERSON}
+    data = site.rotate(rotation)
+    assert outcomes(data) == {MAIL: "committed", PERSON: "not_changed"}
+    assert site.stored()[PERSON]["in_use"] == in_use
+
+
 def test_no_mail_server_is_asked_after_three_refusals_from_here(tmp_path: Path) -> None:
     """The vendor blocks an address whose logins fail often, and a mail server has to send."""
     site = Site(tmp_path, {"h1": MAIL}, [f"p{number}@example.com" for number in range(6)])
@@ -136,6 +147,12 @@ def test_an_old_password_that_still_works_is_said(site: Site) -> None:
     assert site.stored()[PERSON]["leaked"] == "yes"
     site.vendor.keeps_old = False
     assert site.rotate(EMERGENCY)["report"]["credentials"][0]["outcome"] == "committed"
+
+
+@pytest.mark.parametrize(("settle", "open_"), [(30, []), (0, [MAIL, PERSON])])
+def test_an_old_password_that_works_a_while_longer(site: Site, settle: int, open_: list[str]) -> None:
+    site.vendor.keeps_old_until = 6
+    assert site.rotate({**EMERGENCY, "settle_seconds": settle})["open"] == open_
 
 
 # A vendor that is slow

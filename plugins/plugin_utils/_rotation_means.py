@@ -68,7 +68,7 @@ class Means(Owner):
         store: Store,
         call: Call,
         *,
-        check_mode: bool = False,
+        check_mode: bool,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """options: as the module `rotation` documents them."""

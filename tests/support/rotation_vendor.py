@@ -107,7 +107,10 @@ class Vendor:
 
     def _smtp_login_info(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         enough = self.refusals + MOST_REFUSALS - int(arguments.get("refused_logins", 0))
-        return {"changed": False, "logins": [self._tried(entry, enough) for entry in arguments["logins"]]}
+        found = [self._tried(entry, enough) for entry in arguments["logins"]]
+        if arguments.get("fail_on_refusal", True) and not all(proof["accepted"] for proof in found):
+            return {"failed": True, "msg": "a login was refused"}
+        return {"changed": False, "logins": found}
 
     def _tried(self, entry: Mapping[str, Any], enough: int) -> dict[str, Any]:
         self.tried.append(entry["login"])
@@ -140,7 +143,7 @@ class Vendor:
         failed = any(user["action"] == "failed" for user in shown)
         return {
             "changed": True,
-            "users": shown,
+            "users": [user for user in shown if arguments.get("return_unchanged") or user["action"] != "unchanged"],
             "refused_logins": used,
             **({"failed": True, "msg": "some failed"} if failed else {}),
         }
@@ -287,7 +290,7 @@ class Site(World):
     def _do_prove(self, host: str, logins: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self.proved.append(host)
         before, self.vendor.reachable = self.vendor.reachable, self.prover_reaches
-        answer = self.vendor.call("smtp_login_info", {"logins": logins})
+        answer = self.vendor.call("smtp_login_info", {"logins": logins, "fail_on_refusal": False})
         self.vendor.reachable = before
         found: list[dict[str, Any]] = answer["logins"]
         return found

@@ -243,6 +243,7 @@ def test_a_mail_server_that_nobody_could_look_at_is_named(site: Site) -> None:
     assert any(line.endswith("password: away") for line in site.rotate(EVERYTHING, check=True)["summary"])
     assert as_before(site)
     assert [path.name for path in site.path.parent.iterdir()] == ["store"], "in check mode the store is not locked"
+    assert site.vendor.tried == []
 
 
 @pytest.mark.parametrize("more", [{"emergency": True}, {"leave_out_broken_hosts": True}])

@@ -32,7 +32,7 @@ class Rotation(Means):
 
     def begin(self) -> None:
         """Check what was described, keep the store for this run, and see what the API offers."""
-        _stop_for(description.problems(self._wanted, self._options["accounts"]))
+        self._stop_for(description.problems(self._wanted, self._options["accounts"]))
         self._check_controller()
         self.data["started"] = _now().isoformat()
         run = self._store.this_run()
@@ -68,7 +68,7 @@ class Rotation(Means):
         known = [entry.to_result() for _name, entry in sorted(self._read().entries.items())]
         uses, senders, clients = (self._options[name] for name in ("uses", "senders", "clients"))
         made = plan.plan(self._wanted, known, uses, self.data["works"], senders, clients)
-        _stop_for(made["problems"])
+        self._stop_for(made["problems"])
         self.data["plan"] = made
 
     # Prepare
@@ -76,7 +76,7 @@ class Rotation(Means):
     def prepare(self) -> None:
         """See that nothing speaks against it, and have the next passwords in the store before anybody uses them."""
         others: Mapping[str, Any] = self._options["others"]
-        _stop_for(objections.undeclared(self.data["plan"], others), "No password was changed.")
+        self._stop_for(objections.undeclared(self.data["plan"], others), "No password was changed.")
         self.data["not_looked_at"] = (
             [] if self._goes_back else [host for host, relay in others.items() if "installed" not in relay]
         )
@@ -84,7 +84,7 @@ class Rotation(Means):
         self._look_at_list()
         if self._goes_back:
             return
-        _stop_for(objections.locked(self._entries, self.data["present"]), "Nothing was changed.")
+        self._stop_for(objections.locked(self._entries, self.data["present"]), "Nothing was changed.")
         renewed = self._renewable()
         for entry in self._entries:
             entry["renewed"] = entry["name"] in renewed
@@ -108,7 +108,7 @@ class Rotation(Means):
         if answer.get("failed") and not any(entry["moves"] for entry in self._entries):
             return  # a list that is of no use is not used, as outgoing_users does
         self.data["present"] = self._succeeded(answer)["users"]
-        _stop_for(objections.missing_users(self._entries, self.data["present"]), "Nothing was changed.")
+        self._stop_for(objections.missing_users(self._entries, self.data["present"]), "Nothing was changed.")
 
     def _renewable(self) -> list[str]:
         """The credentials whose next password an earlier run saw refused, while the old one is in force."""
@@ -275,11 +275,6 @@ class Rotation(Means):
             "outcome": ends,
             "emergency": bool(self._wanted.get("emergency")),
         }
-
-
-def _stop_for(problems: Sequence[str], before: str = "") -> None:
-    if problems:
-        raise StopError(" ".join(filter(None, (before, *problems))))
 
 
 def _now() -> datetime:

@@ -68,7 +68,7 @@ class Means(Owner):
         store: Store,
         call: Call,
         *,
-        check_mode: bool = False,
+        check_mode: bool,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """options: as the module `rotation` documents them."""
@@ -121,7 +121,7 @@ class Means(Owner):
         # It logs in with what it has set: what the API says now may hold at the smarthost in a while.
         seconds = description.settle_seconds(self._wanted)
         result = self._manage(users, why, wait_timeout=seconds, refused_logins=self._refusals)
-        self.data["refusals"] = max(self._refusals, int(result.get("refused_logins") or 0))
+        self.data["refusals"] = int(result.get("refused_logins", self._refusals))
         return result
 
     # Logins from the controller

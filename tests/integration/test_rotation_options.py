@@ -155,9 +155,11 @@ def test_a_login_of_another_rotation_is_left_alone(site: Site) -> None:
 
 @pytest.mark.parametrize("playbook", ["rotate_credentials", "rotation_status"])
 def test_a_store_that_is_not_there(site: Site, playbook: str) -> None:
-    run = site.run(playbook, spamexperts_credential_store="", spamexperts_rotation={"everything": True})
+    nowhere = site.folder / "nowhere.yml"
+    run = site.run(playbook, spamexperts_credential_store=str(nowhere), spamexperts_rotation={"everything": True})
     assert run.returncode == 2
-    assert "/credentials.yml; correct the variable" in run.output
+    assert f"There is no credential store at {nowhere}" in run.output
+    assert list(site.folder.glob("*nowhere*")) == [], "nor a lock for it"
 
 
 def test_logins_that_cannot_be_read_stop_the_start(site: Site) -> None:

@@ -50,8 +50,12 @@ class Vendor:
         self.reachable = True
         #: Logins that get in, and may send nobody's mail.
         self.silenced: set[str] = set()
-        #: Whether a former password goes on to work beside the new one.
+        #: Whether a former password goes on to work beside the new one; for good, or until then.
         self.keeps_old = False
+        self.keeps_old_until = 0.0
+        #: Logins of which every "done" is a lie, and why nobody sees the list.
+        self.lies_about: set[str] = set()
+        self.list_trouble = ""
         self.lag = 0.0
         self.clock = 0.0
         self.sets: list[Pair] = []
@@ -66,9 +70,12 @@ class Vendor:
         user = self.users.get(login)
         if user is None:
             return False
-        if self.keeps_old and password == user.before:
+        if self._keeps_old() and password == user.before:
             return True
         return password == (user.before if user.before and self.clock < user.since else user.password)
+
+    def _keeps_old(self) -> bool:
+        return self.keeps_old or self.clock < self.keeps_old_until
 
     def in_force(self) -> list[Pair]:
         """Every pair that the smarthost takes, now or in a moment."""
@@ -76,7 +83,7 @@ class Vendor:
             (login, password)
             for login, user in self.users.items()
             for password in (user.password, user.before)
-            if password and (password == user.password or self.keeps_old or self.clock < user.since)
+            if password and (password == user.password or self._keeps_old() or self.clock < user.since)
         ]
 
     def call(self, module: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,6 +96,8 @@ class Vendor:
         return {"changed": False, "works": self.works}
 
     def _outgoing_user_info(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        if self.list_trouble:
+            return {"failed": True, "msg": self.list_trouble}
         shown = [
             {**_named(login), "locked": user.locked, "limits": user.limits}
             for login, user in sorted(self.users.items())
@@ -98,7 +107,10 @@ class Vendor:
 
     def _smtp_login_info(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         enough = self.refusals + MOST_REFUSALS - int(arguments.get("refused_logins", 0))
-        return {"changed": False, "logins": [self._tried(entry, enough) for entry in arguments["logins"]]}
+        found = [self._tried(entry, enough) for entry in arguments["logins"]]
+        if arguments.get("fail_on_refusal", True) and not all(proof["accepted"] for proof in found):
+            return {"failed": True, "msg": "a login was refused"}
+        return {"changed": False, "logins": found}
 
     def _tried(self, entry: Mapping[str, Any], enough: int) -> dict[str, Any]:
         self.tried.append(entry["login"])
@@ -121,6 +133,7 @@ class Vendor:
         for place, user in enumerate(wanted):
             login = f"{user['username']}@{user['domain']}"
             done = behaviour in (HEARD, LOST) or (behaviour == HALF and place < len(wanted) / 2)
+            done = done and login not in self.lies_about
             said = self._managed(login, user, really=done) if behaviour != REFUSED else {}
             if behaviour in (LOST, REFUSED) or (behaviour == HALF and not done):
                 reason = "the password is too short" if behaviour == REFUSED else "the connection broke; run again"
@@ -130,7 +143,7 @@ class Vendor:
         failed = any(user["action"] == "failed" for user in shown)
         return {
             "changed": True,
-            "users": shown,
+            "users": [user for user in shown if arguments.get("return_unchanged") or user["action"] != "unchanged"],
             "refused_logins": used,
             **({"failed": True, "msg": "some failed"} if failed else {}),
         }
@@ -277,7 +290,7 @@ class Site(World):
     def _do_prove(self, host: str, logins: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self.proved.append(host)
         before, self.vendor.reachable = self.vendor.reachable, self.prover_reaches
-        answer = self.vendor.call("smtp_login_info", {"logins": logins})
+        answer = self.vendor.call("smtp_login_info", {"logins": logins, "fail_on_refusal": False})
         self.vendor.reachable = before
         found: list[dict[str, Any]] = answer["logins"]
         return found

@@ -331,6 +331,40 @@ def test_the_diff_shows_both_sides_of_each_change_and_no_password() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("entry", "action", "now"),
+    [({}, "updated", "unknown"), ({"limits": {"per_hour": 5}}, "updated", "updated"), ({}, "created", "created")],
+)
+def test_a_password_that_nobody_has_proven_is_not_known(entry: dict[str, Any], action: str, now: str) -> None:
+    (change,) = plan(listed("alice", alice=Proof.REFUSED), want(**entry))
+    assert (change.secret, change.login) == (PASSWORD, "alice@a.example")
+    change.action = action
+    change.is_unproven("it is down")
+    assert (change.action, change.password, "it is down" in change.reason) == (now, "unknown", True)
+    sides = diff([change])
+    assert sides["after"]["alice@a.example"]["password"] == "unknown"
+    (nothing,) = plan(listed("alice"), want(password=None, limits={"per_hour": 5}))
+    assert nothing.secret is None
+    assert "password" not in diff([nothing])["after"]["alice@a.example"]
+
+
+@pytest.mark.parametrize(
+    ("current", "is_new", "other"),
+    [
+        (listed("alice", alice=Proof.REFUSED), False, True),
+        (listed("alice", alice=Proof.REFUSED), True, False),
+        (listed("alice", alice=Proof.UNKNOWN), False, False),
+        (Current(proofs={ALICE: Proof.REFUSED}), False, False),
+    ],
+)
+def test_a_refused_login_shows_another_password_only_of_a_user_that_exists(
+    current: Current, is_new: bool, other: bool
+) -> None:
+    """Nobody can know a password that was made in this run."""
+    (change,) = plan(current, dataclasses.replace(want(), password_is_new=is_new))
+    assert change.other_password is other
+
+
 def test_the_diff_of_a_removal_that_may_remove_nobody() -> None:
     (change,) = plan(Current(), want(state="absent"))
     assert diff([change]) == {"before": {"alice@a.example": {"state": "unknown"}}, "after": {}}

@@ -298,3 +298,38 @@ def test_a_store_that_is_older_than_the_vendor_is_called_so() -> None:
     assert "as where the store comes from a backup" in found
     assert "adopt_credentials says where the right password is" in found
     assert (ROOT / "docs" / "recovery.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("accepted", "entry", "expected"),
+    [
+        (True, {}, "committed"),
+        (None, {}, "unproven"),
+        (False, {}, "rolled_back"),
+        (False, {"leaked": True}, "pending"),
+        (False, {"hosts": []}, "not_changed"),
+        (False, {"hosts": [], "leaked": True}, "not_changed"),
+    ],
+)
+def test_a_new_password_is_judged_by_its_proof(accepted: bool | None, entry: dict[str, Any], expected: str) -> None:
+    asked, other = {**ENTRIES[0], **entry, "outcome": "unproven"}, {**ENTRIES[1], "outcome": "committed"}
+    judged = outcome.judged([asked, other], ["a"], [{"login": "a@example.com", "accepted": accepted}])
+    assert judged == [{**asked, "outcome": expected}, other]
+
+
+@pytest.mark.parametrize(
+    ("entry", "proven", "hosts", "asked"),
+    [
+        ({}, [], {}, True),
+        ({}, ["a"], {}, False),
+        ({"outcome": "rolled_back"}, [], {}, False),
+        ({}, [], {"h1": {"proven": ["A@Example.com"]}}, False),
+        ({}, [], {"h1": {"proven": ["b@example.com"]}, "h2": {}}, True),
+        ({}, [], {"h9": {"proven": ["a@example.com"]}}, True),
+    ],
+)
+def test_only_who_would_be_committed_without_a_login_is_asked(
+    entry: dict[str, Any], proven: list[str], hosts: dict[str, Any], asked: bool
+) -> None:
+    entries = [{**ENTRIES[0], "outcome": "committed", **entry}]
+    assert outcome.to_prove(entries, proven, hosts) == (entries if asked else [])

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _rotation
 
 from tests import ROOT
 from tests.support.rotation_vendor import HEARD, REFUSED, Site, User
@@ -103,6 +102,14 @@ def test_a_first_login_that_is_gone_is_made_again_with_its_limits(site: Site) ->
     assert site.rotate(BACK)["open"] == []
     assert as_before(site)
     assert site.vendor.users[MAIL].limits == {"per_hour": 7}
+
+
+def test_a_list_that_cannot_be_read_stops_only_whoever_needs_its_limits(site: Site) -> None:
+    site.vendor.list_trouble = "no permission"
+    with pytest.raises(RuntimeError, match="no permission"):
+        site.rotate(ALTERNATE)
+    assert as_before(site)
+    assert site.rotate(EVERYTHING)["open"] == []
 
 
 # The password has leaked
@@ -235,6 +242,8 @@ def test_a_mail_server_that_nobody_could_look_at_is_named(site: Site) -> None:
     site.others = {"away": {}}
     assert any(line.endswith("password: away") for line in site.rotate(EVERYTHING, check=True)["summary"])
     assert as_before(site)
+    assert [path.name for path in site.path.parent.iterdir()] == ["store"], "in check mode the store is not locked"
+    assert site.vendor.tried == []
 
 
 @pytest.mark.parametrize("more", [{"emergency": True}, {"leave_out_broken_hosts": True}])
@@ -248,14 +257,8 @@ def test_a_mail_server_that_is_not_ready_is_left_for_later_where_that_was_asked_
     assert entry_of(site.rotate({**EVERYTHING, **more}))["outcome"] == "pending"
 
 
-@pytest.mark.parametrize("program", ["AWX", "Podman"])
-def test_nothing_is_rotated_where_the_store_would_be_lost(
-    site: Site, monkeypatch: pytest.MonkeyPatch, program: str
-) -> None:
-    monkeypatch.setattr(_rotation, "_CONTAINER_MARKS", ("/nowhere", str(site.path)) if program == "Podman" else ())
-    monkeypatch.delenv("AWX_PRIVATE_DATA_DIR", raising=False)
-    if program == "AWX":
-        monkeypatch.setenv("AWX_PRIVATE_DATA_DIR", "/runner")
+def test_nothing_is_rotated_where_the_store_would_be_lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWX_PRIVATE_DATA_DIR", "/runner")
     rotation = {**EVERYTHING, "store_is_kept": False}
     with pytest.raises(RuntimeError, match=r"This run is in a container, .* say so with store_is_kept: true\."):
         site.rotate(rotation)

@@ -346,6 +346,13 @@ def test_second_logins_that_would_lose_mail_or_leave_a_way_in(rotation: dict[str
     assert message in problem
 
 
+def test_who_stays_does_not_hide_who_cannot_move() -> None:
+    begun = credential("a@example.com", next_login="a@example.com")
+    rotation = {**alternate("b@example.com", "c@example.net"), "logins": ["a@example.com", "b@example.com"]}
+    (problem,) = plan.plan(rotation, [begun, *STORE[1:]], USES, WORKS)["problems"]
+    assert "b@example.com cannot move to c@example.net" in problem
+
+
 def test_two_credentials_cannot_have_the_same_second_login() -> None:
     names = ["a@example.com", "b@example.com"]
     rotation = {

@@ -79,6 +79,17 @@ def test_a_mail_server_proves_what_the_controller_cannot(site: Site) -> None:
     assert site.proved == ["h1"]
 
 
+@pytest.mark.parametrize(("rotation", "in_use"), [(EVERYTHING, "current"), (EMERGENCY, "next")])
+def test_what_a_mail_server_is_refused_goes_back_unless_it_has_leaked(
+    site: Site, rotation: dict[str, Any], in_use: str
+) -> None:
+    site.vendor.reachable, site.prover_reaches = False, True
+    site.vendor.lies_about = {PERSON}
+    data = site.rotate(rotation)
+    assert outcomes(data) == {MAIL: "committed", PERSON: "not_changed"}
+    assert site.stored()[PERSON]["in_use"] == in_use
+
+
 def test_no_mail_server_is_asked_after_three_refusals_from_here(tmp_path: Path) -> None:
     """The vendor blocks an address whose logins fail often, and a mail server has to send."""
     site = Site(tmp_path, {"h1": MAIL}, [f"p{number}@example.com" for number in range(6)])
@@ -115,17 +126,20 @@ def test_an_emergency_asks_three_logins_at_most(tmp_path: Path) -> None:
     assert sum("former" in entry for entry in site.stored().values()) == 3
 
 
-def test_no_leaked_login_is_asked_after_three_refusals(tmp_path: Path) -> None:
-    """Every second login has to be tried, and half of them were not made."""
+@pytest.mark.parametrize("half", [False, True])
+def test_no_leaked_login_is_asked_after_three_refusals(tmp_path: Path, half: bool) -> None:
+    """Every second login has to be tried, and half of them may not be there."""
     hosts = {f"h{place}": f"p{place}@example.com" for place in range(6)}
     pairs = {name: [name, name.replace("@", "-b@")] for name in hosts.values()}
     site = Site(tmp_path, hosts)
-    site.vendor.behaviour = lambda call: HALF if call == 1 else HEARD  # after the locks
+    site.vendor.behaviour = lambda call: HALF if half and call == 1 else HEARD  # after the locks
     data = site.rotate(
         {**EMERGENCY, "emergency_action": "lock", "strategy": "alternate", "alternates": pairs, "settle_seconds": 0}
     )
-    assert sorted(outcomes(data).values()) == ["committed"] * 3 + ["not_changed"] * 3
+    assert list(outcomes(data).values()).count("committed") == (3 if half else 6)
     assert site.vendor.refusals == 3
+    asked = [entry for entry in site.stored().values() if "former" not in entry and "next" not in entry]
+    assert len(asked) == (0 if half else 3)
 
 
 def test_an_old_password_that_still_works_is_said(site: Site) -> None:
@@ -136,6 +150,13 @@ def test_an_old_password_that_still_works_is_said(site: Site) -> None:
     assert site.stored()[PERSON]["leaked"] == "yes"
     site.vendor.keeps_old = False
     assert site.rotate(EMERGENCY)["report"]["credentials"][0]["outcome"] == "committed"
+
+
+@pytest.mark.parametrize(("settle", "until", "open_"), [(30, 6, 0), (30, 30, 0), (30, 31, 2), (0, 6, 2)])
+def test_an_old_password_that_works_a_while_longer(site: Site, settle: int, until: int, open_: int) -> None:
+    site.vendor.keeps_old_until = until
+    assert len(site.rotate({**EMERGENCY, "settle_seconds": settle})["open"]) == open_
+    assert site.vendor.clock == min(until, settle)
 
 
 # A vendor that is slow

@@ -77,7 +77,7 @@ class ApplyWorld(World):
     ) -> None:
         """domains: descriptions. options: those of the action."""
         _load_modules()
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         super().__init__(folder / "store")
         self.is_measured = False
         self.domains = list(domains)
@@ -225,7 +225,8 @@ class ApplyWorld(World):
 
     def _do_set_up(self, host: str, pairs: list[Pair]) -> bool:
         """Whether it sends so now: it has proven from its own address what is new to it."""
-        if self.answers and not all(self.accepts(*pair) for pair in pairs if pair not in self.hosts[host]):
+        new = [pair for pair in pairs if pair not in self.hosts[host]]
+        if new and not (self.answers and all(self.accepts(*pair) for pair in new)):
             return False
         self.hosts[host] = pairs
         return True

@@ -21,7 +21,7 @@ from tests.support.emulator import Emulator
 from tests.support.postfix import ScratchPostfix
 
 #: Variables of a host that cannot be reached.
-OUT_OF_REACH = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+OUT_OF_REACH: dict[str, Any] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 
 
 @dataclass(frozen=True)

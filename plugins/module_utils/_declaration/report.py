@@ -50,9 +50,9 @@ def report(
         if state.get("changed")
     ]
     drift = [*changes] if check else []
+    advice = "" if data.get("removes") else ": describe it again, or remove it with -e spamexperts_remove=true"
     drift += [
-        f"{one['login']} may still send, and is declared no more ({one['place']} was its place): describe it again, or "
-        "remove it with -e spamexperts_remove=true"
+        f"{one['login']} may still send, and is declared no more ({one['place']} was its place){advice}"
         for one in data["leavers"]
     ]
     drift += [
@@ -147,8 +147,9 @@ def relay_lines(
         login = named[0] if named else server.get("login")
         if login is not None and login.rpartition("@")[2] in ("", domain):
             state = hosts.get(host, {})
-            done = "changed" if state.get("changed") else "unchanged" if state.get("done") else _why(state)
-            lines[host] = f"{done}, sends {f'as {login}' if login else 'by its address'}"
+            done = "changed" if state.get("changed") else "unchanged"
+            sends = f"{done}, sends {f'as {login}' if login else 'by its address'}"
+            lines[host] = sends if state.get("done") else _why(state)
     return lines
 
 

@@ -84,7 +84,7 @@ def unlocked(folder: Path) -> ApplyWorld:
     """Somebody whom an earlier run has locked may send again."""
     world = states(folder)
     world.apply()
-    world.domains = [described(SERVER, {"username": "locked"})]
+    world.domains = [described(SERVER, {"username": "locked"}, BOB)]
     return world
 
 

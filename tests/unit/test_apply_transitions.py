@@ -391,7 +391,7 @@ def test_hosts_that_only_leaves_out_may_send_as_who_leaves(tmp_path: Path) -> No
     world = leavers(tmp_path / "world", "full")
     world.apply(only={"hosts": ["h1"], "logins": ["server@example.com", "server2@example.com"]})
     assert set(world.users()) == {"alice@example.com", "bob@example.com", "server@example.com", "server2@example.com"}
-    assert {host: [login for login, _ in pairs] for host, pairs in world.hosts.items()} == {
+    assert {host: [login for login, _password in pairs] for host, pairs in world.hosts.items()} == {
         "h1": ["server2@example.com"],
         "h2": ["server@example.com"],
     }

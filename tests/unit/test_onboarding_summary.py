@@ -28,12 +28,12 @@ def user(username: str, action: str, authentication: str = "user", **limits: Any
     return shown if authentication == "ip" else {**shown, "login": login, "state": {"limits": limits}}
 
 
-USERS = [
+USERS = (
     user("alice", "created", per_hour=200, per_day=0, inherit=["per_week"]),
     user("info", "unchanged", enabled=False),
     user("", "updated", "domain", inherit=["per_hour"]),
     user("192.0.2.1", "unknown", "ip"),
-]
+)
 
 
 def summary(

@@ -145,14 +145,18 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: What is declared, checked, and in a run that is not in check mode with a password in the store for each login
+- name: Is this declared as it should be, and whose password would a run make?
   smarthost.spamexperts.apply:
     phase: begin
     path: ./credentials.yml
-    accounts: "{{ spamexperts_accounts }}"
-    mail_servers: "{{ groups.mail_relays }}"
+    domains:
+      - domain: example.net
+        senders:
+          - username: alice
+          - username: info
+            shared: true
   check_mode: true
-  register: declared
+  register: begun
 """
 
 RETURN = r"""

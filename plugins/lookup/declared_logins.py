@@ -59,7 +59,9 @@ notes:
 """
 
 EXAMPLES = r"""
-outgoing_mail_logins: "{{ query('smarthost.spamexperts.declared_logins', *logins) }}"
+outgoing_mail_logins: >-
+  {{ query('smarthost.spamexperts.declared_logins',
+           {'login': 'web1@example.com', 'senders': ['@example.com'], 'secret': {'credential': 'web1@example.com'}}) }}
 """
 
 RETURN = r"""

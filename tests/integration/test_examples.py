@@ -111,10 +111,10 @@ def test_examples_of_lookups(host: Machine, name: str) -> None:
     succeed(run, results)
     values = results[-1].result["msg"]
     assert set(values) == set(given)
+    several = [value if isinstance(value, list) else [value] for value in values.values()]
+    shown = [one["password"] if isinstance(one, dict) else one for value in several for one in value]
     # ansible-core 2.22 shows no password.
-    assert all(isinstance(value, str) and (value == "$REDACTED$" or len(value) >= 12) for value in values.values()), (
-        set(values)
-    )
+    assert all(isinstance(one, str) and (one == "$REDACTED$" or len(one) >= 12) for one in shown), set(values)
 
 
 def blocks_by_guide() -> dict[str, list[Block]]:

@@ -20,7 +20,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 CORE = {"changed", "diff", "exception", "failed", "invocation", "warnings", "deprecations", "item", "ansible_loop_var"}
 
 #: How the documentation says that only a failure returns it.
-ONLY_FAILED = ("failure", "when it failed", "when the user failed")
+ONLY_FAILED = ("failure", *(f"when {what} failed" for what in ("it", "the user", "the domain", "the profile")))
 
 
 def _fits(value: Any, kind: str, description: Any) -> bool:

@@ -436,6 +436,13 @@ def test_logins(entry: dict[str, Any], form: str, login: str) -> None:
     assert parse(**entry).login(form) == login
 
 
+def test_keys_and_numbers_stand_in_sentences() -> None:
+    alice, everybody = user.Key("example.com", "alice"), user.Key("example.com", "")
+    assert (alice.title, alice.name) == ("alice@example.com", "alice@example.com")
+    assert (everybody.title, everybody.name) == ("The domain user of example.com", "the domain user of example.com")
+    assert [user.counted(number, "user") for number in (0, 1, 2)] == ["0 users", "1 user", "2 users"]
+
+
 @pytest.mark.parametrize(
     ("key", "text"),
     [

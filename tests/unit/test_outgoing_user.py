@@ -436,6 +436,15 @@ def test_logins(entry: dict[str, Any], form: str, login: str) -> None:
     assert parse(**entry).login(form) == login
 
 
+@pytest.mark.parametrize(
+    ("is_new", "file", "expected"),
+    [(True, "", True), (True, "/alice", False), (False, "", False), (False, "/a", False)],
+)
+def test_whose_password_was_made_for_a_new_user(is_new: bool, file: str, expected: bool) -> None:
+    wanted = user.parse_wanted({"domain": "example.com", "username": "alice", "password_file": file}, 0, "on_create")
+    assert dataclasses.replace(wanted, password_is_new=is_new).is_for_a_new_user is expected
+
+
 def test_keys_and_numbers_stand_in_sentences() -> None:
     alice, everybody = user.Key("example.com", "alice"), user.Key("example.com", "")
     assert (alice.title, alice.name) == ("alice@example.com", "alice@example.com")

@@ -273,7 +273,8 @@ class Site(World):
     # What the child asks of the world
 
     def _do_call(self, module: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        return self.vendor.call(module, arguments)
+        changes_nothing = self.in_check_mode and module == "outgoing_users"
+        return (copy.deepcopy(self.vendor) if changes_nothing else self.vendor).call(module, arguments)
 
     def _do_sleep(self, seconds: float) -> None:
         self.vendor.clock += seconds

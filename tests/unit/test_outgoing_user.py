@@ -437,6 +437,22 @@ def test_logins(entry: dict[str, Any], form: str, login: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("is_new", "file", "expected"),
+    [(True, "", True), (True, "/alice", False), (False, "", False), (False, "/a", False)],
+)
+def test_whose_password_was_made_for_a_new_user(is_new: bool, file: str, expected: bool) -> None:
+    wanted = user.parse_wanted({"domain": "example.com", "username": "alice", "password_file": file}, 0, "on_create")
+    assert dataclasses.replace(wanted, password_is_new=is_new).is_for_a_new_user is expected
+
+
+def test_keys_and_numbers_stand_in_sentences() -> None:
+    alice, everybody = user.Key("example.com", "alice"), user.Key("example.com", "")
+    assert (alice.title, alice.name) == ("alice@example.com", "alice@example.com")
+    assert (everybody.title, everybody.name) == ("The domain user of example.com", "the domain user of example.com")
+    assert [user.counted(number, "user") for number in (0, 1, 2)] == ["0 users", "1 user", "2 users"]
+
+
+@pytest.mark.parametrize(
     ("key", "text"),
     [
         (user.Key("example.com", "alice"), "alice@example.com"),

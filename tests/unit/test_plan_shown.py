@@ -365,6 +365,11 @@ def test_a_refused_login_shows_another_password_only_of_a_user_that_exists(
     assert change.other_password is other
 
 
+def test_of_a_removal_nothing_is_known_before_it_is_sent() -> None:
+    (change,) = plan(listed("alice", alice=Proof.REFUSED), want(state="absent"))
+    assert not any((change.refused, change.other_password, change.removed, change.added, change.written))
+
+
 def test_the_diff_of_a_removal_that_may_remove_nobody() -> None:
     (change,) = plan(Current(), want(state="absent"))
     assert diff([change]) == {"before": {"alice@a.example": {"state": "unknown"}}, "after": {}}

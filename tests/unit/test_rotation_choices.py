@@ -72,6 +72,12 @@ def test_a_second_login_that_is_locked_stops_the_start(site: Site, check: bool) 
     assert (site.vendor.sets, site.path.read_bytes()) == ([], before)
 
 
+def test_check_mode_makes_no_second_login_and_tries_none(site: Site) -> None:
+    summary = site.rotate(ALTERNATE, check=True)["summary"]
+    assert f"{MAIL} would get a new password." in summary
+    assert (as_before(site), site.vendor.tried) == (True, [])
+
+
 def test_a_second_login_that_a_mail_server_cannot_use_is_removed(site: Site) -> None:
     site.broken = {"mail1"}
     assert entry_of(site.rotate(ALTERNATE))["outcome"] == "rolled_back"

@@ -178,6 +178,14 @@ def test_there_is_no_pause_where_the_password_works_at_once(site: Site) -> None:
     assert (site.vendor.clock, site.vendor.tried) == (0, [])
 
 
+def test_what_an_earlier_run_has_set_is_not_tried_again(site: Site) -> None:
+    site.away = {"h1"}
+    assert outcomes(site.rotate(EVERYTHING)) == {MAIL: "pending", PERSON: "committed"}
+    site.away, site.vendor.tried = set(), []
+    assert site.rotate({**EVERYTHING, "everything": False, "logins": [MAIL]})["open"] == []
+    assert site.vendor.tried == []
+
+
 # A password that the vendor does not want
 
 

@@ -63,7 +63,7 @@ people = st.lists(
 ).map(tuple)
 known = st.dictionaries(
     st.tuples(st.sampled_from(DOMAINS), st.sampled_from(["", "alice", "o'brien", "192.0.2.1", "2001:db8::/64"])),
-    st.tuples(st.booleans(), people, st.booleans(), st.sampled_from(["", "2030-01-01"])),
+    st.tuples(st.booleans(), people, st.booleans(), st.booleans(), st.sampled_from(["", "2030-01-01"])),
 ).map(
     lambda entries: {
         Key(*key): Identity(

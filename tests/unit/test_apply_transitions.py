@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
+from tests.emulator.state import Domain
 from tests.support import killed
-from tests.support.apply_vendor import Account, ApplyWorld
+from tests.support.apply_vendor import ADMINISTRATOR, Account, ApplyWorld
 
 ALICE: dict[str, Any] = {"username": "alice", "limits": {"per_hour": 200}}
 SERVER: dict[str, Any] = {"username": "server", "relay": True}
@@ -242,7 +243,9 @@ def test_a_lock_that_nobody_has_declared_stays(tmp_path: Path) -> None:
 def lagging(folder: Path, methods: str) -> ApplyWorld:
     """The smarthost knows of each password a minute later."""
     world = plain(folder, methods=methods)
-    world.accounts["default"].panel.state.login_lag = 60
+    state = world.accounts["default"].panel.state
+    state.add_domain(Domain("example.com", ADMINISTRATOR))  # so nobody is known to be new
+    state.login_lag = 60
     return world
 
 

@@ -62,10 +62,10 @@ def people_of_hosts(
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for sender in senders:
-        login = in_use(sender)
         for number, person in enumerate(sender.people):
             rest = {name: value for name, value in person.items() if name not in ("host", "primary_password")}
-            entry = {"identities": [login], **rest, "login": login, "secret": secret_of(sender)}
+            # Its address stays, also where a rotation has given it a second login.
+            entry = {"identities": [sender.login], **rest, "login": in_use(sender), "secret": secret_of(sender)}
             if "primary_password" in person:
                 entry["primary"] = {**_place(sender), "person": number}
             _enter(found, groups.get(person["host"], ()), entry)

@@ -50,7 +50,7 @@ def read_only(
     given: object, descriptions: Sequence[Description], known: Known, groups: Mapping[str, Collection[str]]
 ) -> tuple[Only, list[str]]:
     """The option, and what is wrong with it, one sentence each. What nobody has ever declared is a slip."""
-    if not given:
+    if given is None or given == {}:
         return Only(), []
     if not isinstance(given, dict) or set(given) - set(_KEYS):
         return Only(), [f"{NAME} has to be a dictionary with {', '.join(_KEYS[:-1])} or {_KEYS[-1]}."]

@@ -13,7 +13,9 @@ from .._users.user import counted
 CLEAN, DRIFT, FAILED = "clean", "drift", "failed"
 #: So many lines of one kind are said; programs find all of them in the result.
 _MOST = 50
-_NOT_DONE = ("failed", "not_attempted", "unknown")
+_NOT_DONE = ("failed", "not_attempted")
+#: With something that is not known.
+_NOT_CHANGED = ("unknown", "unchanged")
 #: What is said once of all senders that it is about.
 _NOTES = {
     "no_limits": "{}: this server has no call that changes limits, so they are as they were; see api_methods",
@@ -37,7 +39,7 @@ def report(
     (CLEAN, DRIFT or FAILED), `changes`, `drift`, `failures`, `to_do`, all lists of sentences, and `summary`, the lines
     that are printed.
     """
-    changed = [one for one in data["changes"] if one["action"] not in _NOT_DONE]
+    changed = [one for one in data["changes"] if one["action"] not in (*_NOT_DONE, *_NOT_CHANGED)]
     changes = [f"{_name(one)}: {_would(one['action'], check=check)}" for one in changed]
     changes += [
         f"mail server {host}: {_would('changed', check=check)}{_sends_as(data['mail_servers'].get(host) or {})}"
@@ -52,7 +54,7 @@ def report(
     drift = [*changes] if check else []
     advice = "" if data.get("removes") else ": describe it again, or remove it with -e spamexperts_remove=true"
     drift += [
-        f"{one['login']} may still send, and is declared no more ({one['place']} was its place){advice}"
+        f"{one['login']} may still send, and is declared no more (its place was {one['place'] or 'lost'}){advice}"
         for one in data["leavers"]
     ]
     drift += [
@@ -61,7 +63,7 @@ def report(
         for domain, gone in data["vanished"].items()
     ]
     drift += [f"{one['login']} may send, and nobody has ever declared it (a stranger)" for one in data["strangers"]]
-    failures = [f"{_name(one)}: {_reason(one)}" for one in data["changes"] if one["action"] in _NOT_DONE[:2]]
+    failures = [f"{_name(one)}: {_reason(one)}" for one in data["changes"] if one["action"] in _NOT_DONE]
     failures += [*data["problems"]]
     failures += [
         f"account {name} with {counted(one['domains'], 'domain')} was not looked at: {one['reason']}"
@@ -75,7 +77,7 @@ def report(
         "of a sender"
         for host in data["left_alone"]
     ]
-    unknown = [f"{_name(one)}: {_reason(one)}" for one in data["changes"] if one["action"] == "unknown"]
+    unknown = [f"{_name(one)}: {_reason(one)}" for one in data["changes"] if one["action"] in _NOT_CHANGED]
     status = FAILED if failures else DRIFT if drift else CLEAN
     found = {
         "status": status,
@@ -90,7 +92,8 @@ def report(
 
 def _summary(found: Mapping[str, Any], data: Mapping[str, Any], hosts: Mapping[str, Any], *, check: bool) -> list[str]:
     lines = [*_some(found["failures"], "FAILED: "), *_some(found["changes"]), *_some(found["unknown"], "not known: ")]
-    lines += _some([line for line in found["drift"] if line not in found["changes"]], "differs: ")
+    said = set(found["changes"])
+    lines += _some([line for line in found["drift"] if line not in said], "differs: ")
     lines += _some(found["to_do"], "to do: ")
     verb = "are" if check else "were"
     lines.append(
@@ -134,7 +137,7 @@ def _would(action: str, *, check: bool) -> str:
 
 def _reason(one: Mapping[str, Any]) -> str:
     unknown = f"{', '.join(one['unknown'])} cannot be compared" if one.get("unknown") else "nobody knows its state"
-    return str(one.get("reason") or (unknown if one["action"] == "unknown" else one["action"]))
+    return str(one.get("reason") or (unknown if one["action"] in _NOT_CHANGED else one["action"]))
 
 
 def relay_lines(

@@ -215,7 +215,7 @@ def test_only_narrows(
         assert all(isinstance(problem, str) for problem in problems)
         return
     taken = {key for key in everybody if only.takes(key)}
-    logins = {name.strip().lower() for name in given_only.get("logins", ())}
+    logins = {name.strip().lower().rstrip(".") for name in given_only.get("logins", ())}
     domains = {key.domain for key in taken if only.takes_domain(key.domain)}
     assert all(key.domain in domains or login_of(key) in logins for key in taken)
     if not given_only.get("domains"):

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ansible.plugins.loader import init_plugin_loader
+
 from benchmarks import create, domains, fleet, growth, logins, start, unchanged
 from benchmarks.measure import BenchmarkError, Figure, SkippedError
 from tests import ROOT
@@ -97,6 +99,8 @@ def _save(row: str, figures: Sequence[Figure]) -> None:
 def main() -> int:
     """Measure, print and save; 1 where a figure misses its goal, or a row that was asked for by name is skipped."""
     arguments = _arguments()
+    # Some rows run actions of the collection in this process, as pytest-ansible lets the tests do.
+    init_plugin_loader([str(ROOT / "collections")])
     figures: list[Figure] = []
     for row in arguments.rows or ROWS:
         print(f"{row} ...", file=sys.stderr, flush=True)

@@ -58,6 +58,7 @@ class Apply(ApplyVendor):
             made=new,
             domains=len(declared.descriptions),
             senders=sum(1 for _one, sender in declared.senders() if sender.state != ABSENT),
+            removes=self._removes,
             leavers=[_shown(one) for one in leavers],
             vanished={
                 domain: [_shown(one) for one in gone]

@@ -137,7 +137,7 @@ class ApplyMeans(Owner):
         for one in entries:
             if one["action"] not in ("unchanged", "ignored") or one.get("unknown"):
                 shown = {name: one[name] for name in ("action", "reason", "unknown", "login") if one.get(name)}
-                named = {"domain": one["domain"], "username": one.get("username", "")}
+                named = {name: one.get(name, "") for name in ("domain", "username", "authentication_method")}
                 self.data["changes"].append({"kind": kind, **named, **shown})
         if answer.get("failed") and not entries:
             self.data["problems"].append(str(answer.get("msg")))

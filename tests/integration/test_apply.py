@@ -31,12 +31,12 @@ def test_declare_apply_mail_apply_again_remove_a_line_apply(
     assert foreseen.returncode == 0, foreseen.output
     assert emulator.counters()["writes"] == 0
     assert not site.store.exists()
-    predicted = site.report()
+    predicted = site.result()
     assert predicted["status"] == "drift"
 
     first = site.apply()
     assert first.returncode == 0, first.output
-    assert site.report()["changes"] == [change.replace("would be ", "") for change in predicted["changes"]]
+    assert site.result()["changes"] == [change.replace("would be ", "") for change in predicted["changes"]]
     users = {user["username"]: user for user in emulator.users()}
     assert set(users) == {"alice", "info", "server1"}
     assert users["alice"]["limit_per_hour"] == 200
@@ -54,7 +54,7 @@ def test_declare_apply_mail_apply_again_remove_a_line_apply(
     assert again.changed() == 0, again.output
     assert emulator.counters()["writes"] == 0
     assert site.passwords() == passwords
-    assert site.report()["status"] == "clean"
+    assert site.result()["status"] == "clean"
 
     site.declare("example.com", INFO, SERVER, abuse_contact="postmaster@example.com")
     shown = site.apply()
@@ -67,7 +67,7 @@ def test_declare_apply_mail_apply_again_remove_a_line_apply(
     assert set(site.passwords()) == {"info@example.com", "server1@example.com"}
     last = site.apply(spamexperts_remove=True)
     assert last.changed() == 0, last.output
-    assert site.report()["status"] == "clean"
+    assert site.result()["status"] == "clean"
 
 
 def test_a_domain_is_onboarded_and_somebody_leaves(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:

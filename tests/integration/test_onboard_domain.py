@@ -19,6 +19,7 @@ from tests.support.postfix import ScratchPostfix
 from tests.support.relay import snapshot
 from tests.support.thunderbird import PROGRAM_DIRECTORY
 from tests.support.thunderbird_profile import in_use, make_profile, passwords
+from tests.support.wire import PASSWORD
 
 pytestmark = pytest.mark.root
 
@@ -26,7 +27,6 @@ ALICE: dict[str, Any] = {"username": "alice", "limits": {"per_hour": 200}}
 INFO = {"username": "info", "shared": True}
 AS_DOMAIN = {"authentication_method": "domain", "relay": True}
 NETWORK = {"authentication_method": "ip", "username": "192.0.2.25"}
-PASSWORD = "Correct-Horse-42"
 
 
 class Site(DeclaredSite):
@@ -63,13 +63,13 @@ def test_what_check_mode_predicts_comes_true_and_the_second_run_changes_nothing(
     assert not site.store.exists()
     assert snapshot(postfix.config_directory) == before
     assert checked.recap()["mail1"]["changed"] >= 1
-    predicted = site.report()
+    predicted = site.result()
     assert "and this server does not tell a domain that is missing" in predicted["unknown"][0]
 
     run = site.onboard()
     assert run.returncode == 0, run.output
     changes = [change.replace("would be ", "") for change in predicted["changes"]]
-    assert site.report()["changes"] == ["domain example.com: created", *changes]
+    assert site.result()["changes"] == ["domain example.com: created", *changes]
     (domain,) = emulator.state()["domains"]
     assert domain["products"]["outgoing"]
     users = {user["username"]: user for user in emulator.users()}
@@ -210,7 +210,7 @@ def test_an_account_that_cannot_be_used_is_named(
     tmp_path: Path, emulator: Emulator, account: dict[str, str], words: list[str]
 ) -> None:
     site = Site(tmp_path, emulator)
-    site.variables["spamexperts_accounts"]["default"].update(account)
+    site.api_options.update(account)
     run = site.onboard("-vvv")
     assert run.returncode == 2
     assert "Traceback" not in run.output

@@ -13,34 +13,26 @@ from typing import Any
 import yaml
 
 from tests.support.emulator import Emulator
-from tests.support.playbook import PlaybookRun, ansible_environment, inventory_file, run_playbook
+from tests.support.playbook import PlaybookRun, inventory_file
 from tests.support.postfix import ScratchPostfix
-from tests.support.store import read_whole_store
-
-VAULT_PASSWORD = "the vault's own password"
+from tests.support.site import Site
 
 
-class DeclaredSite:
+class DeclaredSite(Site):
     """One site at one emulator. Each scratch Postfix is a mail server, mail1 and so on."""
 
     def __init__(
         self, folder: Path, emulator: Emulator, *relays: ScratchPostfix, discovered: bool = True, **variables: Any
     ) -> None:
-        self.folder = folder
-        self.emulator = emulator
-        self.inventory = inventory_file(folder / "inventory.yml", emulator, *relays)
-        self.store = folder / "credentials.yml"
-        self.vault_password = folder / "vault-password"
-        self.vault_password.write_text(f"{VAULT_PASSWORD}\n", encoding="utf-8")
-        self.result = folder / "result.json"
+        super().__init__(folder, emulator, inventory_file(folder / "inventory.yml", emulator, *relays))
+        self.start, self.store = folder, folder / "credentials.yml"
+        self.api_options["use_discovered_methods"] = discovered
         self.variables: dict[str, Any] = {
-            "spamexperts_accounts": {
-                "default": {**emulator.connection, "use_discovered_methods": discovered, "retries": 0}
-            },
-            "spamexperts_result_file": str(self.result),
+            "spamexperts_result_file": str(folder / "result.json"),
             "spamexperts_store_is_kept": True,  # the tests may run in a container
             **variables,
         }
+        self._has_vault = True
 
     def declare(self, domain: str, *senders: dict[str, Any], **keys: Any) -> Path:
         """Write the description of a domain."""
@@ -56,6 +48,15 @@ class DeclaredSite:
         members.setdefault(name, {}).update(variables)
         self.inventory.write_text(yaml.safe_dump(content), encoding="utf-8")
 
+    @property
+    def arguments(self) -> list[str]:
+        """What every run needs."""
+        return super().arguments if self._has_vault else ["-i", str(self.inventory)]
+
+    def write_variables(self, variables: Mapping[str, Any]) -> Path:
+        """Write a file for the option -e, with those of the site as well."""
+        return super().write_variables({**self.variables, **variables})
+
     def apply(
         self,
         *options: str,
@@ -64,35 +65,19 @@ class DeclaredSite:
         environment: Mapping[str, str] | None = None,
         **variables: Any,
     ) -> PlaybookRun:
-        """Run the playbook; no password is in what it prints."""
-        extra = self.folder / "variables.yml"
-        extra.write_text(yaml.safe_dump({**self.variables, **variables}), encoding="utf-8")
-        arguments = ["-i", str(self.inventory), "-e", f"@{extra}", *options]
-        if vault:
-            arguments += ["--vault-password-file", str(self.vault_password)]
-        run = run_playbook(
-            f"smarthost.spamexperts.{playbook}",
-            arguments,
-            {**ansible_environment(), **(environment or {})},
-            folder=self.folder,
-        )
-        for secret in self.secrets():
-            assert secret not in run.output
-        return run
-
-    def stored(self) -> dict[str, Any]:
-        """What the store holds, whole."""
-        return read_whole_store(self.store, VAULT_PASSWORD)
+        """Run the playbook, or one that is made of it; no password is in what it prints."""
+        self._has_vault = vault
+        try:
+            return self.run(playbook, *options, environment={**self.environment, **(environment or {})}, **variables)
+        finally:
+            self._has_vault = True
 
     def passwords(self) -> dict[str, str]:
         """The password in the store, by the name of its credential."""
-        return {name: entry["current"] for name, entry in self.stored()["credentials"].items()}
+        return {name: entry["current"] for name, entry in self.stored().items()}
 
-    def secrets(self) -> list[str]:
-        """Everything that nobody may read anywhere."""
-        return [self.emulator.api_password, *(self.passwords().values() if self.store.exists() else ())]
-
-    def report(self) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         """What the last run has written into its result file."""
-        found: dict[str, Any] = json.loads(self.result.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+        self.check_secrets(json.dumps(found))
         return found

@@ -35,6 +35,8 @@ class Site:
         self.vault_file = folder / "vault"
         self.vault_file.write_text(f"{VAULT_PASSWORD}\n", encoding="utf-8")
         self.environment = ansible_environment(folder)
+        #: From where runs are started; None for wherever the tests are.
+        self.start: Path | None = None
         #: What a run says of the API besides its address and its login.
         self.api_options: dict[str, Any] = {"use_discovered_methods": True, "retries": 0}
         #: The passwords from before, by the names of the credentials.
@@ -61,7 +63,9 @@ class Site:
         """Run a playbook of the collection, or one in a file."""
         name = playbook if os.sep in playbook else f"smarthost.spamexperts.{playbook}"
         given = ["-e", f"@{self.write_variables(variables)}"]
-        run = run_playbook(name, [*self.arguments, *given, *arguments], environment or self.environment)
+        run = run_playbook(
+            name, [*self.arguments, *given, *arguments], environment or self.environment, folder=self.start
+        )
         self.check_secrets(run.output)
         return run
 

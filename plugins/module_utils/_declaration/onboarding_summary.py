@@ -111,9 +111,7 @@ def _relays(details: Mapping[str, Any]) -> list[str]:
     if details["relays"]:
         return [_row(host, text) for host, text in details["relays"].items()]
     if details["has_relay"]:
-        return [
-            "  None sends for it: the inventory has none (in the group mail_relays, or by spamexperts_relay_hosts)."
-        ]
+        return ["  None sends for it: the inventory has none (group mail_relays, or spamexperts_relay_hosts)."]
     return ["  None sends for it: none of its senders is marked with relay, as what mail servers log in as."]
 
 

@@ -50,9 +50,9 @@ def report(
         if state.get("changed")
     ]
     drift = [*changes] if check else []
+    advice = "" if data.get("removes") else ": describe it again, or remove it with -e spamexperts_remove=true"
     drift += [
-        f"{one['login']} may still send, and is declared no more ({one['place']} was its place): describe it again, or "
-        "remove it with -e spamexperts_remove=true"
+        f"{one['login']} may still send, and is declared no more ({one['place']} was its place){advice}"
         for one in data["leavers"]
     ]
     drift += [
@@ -148,7 +148,7 @@ def relay_lines(
         if login is not None and login.rpartition("@")[2] in ("", domain):
             state = hosts.get(host, {})
             done = "changed" if state.get("changed") else "unchanged"
-            sends = f"{done}, sends as {login}" if login else f"{done}, sends by its address"
+            sends = f"{done}, sends {f'as {login}' if login else 'by its address'}"
             lines[host] = sends if state.get("done") else _why(state)
     return lines
 

@@ -24,10 +24,8 @@ def test_the_installed_artefact_onboards_in_check_mode(
     installed = install(build(tmp_path / "artefact"), tmp_path / "installed")
     variables = {
         "spamexperts_accounts": {"default": {**emulator.connection, "use_discovered_methods": True}},
-        "spamexperts_onboarding": {
-            "domain": "example.com",
-            "senders": [{"username": "alice", "password_file": str(tmp_path / "alice")}],
-        },
+        "spamexperts_domains": [{"domain": "example.com", "senders": [{"username": "alice"}]}],
+        "spamexperts_domain": "example.com",
     }
     (tmp_path / "variables.yml").write_text(yaml.safe_dump(variables), encoding="utf-8")
     environment = {

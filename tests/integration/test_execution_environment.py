@@ -26,7 +26,6 @@ from tests.support.execution_environment import (
     playbooks,
 )
 from tests.support.playbook import PlaybookRun
-from tests.support.site import from_store
 
 LOGIN = "web1@example.com"
 
@@ -102,7 +101,9 @@ class Site:
             "spamexperts_accounts": {"default": {"use_discovered_methods": True}},
             "spamexperts_credential_store": str(self.controller.store),
             "spamexperts_credential_vault_id": self.controller.vault_id,
+            "spamexperts_domain": "example.com",
         }
+        self.declare("web1", "alice")
         self.ran: set[str] = set()
         fleet.trust(emulator.ca_file)
 
@@ -113,15 +114,14 @@ class Site:
         self.ran.add(playbook)
         return run
 
+    def declare(self, *usernames: str) -> None:
+        """Describe a domain with these senders, the first of them the mail server itself."""
+        senders = [{"username": name, "relay": name == usernames[0]} for name in usernames]
+        self.variables["spamexperts_domains"] = [{"domain": "example.com", "senders": senders}]
+
     def onboard(self, *options: str) -> PlaybookRun:
-        """Onboard a domain with two senders, one of them the mail server itself."""
-        senders = [
-            {"username": "web1", "password_file": str(self.controller.kept / "web1.password"), "relay": True},
-            {"username": "alice", "password_file": str(self.controller.kept / "alice.password")},
-        ]
-        return self.run(
-            "onboard_domain", *options, spamexperts_onboarding={"domain": "example.com", "senders": senders}
-        )
+        """Onboard the domain, with a store that is still there after the run."""
+        return self.run("onboard_domain", *options, spamexperts_store_is_kept=True)
 
     def users(self) -> set[str]:
         """Who may send, as the vendor knows it."""
@@ -155,13 +155,9 @@ def test_a_domain_is_onboarded_from_an_execution_environment(site: Site) -> None
 def test_every_playbook_runs_in_an_execution_environment(site: Site) -> None:
     site.onboard()
     assert site.onboard("--check").changed() == 0, "everything is there"
-
-    adopted = site.run("adopt_credentials")
-    assert "web1@example.com" in adopted.output
     assert site.controller.store.read_text().splitlines()[0].endswith(f";{site.controller.vault_id}")
-    old = site.controller.stored()["web1@example.com"]["current"]
-    site.variables["outgoing_mail_login"] = from_store(LOGIN, "login")
-    site.variables["outgoing_mail_password"] = from_store(LOGIN)
+    old = site.controller.stored()[LOGIN]["current"]
+    assert LOGIN in site.run("adopt_credentials").output
     assert site.run("configure_relays").changed() == 0
 
     rotation = {"everything": True, "report": str(site.controller.kept / "report.json")}
@@ -171,12 +167,17 @@ def test_every_playbook_runs_in_an_execution_environment(site: Site) -> None:
     assert "This run is in a container" in refused.output
     assert site.emulator.counters()["writes"] == writes
     site.run("rotate_credentials", spamexperts_rotation={**rotation, "store_is_kept": True})
-    assert site.controller.stored()["web1@example.com"]["current"] != old
+    assert site.controller.stored()[LOGIN]["current"] != old
     assert site.mail_arrives("after the rotation")
     site.controller.check_secrets([site.controller.kept / "report.json"])
-    assert "Credentials in no rotation: 1." in site.run("rotation_status").output
+    assert "Credentials in no rotation: 2." in site.run("rotation_status").output
 
-    leaving = {"domain": "example.com", "usernames": ["alice"]}
-    site.run("offboard_user", spamexperts_offboarding=leaving)
+    site.declare("web1", "alice", "bob")
+    refused = site.controller.run("apply", **site.variables)
+    assert refused.returncode != 0
+    assert "This run is in a container" in refused.output
+    site.declare("web1")
+    assert site.run("apply").changed() == 0, "nobody has a new password, and nobody is removed unasked"
+    site.run("offboard_user", spamexperts_leaving="alice@example.com")
     assert site.users() == {"web1"}
     assert site.ran == playbooks()

@@ -7,59 +7,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from tests.support import site as common
+from tests.support.apply import DeclaredSite
 from tests.support.emulator import Emulator
 from tests.support.hostile import hostile_settings
-from tests.support.playbook import OUT_OF_REACH, inventory_file
+from tests.support.playbook import OUT_OF_REACH
 from tests.support.postfix import ScratchPostfix
 from tests.support.relay import relay
-from tests.support.site import from_store
 
 pytestmark = pytest.mark.root
 
-WEB, ALICE = "web1@example.com", "alice@example.com"
+WEB, ALICE = "web1@example.com", "alice@example.net"
 OLD = {WEB: "the password from before", ALICE: "alice's own password"}
 
 
-class Site(common.Site):
-    """Two mail servers with a login for all mail and one for alice's; a third one may be out of reach."""
+class Site(DeclaredSite):
+    """Two mail servers with a login for all mail and one for that of example.net; a third one may be out of reach."""
 
     def __init__(self, folder: Path, emulator: Emulator, *relays: ScratchPostfix) -> None:
-        super().__init__(folder, emulator, folder / "inventory.yml")
+        super().__init__(folder, emulator, *relays)
         self.relays, self.old = relays, dict(OLD)
         self.environment.update(hostile_settings(folder))
-        users = [{"domain": "example.com", "username": name.split("@")[0], "password": OLD[name]} for name in OLD]
-        emulator.seed(domains=["example.com"], users=users)
-        alice = {"login": ALICE, "password": from_store(ALICE), "senders": [ALICE]}
-        variables: dict[str, Any] = {
-            "spamexperts_credential_store": str(self.store),
-            "outgoing_mail_login": from_store(WEB, "login"),
-            "outgoing_mail_password": from_store(WEB),
-            "outgoing_mail_logins": [alice],
-        }
-        inventory_file(self.inventory, emulator, *relays, **variables)
-        self.change_hosts({f"mail{number}": {"ansible_become": False} for number, _relay in enumerate(relays, 1)})
-
-    def change_hosts(self, hosts: dict[str, dict[str, Any]]) -> None:
-        """Give mail servers further variables, or have further mail servers."""
-        content = yaml.safe_load(self.inventory.read_text(encoding="utf-8"))
-        known = content["all"]["children"]["mail_relays"]["hosts"]
-        for name, variables in hosts.items():
-            known.setdefault(name, {}).update(variables)
-        self.inventory.write_text(yaml.safe_dump(content), encoding="utf-8")
+        for number, _relay in enumerate(relays, 1):
+            self.change_host(f"mail{number}", ansible_become=False)
+        web = {"username": "web1", "relay": True, "default_for": ["mail_relays"]}
+        self.declare("example.com", web, abuse_contact="postmaster@example.com")
+        self.declare("example.net", {"username": "alice", "relay": True}, {"username": "bob"})
 
     def check_secrets(self, text: str) -> None:
         """None stands in a report of a callback either."""
         reports = [path for name in ("junit", "facts") for path in (self.folder / name).rglob("*")]
         super().check_secrets(text + "".join(path.read_text(encoding="utf-8") for path in reports if path.is_file()))
 
+    def fill_vendor(self) -> None:
+        """Have the logins from before at the vendor."""
+        users = [(login.split("@"), password) for login, password in OLD.items()]
+        self.emulator.seed(
+            domains=["example.com", "example.net"],
+            users=[{"domain": domain, "username": name, "password": password} for (name, domain), password in users],
+        )
+
     def set_up(self) -> None:
-        """Have the passwords in the store, and on the mail servers, without a run."""
+        """Have the passwords at the vendor, in the store, and on the mail servers, without a run."""
+        self.fill_vendor()
         self.fill_store(OLD)
         for postfix in self.relays:
             run = relay(
@@ -67,7 +59,7 @@ class Site(common.Site):
                 **self.emulator.smarthost_options,
                 default_login=WEB,
                 default_password=OLD[WEB],
-                logins=[{"login": ALICE, "password": OLD[ALICE], "senders": [ALICE]}],
+                logins=[{"login": ALICE, "password": OLD[ALICE], "senders": ["@example.net"]}],
             )
             assert not run.failed, run.message
 
@@ -75,7 +67,7 @@ class Site(common.Site):
         """Mail of this sender leaves every mail server with this login."""
         before = len(self.emulator.mails())
         for postfix in self.relays:
-            postfix.inject(sender, "somebody@example.net", "through the smarthost")
+            postfix.inject(sender, "somebody@example.org", "through the smarthost")
             postfix.wait_until_empty(30)
         assert [mail["login"] for mail in self.emulator.mails()[before:]] == [login] * len(self.relays)
 
@@ -87,25 +79,19 @@ def site(tmp_path: Path, emulator: Emulator) -> Iterator[Site]:
 
 
 @pytest.mark.slow
-def test_logins_are_adopted_and_a_domain_is_onboarded(site: Site) -> None:
+def test_logins_are_adopted_declared_and_onboarded(site: Site) -> None:
+    site.fill_vendor()
     table = site.folder / "users.csv"
-    lines = [f"{name.split('@')[0]},example.com,{OLD[name]}\n" for name in OLD]
+    lines = [f"{name.replace('@', ',')},{password}\n" for name, password in OLD.items()]
     table.write_text("username,domain,password\n" + "".join(lines), encoding="utf-8")
     site.succeed("adopt_credentials", spamexperts_credentials_csv=str(table))
-    assert {name: entry["current"] for name, entry in site.stored().items()} == OLD
-    site.succeed("configure_relays")
-    description = {
-        "domain": "example.com",
-        "abuse_contact": "postmaster@example.com",
-        "senders": [
-            {"username": "alice", "password": from_store(ALICE), "limits": {"per_hour": 200}},
-            {"username": "web1", "password": from_store(WEB), "relay": True},
-        ],
-    }
-    onboarded = site.succeed("onboard_domain", spamexperts_onboarding=description)
-    # The callback for YAML breaks long lines.
-    assert "its login is proven from there" in " ".join(onboarded.output.split())
-    assert site.run("onboard_domain", spamexperts_onboarding=description).changed() == 0
+    assert site.passwords() == OLD
+    summary = site.succeed("onboard_domain", spamexperts_domain="example.com").output.partition("TASK [Summary]")[2]
+    assert "changed, sends as web1@example.com" in summary
+    site.succeed("apply", "--diff")
+    assert {name: password for name, password in site.passwords().items() if name in OLD} == OLD
+    assert site.succeed("apply").changed() == 0
+    assert site.succeed("configure_relays").changed() == 0
     site.check_mail(ALICE, ALICE)
 
 
@@ -118,20 +104,18 @@ def test_passwords_are_rotated_and_somebody_leaves(site: Site) -> None:
         assert "next" not in entry
     assert "Credentials in no rotation: 2." in site.succeed("rotation_status").output
     site.check_mail(ALICE, ALICE)
-    leaving = {"domain": "example.com", "usernames": ["alice"]}
-    gone = site.succeed("offboard_user", spamexperts_offboarding=leaving)
-    assert [gone.output.count(f"mail{number}: {ALICE}") for number in (1, 2)] == [1, 1]
-    shown = " ".join(gone.output.split())  # YAML folds long lines
-    assert f"{ALICE} is still in the credential store" in shown
-    assert f"{WEB} is still" not in shown
-    assert {user["username"] for user in site.emulator.users()} == {"web1"}
+    site.succeed("apply")
+    site.declare("example.net", {"username": "bob"})
+    site.succeed("offboard_user", spamexperts_leaving=ALICE)
+    assert set(site.passwords()) == {WEB, "bob@example.net"}
+    assert set(site.users()) == {"web1", "bob"}
     site.check_mail(ALICE, WEB)
 
 
 def test_one_mail_server_that_fails_ends_no_rotation(site: Site) -> None:
     """Its failure comes when the vendor has the new passwords already."""
     site.set_up()
-    site.change_hosts({"down": OUT_OF_REACH})
+    site.change_host("down", **OUT_OF_REACH)
     site.environment["ANSIBLE_CALLBACK_RESULT_FORMAT"] = "json"
     rotation = {"everything": True, "store_is_kept": True, "emergency": True}
     run = site.run("rotate_credentials", spamexperts_rotation=rotation)
@@ -143,13 +127,18 @@ def test_one_mail_server_that_fails_ends_no_rotation(site: Site) -> None:
     site.check_mail(WEB, WEB)
 
 
-def test_whoever_a_mail_server_needs_stays(site: Site) -> None:
-    """One mail server refuses, so no other is changed, nor the vendor."""
+def test_one_mail_server_that_fails_ends_no_apply(site: Site) -> None:
+    """The others are set up, and whoever it may send as stays."""
     site.set_up()
-    site.change_hosts({"mail2": {"outgoing_mail_login": "", "outgoing_mail_password": ""}})
-    leaving = {"domain": "example.com", "usernames": ["alice"]}
-    run = site.run("offboard_user", spamexperts_offboarding=leaving)
-    assert run.returncode == 2
-    assert "The inventory does not say how mail2 sends the rest of its mail" in run.output
-    assert {user["username"] for user in site.emulator.users()} == {"alice", "web1"}
-    site.check_mail(ALICE, ALICE)
+    site.change_host("down", **OUT_OF_REACH)
+    run = site.run("apply", spamexperts_prove="all")
+    assert run.returncode == 4, run.output
+    assert "FAILED: mail server down: not reached" in " ".join(run.output.split())
+    assert set(site.users()) == {"web1", "alice", "bob"}
+    site.declare("example.net", {"username": "bob"})
+    site.declare("example.com", {"username": "web1", "relay": True})
+    run = site.run("apply", spamexperts_remove=True)
+    assert run.returncode == 4, run.output
+    assert f"{ALICE} is not removed: down was not looked at, and may send as it" in " ".join(run.output.split())
+    assert set(site.users()) == {"web1", "alice", "bob"}
+    site.check_mail(ALICE, WEB)

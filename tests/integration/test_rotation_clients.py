@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import ROOT
 from tests.fleet import SMARTHOST_NAME, Host, why_impossible
 from tests.support.rotation import RotationSite
 from tests.support.site import from_store
@@ -55,12 +53,6 @@ def saved(host: Host, person: str, folder: Path) -> dict[tuple[str, str], str]:
     return passwords(Path(shutil.copytree(profile_of(host, person), folder / person, dirs_exist_ok=True)))
 
 
-def from_the_guide(variable: str) -> str:
-    """The value of a variable that stands in a line of the guide."""
-    (value,) = re.findall(rf'`{variable}: "(.+)"`', (ROOT / "docs" / "rotation.md").read_text())
-    return str(value)
-
-
 @pytest.fixture
 def clients(site: RotationSite, tmp_path: Path) -> Iterator[Path]:
     """An inventory beside the site's own, with the people's Thunderbird."""
@@ -80,14 +72,12 @@ def clients(site: RotationSite, tmp_path: Path) -> Iterator[Path]:
             members[name] = {
                 "outgoing_mail_thunderbird_people": [{"user": person, "login": login, "password": password}]
             }
-        # As the guide says it, of somebody whom an onboarding describes.
-        senders = [{"username": "alice", "password": from_store("alice@example.com")}]
-        members[PEOPLE["alice"]] = {
-            "spamexperts_onboarding": {"domain": "example.com", "senders": senders},
-            "spamexperts_people": [{"user": "alice"}],
-            "outgoing_mail_thunderbird_people": from_the_guide("outgoing_mail_thunderbird_people"),
-        }
-        inventory.write_text(yaml.safe_dump({"mail_clients": {"hosts": members}}), encoding="utf-8")
+        # Alice is declared.
+        alice = {"username": "alice", "people": [{"host": PEOPLE["alice"], "user": "alice"}]}
+        del members[PEOPLE["alice"]]
+        variables = {"spamexperts_domains": [{"domain": "example.com", "senders": [alice]}]}
+        content = {"all": {"vars": variables}, "mail_clients": {"hosts": members}}
+        inventory.write_text(yaml.safe_dump(content), encoding="utf-8")
         yield inventory
     finally:
         for person, name in PEOPLE.items():

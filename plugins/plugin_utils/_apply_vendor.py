@@ -217,7 +217,7 @@ class ApplyVendor(ApplyMeans):
                 known.declared = identities.to_store(remembered.values())
             return {**actions, **{name: known.remove(name) for name in dropped}}
 
-        self._change("remember which passwords work", change)
+        self._change("remember which passwords work", change, only_notes=True)
 
     def _count(self, names: set[str], proven: set[str], credentials: Credentials) -> None:
         earlier = {name for name in names - proven if name in credentials.entries and credentials.entries[name].proven}

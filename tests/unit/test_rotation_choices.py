@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _rotation
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _container
 
 from tests import ROOT
 from tests.support.rotation_vendor import HEARD, REFUSED, Site, User
@@ -252,7 +252,7 @@ def test_a_mail_server_that_is_not_ready_is_left_for_later_where_that_was_asked_
 def test_nothing_is_rotated_where_the_store_would_be_lost(
     site: Site, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
-    monkeypatch.setattr(_rotation, "_CONTAINER_MARKS", ("/nowhere", str(site.path)) if program == "Podman" else ())
+    monkeypatch.setattr(_container, "_MARKS", ("/nowhere", str(site.path)) if program == "Podman" else ())
     monkeypatch.delenv("AWX_PRIVATE_DATA_DIR", raising=False)
     if program == "AWX":
         monkeypatch.setenv("AWX_PRIVATE_DATA_DIR", "/runner")

@@ -37,7 +37,7 @@ PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: check schema screenshot mutation help environment packages-demo packages-test demo live \
-	test test-unit test-component test-integration test-slow slow test-matrix coverage sanity units build importer audit docs \
+	test test-unit test-component test-integration test-slow slow properties test-matrix coverage sanity units build importer audit docs \
 	lint lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog \
 	changelog release-check publish publish-github bench clean
 
@@ -110,10 +110,13 @@ test-integration: packages-test environment  ## Real playbooks, real Postfix, re
 	@$(STAGE) integration $(PYTEST) $(PARALLEL_FILES) -m "not slow" tests/integration
 
 test-slow: packages-test environment  ## For a nightly job: what takes minutes, mutation, Galaxy's importer, known holes, the site
-	@tests/tools/all slow mutation importer audit docs
+	@tests/tools/all slow properties mutation importer audit docs
 
 slow: packages-test environment  ## The tests that take minutes
 	@$(STAGE) slow $(PYTEST) -m slow tests
+
+properties: packages-test environment  ## Tests of properties with new examples, not those of each day
+	@EXAMPLES=new $(STAGE) properties $(PYTEST) $(PARALLEL) tests/unit tests/component/test_postfix_any_configuration.py
 
 mutation: packages-test environment  ## Whether the tests notice small changes of the code that decides (half an hour)
 	@tests/tools/environment $(VENV)/bin/python $(BUILD)/mutation/venv tests/requirements-mutation.txt

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible.plugins.loader import init_plugin_loader
 
-from benchmarks import create, domains, fleet, growth, logins, start, unchanged
+from benchmarks import apply, create, domains, fleet, growth, logins, start, unchanged
 from benchmarks.measure import BenchmarkError, Figure, SkippedError
 from tests import ROOT
 
@@ -30,11 +30,12 @@ ROWS: dict[str, Callable[[int], list[Figure]]] = {
     "B6": fleet.rotation_window,
     "B7": start.measure,
     "B8": fleet.rotation_growth,
-    "B9": growth.senders,
+    "B9": apply.senders,
     "B10": growth.first_apply,
     "B11": growth.lookups,
     "B12": growth.new_domain,
     "B13": domains.measure,
+    "B14": apply.provider,
 }
 _REPORT = ROOT / "build" / "bench.json"
 

@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""B9 to B12: what grew with the size of a site, and what only waited. There is no peer, but a limit for each."""
+"""B10 to B12: what grew with the size of a site, and what only waited. There is no peer, but a limit for each."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ import statistics
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 from benchmarks.ansible_process import ModuleProcess
-from benchmarks.measure import BenchmarkError, Figure, SkippedError, bounded, run_process
+from benchmarks.measure import BenchmarkError, Figure, SkippedError, bounded, run_process, without_limit
 from tests.fleet import Fleet, fleet_emulator, why_impossible
 from tests.support.emulator import Emulator
-from tests.support.playbook import ansible_environment, inventory_file, run_playbook
+from tests.support.playbook import ansible_environment, run_playbook
 from tests.support.rotation import RotationSite
 
-_SENDERS = (5, 30, 300)
-_MOST_SECONDS, _MOST_MEGABYTES = 4, 80
 _APPLY_HOSTS, _MOST_APPLY = 2, 2.6
 _LOOKUP_HOSTS, _LOOKUPS, _MOST_LOOKUPS = 50, 3, 8
 _STORES = (100, 10_000)
@@ -32,48 +29,6 @@ _MOST_REQUESTS = 7
 _PYTHON = Path(sys.executable)
 _PLAYBOOK = str(_PYTHON.with_name("ansible-playbook"))
 _PASSWORD = "Correct-Horse-42"  # noqa: S105 - of an emulator
-
-
-def _median(name: str, seconds: list[float], unit: str = "s") -> Figure:
-    """A figure without a limit."""
-    return Figure(name, statistics.median(seconds), None, "", True, unit=unit, runs={"ours": seconds})
-
-
-def senders(runs: int) -> list[Figure]:
-    """B9: onboard_domain without mail servers; nothing changes, but each password is proven by a login."""
-    figures: list[Figure] = []
-    with Emulator("full") as emulator, tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
-        folder = Path(directory)
-        inventory = inventory_file(folder / "inventory.yml", emulator)
-        account = {**emulator.connection, "use_discovered_methods": True}
-        for count in _SENDERS:
-            emulator.reset()
-            people = [
-                {"username": f"user{number}", "password": _PASSWORD, "limits": {"per_hour": 100 + number % 7}}
-                for number in range(count)
-            ]
-            variables = folder / "variables.json"
-            description = {"domain": "example.com", "senders": people}
-            content = {"spamexperts_accounts": {"default": account}, "spamexperts_onboarding": description}
-            variables.write_text(json.dumps(content), encoding="utf-8")
-            playbook = "smarthost.spamexperts.onboard_domain"
-            command = [_PLAYBOOK, playbook, "-i", str(inventory), "-e", f"@{variables}"]
-
-            onboard = partial(run_process, command, ansible_environment())
-            onboard()
-            emulator.reset_counters()
-            measured = [onboard() for _number in range(runs)]
-            if emulator.counters()["writes"]:
-                raise BenchmarkError("the second run changed something")
-            name = f"B9 onboard_domain, nothing to change, {count} senders"
-            seconds = [run.seconds for run in measured]
-            megabytes = max(run.megabytes for run in measured)
-            if count == max(_SENDERS):
-                figures.append(bounded(name, statistics.median(seconds), _MOST_SECONDS, "s"))
-                figures.append(bounded(f"{name}: peak memory", megabytes, _MOST_MEGABYTES, "MB"))
-            else:
-                figures.append(_median(name, seconds))
-    return figures
 
 
 def first_apply(runs: int) -> list[Figure]:
@@ -138,7 +93,7 @@ def lookups(runs: int) -> list[Figure]:
             if count == max(_STORES):
                 figures.append(bounded(name, statistics.median(seconds), _MOST_LOOKUPS, "s"))
             else:
-                figures.append(_median(name, seconds))
+                figures.append(without_limit(name, seconds))
     return figures
 
 

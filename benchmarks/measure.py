@@ -100,6 +100,11 @@ def bounded(name: str, value: float, most: float, unit: str) -> Figure:
     return Figure(name, value, None, f"<= {most:g} {unit}".strip(), value <= most, unit)
 
 
+def without_limit(name: str, values: list[float], unit: str = "s") -> Figure:
+    """The figure for a value of ours that is only to be known."""
+    return Figure(name, statistics.median(values), None, "", True, unit=unit, runs={"ours": values})
+
+
 def _figure(
     name: str, ours: list[float], theirs: list[float], ratio: float, goal: str, holds: bool, note: str
 ) -> Figure:

@@ -9,8 +9,8 @@ from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._declaration.description import Description, Sender
-from ..module_utils._declaration.hosts import people_of_hosts, server_of
+from ..module_utils._declaration.description import ABSENT, Description, Sender
+from ..module_utils._declaration.hosts import is_stored, people_of_hosts, server_of
 from ..plugin_utils._declared import declared, inventory_groups, own_logins
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -49,6 +49,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             "domains": [shown(one) for one in descriptions],
             "mail_servers": {host: server_of(logins, _login) for host, logins in mail_servers.items()},
             "clients": people_of_hosts((sender for one in descriptions for sender in one.senders), (), _login, groups),
+            "described_passwords": {
+                sender.login: sender.place()
+                for one in descriptions
+                for sender in one.senders
+                if sender.login and sender.state != ABSENT and not is_stored(sender)
+            },
             "warnings": warnings,
         }
 

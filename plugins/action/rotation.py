@@ -37,6 +37,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "hosts": {"type": "dict", "default": {}},
     "others": {"type": "dict", "default": {}},
     "clients": {"type": "dict", "default": {}},
+    "described_passwords": {"type": "dict", "default": {}, "no_log": False},
     "proofs": {"type": "list", "elements": "dict", "default": []},
     "not_handed_over": {"type": "list", "elements": "str", "default": []},
 }

@@ -16,8 +16,7 @@ description:
   - It is made for that playbook, which does on mail servers and on people's computers what belongs between the phases.
     Nothing else has to call it.
   - The vendor and the smarthost are asked by M(smarthost.spamexperts.api_info), M(smarthost.spamexperts.domains),
-    M(smarthost.spamexperts.outgoing_users), M(smarthost.spamexperts.outgoing_user_info) and
-    M(smarthost.spamexperts.smtp_login_info).
+    M(smarthost.spamexperts.outgoing_users) and M(smarthost.spamexperts.smtp_login_info).
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:

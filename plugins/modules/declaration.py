@@ -174,6 +174,12 @@ clients:
         identities: [alice@example.com]
         secret:
           credential: alice@example.com
+described_passwords:
+  description: Where the password of a login stands that a description gives, itself or as a file.
+  returned: success
+  type: dict
+  sample:
+    scanner@example.com: "domains/example.com.yml, line 9: senders[3]"
 problems:
   description: Everything that is wrong, one sentence each, with file, line and key.
   returned: failure

@@ -173,6 +173,12 @@ options:
     description: Return unchanged users as well. Without it a run over thousands of users has a short result.
     type: bool
     default: false
+  others_in:
+    description:
+      - Domains of which RV(others) shows the users that are in no entry of O(users), where the server lists them.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: smarthost.spamexperts.outgoing_user
   - module: smarthost.spamexperts.outgoing_user_info
@@ -214,6 +220,15 @@ EXAMPLES = r"""
         password: "{{ alice_password }}"
     new_domains:
       - example.org
+
+- name: See who else may send for a domain
+  smarthost.spamexperts.outgoing_users:
+    users:
+      - domain: example.com
+        username: scanner
+    others_in:
+      - example.com
+  check_mode: true
 
 - name: Remove whoever is not in this list, except the backup servers
   smarthost.spamexperts.outgoing_users:
@@ -304,6 +319,15 @@ users:
       type: str
       returned: when the user failed
       sample: not_offered
+others:
+  description: Who is in the domains of O(others_in), as the server lists them, and in no entry of O(users).
+  returned: with O(others_in), unless nothing could be planned
+  type: list
+  elements: dict
+  sample:
+    - domain: example.com
+      username: mallory
+      authentication_method: user
 refused_logins:
   description: How many logins the smarthost has refused, with those of the option O(refused_logins).
   returned: unless nothing could be planned
@@ -364,6 +388,7 @@ def main() -> None:
             "purge_protect": {"type": "list", "elements": "str", "default": []},
             "purge_limit": {"type": "int", "default": 5},
             "return_unchanged": {"type": "bool", "default": False},
+            "others_in": {"type": "list", "elements": "str", "default": []},
         },
         required_if=[("purge", True, ("purge_domains",))],
         supports_check_mode=True,

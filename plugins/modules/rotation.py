@@ -85,6 +85,11 @@ options:
     description: The logins of Thunderbird on each host, and what became of them; for V(plan) and V(finish).
     type: dict
     default: {}
+  described_passwords:
+    description:
+      - RV(smarthost.spamexperts.declaration#module:described_passwords), for V(plan). Such a login is not rotated.
+    type: dict
+    default: {}
   proofs:
     description: What a mail server has found out about logins that the controller could not try; for V(finish).
     type: list

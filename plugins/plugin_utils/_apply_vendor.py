@@ -67,8 +67,9 @@ class ApplyVendor(ApplyMeans):
         new, failed = self._bring_domains(account, whole, names)
         usable = [one for one in batch if one.domain not in failed]
         senders = [sender for _one, sender in declared.senders(usable) if sender.state != ABSENT]
-        self._bring_senders(account, senders, new, declared, names)
-        self._find_strangers(account, [one for one in usable if one.domain not in new], declared, names)
+        listed = [one.domain for one in whole if one.domain not in {*new, *failed}]
+        domains = {"new_domains": new, "others_in": listed if self.data["works"][account].get("read_users") else []}
+        self._bring_senders(account, senders, domains, declared, names)
 
     def _bring_domains(self, account: str, batch: Sequence[Description], names: str) -> tuple[list[str], set[str]]:
         """Which domains are new, and which could not be had."""
@@ -92,9 +93,15 @@ class ApplyVendor(ApplyMeans):
         return [domain for domain, action in shown if action in ("created", "unknown")], failed
 
     def _bring_senders(
-        self, account: str, senders: Sequence[Sender], new: Sequence[str], declared: Declared, names: str
+        self,
+        account: str,
+        senders: Sequence[Sender],
+        domains: Mapping[str, Sequence[str]],
+        declared: Declared,
+        names: str,
     ) -> None:
-        if not senders:
+        """domains: those that are new, and those whose strangers are looked for, as options of outgoing_users."""
+        if not senders and not domains["others_in"]:
             return
         credentials = self._read(missing=True)
         other = {
@@ -113,8 +120,8 @@ class ApplyVendor(ApplyMeans):
             {
                 **self._account(account),
                 **self._smarthost,
+                **domains,
                 "users": list(users.values()),
-                "new_domains": list(new),
                 "refused_logins": self._refusals,
                 "return_unchanged": True,
             },
@@ -127,6 +134,7 @@ class ApplyVendor(ApplyMeans):
         failed = {Key.of_result(user) for user in answer.get("users", ()) if user["action"] not in _DONE}
         if answer.get("users") and unlocked - failed and not self._check_mode:
             self._forget_locks(unlocked - failed)
+        self._find_strangers(account, answer.get("others", ()), domains["others_in"], declared)
 
     def _unlocking(self, account: str, senders: Sequence[Sender], declared: Declared) -> set[Key]:
         """Whom an earlier run has locked, as it was declared, and who may send again now. Others' locks are theirs."""
@@ -238,31 +246,26 @@ class ApplyVendor(ApplyMeans):
                 known.declared = identities.to_store(remembered.values())
             return {**actions, **{name: known.remove(name) for name in dropped}}
 
-        self._change("remember which passwords work", change)
+        self._change("remember which passwords work", change, only_notes=True)
 
     def _count(self, names: set[str], proven: set[str], credentials: Credentials) -> None:
         earlier = {name for name in names - proven if name in credentials.entries and credentials.entries[name].proven}
         for what, found in (("proven", proven & names), ("earlier", earlier), ("unproven", names - proven - earlier)):
             self.data["passwords"][what] = self.data["passwords"].get(what, 0) + len(found)
 
-    def _find_strangers(self, account: str, batch: Sequence[Description], declared: Declared, names: str) -> None:
-        """Who is at the vendor and was never declared, where the server shows it."""
-        domains = {one.domain for one in batch if declared.only.takes_domain(one.domain)}
-        if not domains or not self.data["works"][account].get("read_users"):
-            return
-        why = f"see who else may send for {names}"
-        answer = self._ask("outgoing_user_info", why, {**self._account(account), "domains": sorted(domains)})
-        if answer.get("failed"):
-            self.data["problems"].append(f"who else may send for {names} is not known: {answer.get('msg')}")
-        named = {sender.wanted.key for one in batch for sender in one.senders}
+    def _find_strangers(
+        self, account: str, others: Iterable[Mapping[str, Any]], domains: Collection[str], declared: Declared
+    ) -> None:
+        """Who of these is no sender of ours: neither declared, now or before, nor a second login of a rotation."""
         stored = self._read(missing=True).entries.values()
         logins = [login for entry in stored for login in (entry.login, entry.next_login)]
-        others = {Key.of_login(login) for login in logins if login.rpartition("@")[2] in domains}
-        for user in answer.get("users", ()):
+        ours = {Key.of_login(login) for login in logins if login.rpartition("@")[2] in domains}
+        ours |= {sender.wanted.key for one in declared.descriptions for sender in one.senders if one.domain in domains}
+        ours |= {key for key, one in declared.before.items() if not one.gone}
+        for user in others:
             key = Key.of_result(user)
-            if key not in named and key not in others and (key not in declared.before or declared.before[key].gone):
-                shown = {name: user[name] for name in ("domain", "username", "authentication_method")}
-                self.data["strangers"].append({**shown, "account": account, "login": login_of(key)})
+            if key not in ours:
+                self.data["strangers"].append({**user, "account": account, "login": login_of(key)})
 
     def _note(self, what: str, name: str) -> None:
         """Note something that a person has to hear of, once for all senders that it is about."""

@@ -82,10 +82,13 @@ class Owner:
             register_secret(entry.current, entry.next, entry.former)
         return credentials
 
-    def _change(self, why: str, change: Callable[[Credentials], Mapping[str, str]]) -> None:
+    def _change(
+        self, why: str, change: Callable[[Credentials], Mapping[str, str]], *, only_notes: bool = False
+    ) -> None:
         """Change the store: all of it, or nothing. In check mode, only find out whether it could be written.
 
-        change: gives what was done, by name, in the words of the credentials.
+        change: gives what was done, by name, in the words of the credentials. only_notes: whether it says only what was
+        found out, so that the run has changed nothing.
         """
         with nullcontext() if self._check_mode else self._store.locked(self._store.this_run()):
             credentials = self._read(missing=True)
@@ -93,5 +96,6 @@ class Owner:
             actions = dict(change(credentials))
             if (credentials.entries, credentials.declared) != (before.entries, before.declared):
                 self._store.write(credentials, check=self._check_mode)
-        self.changed = self.changed or any(action != UNCHANGED for action in actions.values())
+        changed = any(action != UNCHANGED for action in actions.values())
+        self.changed = self.changed or (changed and not only_notes)
         self.calls.append({"module": "credential_store", "why": why, "credentials": actions})

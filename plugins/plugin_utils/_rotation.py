@@ -66,8 +66,8 @@ class Rotation(Means):
     def plan(self) -> None:
         """Work out what is rotated, and where."""
         known = [entry.to_result() for _name, entry in sorted(self._read().entries.items())]
-        uses, senders, clients = (self._options[name] for name in ("uses", "senders", "clients"))
-        made = plan.plan(self._wanted, known, uses, self.data["works"], senders, clients)
+        uses, *others = (self._options[name] for name in ("uses", "senders", "clients", "described_passwords"))
+        made = plan.plan(self._wanted, known, uses, self.data["works"], *others)
         self._stop_for(made["problems"])
         self.data["plan"] = made
 

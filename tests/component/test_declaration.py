@@ -55,6 +55,20 @@ def test_files_and_variables_are_one_set(controller: Controller, tmp_path: Path)
     }
 
 
+def test_whose_password_stands_in_a_description_is_named_with_the_place(controller: Controller, tmp_path: Path) -> None:
+    (tmp_path / "domains" / "example.com.yml").write_text(
+        "domain: example.com\nsenders:\n  - username: alice\n  - username: bob\n    password: Correct-Horse-42\n"
+        "  - username: carol\n    state: absent\n    password: Correct-Horse-43\n"
+        "  - username: 192.0.2.7\n    authentication_method: ip\n    acknowledge_ip_risk: true\n"
+    )
+    scanner = {"username": "scanner", "password_file": "~/scanner"}
+    result = declare(controller, tmp_path, domains=[{"domain": "example.net", "senders": [scanner]}])
+    assert result["described_passwords"] == {
+        "bob@example.com": f"{tmp_path}/domains/example.com.yml, line 4: senders[1]",
+        "scanner@example.net": "spamexperts_domains[0]: senders[0]",
+    }
+
+
 def test_what_is_wrong_is_said_at_once(controller: Controller, tmp_path: Path) -> None:
     describe(tmp_path, "a.example", "[mail3]")
     describe(tmp_path, "b.example", "yes")

@@ -215,7 +215,7 @@ def test_what_is_plain_holds_what_a_container_gives() -> None:
     assert [type(found["list"][0]), type(found["list"][1]), type(found["list"][1][0])] == [dict, tuple, dict]
 
 
-def vendor_of(users: list[dict[str, Any]]) -> Call:
+def vendor() -> Call:
     """What the modules answer where everybody is as declared."""
 
     def call(module: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -223,8 +223,10 @@ def vendor_of(users: list[dict[str, Any]]) -> Call:
             return {"works": dict.fromkeys(("read_users", "change_limits", "purge"), True)}
         if module == "outgoing_users":
             named = [{name: user.get(name) for name in ("domain", "username")} for user in arguments["users"]]
-            return {"users": [{**user, "action": "created", "password": "set"} for user in named], "refused_logins": 0}
-        return {"users": users} if module == "outgoing_user_info" else {}
+            others = [{"domain": name, "username": "mallory"} for name in arguments["others_in"]]
+            users = [{**user, "action": "created", "password": "set"} for user in named]
+            return {"users": users, "refused_logins": 0, "others": others}
+        return {}
 
     return call
 
@@ -245,7 +247,7 @@ def run_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bo
         options = {**NOTHING, "domains": given, "groups": groups, "mail_servers": ["mail1"]}
         path = tmp_path / f"{phase}{senders_each}{count}.yml"
         path.unlink(missing_ok=True)
-        run = Apply(options, Store(str(path), None), vendor_of([]))
+        run = Apply(options, Store(str(path), None), vendor())
         for name in PHASES[: PHASES.index(phase)]:
             getattr(run, name)()
         return run

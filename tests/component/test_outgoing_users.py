@@ -254,6 +254,27 @@ def test_purge_keeps_what_is_wanted_ignored_protected_and_out_of_scope(full: Run
     }
 
 
+def test_who_else_is_in_a_domain_is_read_with_the_same_list(full: Run, emulator: Emulator) -> None:
+    """Also in a domain of which nobody is named; whoever is left out on purpose is no other."""
+    more = [{"domain": domain, "username": name} for domain in ("example.com", "example.net") for name in ("a", "b")]
+    emulator.seed(domains=["bücher.example"], users=[*more, {"domain": "bücher.example"}])
+    emulator.reset_counters()
+    users = [{"domain": "example.com", "username": "A"}, {"domain": "example.net", "username": "b", "ignore": True}]
+    run = full(users=users, others_in=["Example.com", "example.net", "bücher.example"])
+    assert not run.failed
+    assert run.result["others"] == [
+        {"domain": "example.com", "username": "b", "authentication_method": "user"},
+        {"domain": "example.net", "username": "a", "authentication_method": "user"},
+        {"domain": "bücher.example", "username": "", "authentication_method": "domain"},
+    ]
+    assert emulator.counters()["requests"]["outgoingusers/list"] == 3
+    assert full(users=[], others_in=["example.net"]).result["others"] == [
+        {"domain": "example.net", "username": name, "authentication_method": "user"} for name in ("a", "b")
+    ]
+    assert "others" not in full(users=users).result
+    assert "others_in: 'x' is not a domain name" in full(users=[], others_in=["x"]).message
+
+
 def test_purge_refuses_more_than_its_limit(full: Run, emulator: Emulator) -> None:
     emulator.seed(users=[{"domain": "example.com", "username": f"user{number}"} for number in range(6)])
     run = full(USERS, purge=True, purge_domains=["example.com"])

@@ -117,7 +117,8 @@ class Site:
     def declare(self, *usernames: str) -> None:
         """Describe a domain with these senders, the first of them the mail server itself."""
         senders = [{"username": name, "relay": name == usernames[0]} for name in usernames]
-        self.variables["spamexperts_domains"] = [{"domain": "example.com", "senders": senders}]
+        text = yaml.safe_dump({"domain": "example.com", "senders": senders})
+        self.controller.project = {"domains/example.com.yml": text}
 
     def onboard(self, *options: str) -> PlaybookRun:
         """Onboard the domain, with a store that is still there after the run."""

@@ -17,10 +17,12 @@ from urllib.parse import quote
 import pytest
 import yaml
 
+from tests.support.apply import DeclaredSite
 from tests.support.emulator import Emulator
 from tests.support.playbook import ansible_environment
 from tests.support.postfix import ScratchPostfix
 from tests.support.secrecy import CALLBACK, SITE, ProcessArguments, files_in, forms, leaks
+from tests.support.site import VAULT_PASSWORD
 
 pytestmark = pytest.mark.root
 #: Quotes, backslashes, everything that an address, a shell and a template may stumble over, and other alphabets.
@@ -132,33 +134,19 @@ def postfix() -> Iterator[ScratchPostfix]:
 
 
 class Run:
-    """One run of the playbook, and everything that it has left behind."""
+    """One run of ansible-playbook, and everything that it has left behind."""
 
-    def __init__(self, folder: Path, emulator: Emulator, postfix: ScratchPostfix, *options: str, pipelining: bool):
+    def __init__(self, folder: Path, arguments: list[str], *, pipelining: bool = True):
+        """folder: holds the secrets as well, in `secrets`."""
         self.folder = folder
-        self._vars = {
-            "secrets": PASSWORDS,
-            "api_url": emulator.api_url,
-            "api_password": emulator.api_password,
-            "ca_path": emulator.ca_file,
-            "smarthost": emulator.smtp_host,
-            "smarthost_port": emulator.smtp_port,
-            "smarthost_ca_path": emulator.ca_file,
-            "config_directory": str(postfix.config_directory),
-            "ansible_python_interpreter": sys.executable,
-        }
-        secrets, self._work = folder / "secrets", folder / "work"
-        for made in (secrets, *(self._work / name for name in ("local", "remote", "home", "callbacks", "site", "tmp"))):
-            made.mkdir(parents=True)
-        (secrets / "vars.yml").write_text(yaml.safe_dump(self._vars, allow_unicode=True), encoding="utf-8")
-        (secrets / "play.yml").write_text(yaml.safe_dump(playbook()), encoding="utf-8")
+        self._work = folder / "work"
+        for name in ("local", "remote", "home", "callbacks", "site", "tmp"):
+            (self._work / name).mkdir(parents=True)
         (self._work / "callbacks" / "everything.py").write_text(CALLBACK, encoding="utf-8")
         (self._work / "site" / "sitecustomize.py").write_text(SITE, encoding="utf-8")
-        program = str(Path(sys.executable).with_name("ansible-playbook"))
-        command = [program, "-i", "localhost,", "-e", f"@{secrets / 'vars.yml'}", *options, str(secrets / "play.yml")]
-        with ProcessArguments() as arguments:
+        with ProcessArguments() as seen:
             done = subprocess.run(
-                command,
+                [str(Path(sys.executable).with_name("ansible-playbook")), *arguments],
                 env=self._environment(pipelining),
                 cwd=self._work,
                 capture_output=True,
@@ -166,7 +154,7 @@ class Run:
                 timeout=200,
             )
         self.code = done.returncode
-        self.material = {"stdout": done.stdout, "stderr": done.stderr, "arguments": arguments.seen()}
+        self.material = {"stdout": done.stdout, "stderr": done.stderr, "arguments": seen.seen()}
         self.material.update(files_in(self._work))
 
     def _environment(self, pipelining: bool) -> dict[str, str]:
@@ -190,6 +178,29 @@ class Run:
         return self.material[str(self._work / name)]
 
 
+def run_modules(
+    folder: Path, emulator: Emulator, postfix: ScratchPostfix, *options: str, pipelining: bool = True
+) -> Run:
+    """Run the playbook of all modules."""
+    variables = {
+        "secrets": PASSWORDS,
+        "api_url": emulator.api_url,
+        "api_password": emulator.api_password,
+        "ca_path": emulator.ca_file,
+        "smarthost": emulator.smtp_host,
+        "smarthost_port": emulator.smtp_port,
+        "smarthost_ca_path": emulator.ca_file,
+        "config_directory": str(postfix.config_directory),
+        "ansible_python_interpreter": sys.executable,
+    }
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    (secrets / "vars.yml").write_text(yaml.safe_dump(variables, allow_unicode=True), encoding="utf-8")
+    (secrets / "play.yml").write_text(yaml.safe_dump(playbook()), encoding="utf-8")
+    arguments = ["-i", "localhost,", "-e", f"@{secrets / 'vars.yml'}", *options, str(secrets / "play.yml")]
+    return Run(folder, arguments, pipelining=pipelining)
+
+
 @pytest.mark.parametrize(
     ("options", "pipelining"),
     [
@@ -206,7 +217,7 @@ def test_no_secret_is_left_anywhere(
     if "--check" in options:  # with users that exist, so that a plan has something to show
         emulator.seed(users=[{"domain": "example.com", "username": name, "password": "x"} for name in NAMES])
     emulator.faults(*faults())
-    run = Run(short_path, emulator, postfix, *options, pipelining=pipelining)
+    run = run_modules(short_path, emulator, postfix, *options, pipelining=pipelining)
     # What must be there, for otherwise nothing would be proven.
     assert run.code == 0, run.material["stdout"][-3000:] + run.material["stderr"][-3000:]
     assert MARKER.encode() in run.material["arguments"]
@@ -224,6 +235,35 @@ def test_no_secret_is_left_anywhere(
     login = b64encode(f"{emulator.api_username}:{emulator.api_password}".encode())
     assert not [name for name, content in run.material.items() if login in content]
     assert list((run.folder / "work" / "remote").rglob("*")) == []
+
+
+def test_apply_leaves_no_secret_anywhere(short_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
+    """Made by the store, given in a description or as a file; one is in force otherwise, and the vendor complains."""
+    secrets = short_path / "secrets"
+    secrets.mkdir()
+    site = DeclaredSite(secrets, emulator, postfix)
+    (secrets / "file").write_text(f"{PASSWORDS[0]}\n", encoding="utf-8")
+    site.declare(
+        "example.com",
+        {"username": "alice", "password": PASSWORDS[1], "relay": True, "default_for": ["mail1"]},
+        {"username": "bob", "password_file": str(secrets / "file")},
+        {"username": "carol", "password": PASSWORDS[2]},
+        {"username": "dave"},
+    )
+    site.declare("example.net", {"username": "server", "relay": True})
+    emulator.seed(domains=["example.com"], users=[{"domain": "example.com", "username": "carol", "password": "other"}])
+    emulator.faults({"match": "outgoingusers/setpassword", "times": 1, **answers(PASSWORDS[2])[4]})
+    variables = site.write_variables({"spamexperts_domains_path": str(secrets / "domains")})
+    named = ["-e", f"@{variables}", "-e", f"spamexperts_credential_store={site.store}"]
+    run = Run(short_path, [*site.arguments, *named, "-vvvv", "--diff", "smarthost.spamexperts.apply"], pipelining=False)
+    assert run.code == 2, run.material["stdout"][-3000:] + run.material["stderr"][-3000:]
+    shown = run.material["stdout"]
+    for words in (b"is too weak", b"mail server mail1: changed, sends as alice@example.com and 1 more"):
+        assert words in shown, words
+    assert len(site.passwords()) == 2
+    assert b"carol" in run.captured("results")
+    assert leaks(run.material, [*PASSWORDS[:3], *site.secrets(), VAULT_PASSWORD]) == []
+    assert list((short_path / "work" / "remote").rglob("*")) == []
 
 
 def test_the_search_finds_every_form(tmp_path: Path) -> None:

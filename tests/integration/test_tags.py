@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
+from tests.support.playbook import OUT_OF_REACH, PlaybookRun, ansible_environment, run_playbook
 
 ANOTHER = {
     "hosts": "localhost",
@@ -48,3 +48,21 @@ def test_tags(tmp_path: Path, tags: tuple[str, ...], imported: bool | None, expe
     done = run(tmp_path, *tags, imported=imported)
     assert expected in done.output
     assert done.returncode == (0 if expected == "other work" else 2)
+
+
+@pytest.mark.parametrize(
+    ("playbook", "option", "expected"),
+    [
+        ("apply", "--tags=x", "This run is limited to the tags x, which no task of this playbook has"),
+        ("onboard_domain", "--tags=x", "This run is limited to the tags x, which no task of this playbook has"),
+        ("apply", "--limit=mail1", "This run is limited to mail1, and what is declared is read and asked of the"),
+        ("offboard_user", "--limit=mail1", "This run is limited to mail1, and what is declared is read and asked of"),
+    ],
+)
+def test_what_would_leave_out_the_vendor_is_refused(tmp_path: Path, playbook: str, option: str, expected: str) -> None:
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(yaml.safe_dump({"mail_relays": {"hosts": {"mail1": OUT_OF_REACH}}}), encoding="utf-8")
+    arguments = ["-i", str(inventory), option]
+    done = run_playbook(f"smarthost.spamexperts.{playbook}", arguments, ansible_environment(tmp_path), folder=tmp_path)
+    assert expected in done.output
+    assert done.returncode == 2

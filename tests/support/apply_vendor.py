@@ -242,7 +242,7 @@ class ApplyWorld(World):
 @cache
 def _load_modules() -> None:
     """Have in this process what each child would load anew, which takes half of its time."""
-    for name in ("api_info", "domains", "outgoing_users", "outgoing_user_info"):
+    for name in ("api_info", "domains", "outgoing_users"):
         import_module(f"ansible_collections.smarthost.spamexperts.plugins.modules.{name}")
     run_module("smtp_login_info", {"logins": []})
 

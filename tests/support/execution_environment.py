@@ -87,6 +87,8 @@ class Controller:
         self.folder = folder
         self.kept = folder / "kept"
         self.inventory = dict(inventory)
+        #: What the project has besides its playbooks: path -> text.
+        self.project: dict[str, str] = {}
         #: The fields of the credential of our own type.
         self.account: dict[str, str] = {}
         self.private_key = ""
@@ -103,8 +105,12 @@ class Controller:
         job = self.folder / f"job{self._jobs}"
         for part in ("project", "inventory", "env"):
             (job / part).mkdir(parents=True)
-        project = guide_block("AWX reads it", "import_playbook").text.replace("rotate_credentials", playbook)
-        (job / "project" / f"{playbook}.yml").write_text(project, encoding="utf-8")
+        project = guide_block("AWX reads it", "import_playbook").text.replace("apply", playbook)
+        assert f"smarthost.spamexperts.{playbook}\n" in f"{project}\n"
+        for name, text in {f"{playbook}.yml": project, **self.project}.items():
+            path = job / "project" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
         (job / "inventory" / "hosts.yml").write_text(yaml.safe_dump(self.inventory), encoding="utf-8")
         injector: dict[str, str] = guide_block("AWX reads it", "SPAMEXPERTS_API_PASSWORD").data()["env"]
         fields = {f"{{{{ {name} }}}}": value for name, value in self.account.items()}

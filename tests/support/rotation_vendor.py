@@ -391,6 +391,7 @@ _NOTHING: dict[str, Any] = {
     "smarthost_port": None,
     "smarthost_ca_path": None,
     "senders": [],
+    "described_passwords": {},
     "others": {},
     "proofs": [],
     "not_handed_over": [],

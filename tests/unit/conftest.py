@@ -1,15 +1,21 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the tests' own support importable under ansible-test, and lets properties take their time on a busy machine."""
+"""Makes the tests' own support importable under ansible-test, and says which examples properties are tried with.
+
+The same ones each time, so that a change is judged by what it changes; `make properties` takes new ones every night.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from hypothesis import settings
 
-settings.register_profile("busy", deadline=None)
-settings.load_profile("busy")
+# Without a deadline, as a busy machine is no fault.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("new", deadline=None)
+settings.load_profile(os.environ.get("EXAMPLES", "same"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))

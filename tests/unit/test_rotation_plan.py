@@ -68,6 +68,27 @@ def test_problems(rotation: object, message: str) -> None:
     assert re.search(r"[^.]\.$", found[0])
 
 
+@pytest.mark.parametrize(
+    ("rotation", "named"),
+    [
+        ({"everything": True}, ["a@example.com", "scanner@example.com", "example.org"]),
+        ({"logins": ["b@example.com"]}, []),
+        ({"logins": ["Scanner@Example.com"]}, ["scanner@example.com"]),
+        ({"logins": ["a@example.com", "b@example.com"]}, ["a@example.com"]),
+        ({"domains": ["example.com"]}, ["a@example.com", "scanner@example.com"]),
+        ({"hosts": ["h1"]}, ["a@example.com"]),
+        ({"hosts": ["h4"]}, ["example.org"]),
+    ],
+)
+def test_whose_password_stands_in_a_description_is_not_rotated(rotation: dict[str, Any], named: list[str]) -> None:
+    """Not even where the store has one from before: nobody logs in with that."""
+    places = {login: f"{login}.yml, line 3" for login in ("a@example.com", "scanner@example.com", "example.org")}
+    uses = {**USES, "h4": ["@Example.org"]}
+    found = plan.plan(rotation, STORE, uses, WORKS, described=places)["problems"]
+    assert [problem.partition(" cannot be rotated, as its password stands in ")[0] for problem in found] == named
+    assert all(f"{name}.yml, line 3, where a rotation" in problem for name, problem in zip(named, found))
+
+
 def test_an_account_that_is_not_there() -> None:
     assert description.problems({"everything": True}, []) == []
     named = {"everything": True, "account": "office"}

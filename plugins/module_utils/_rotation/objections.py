@@ -26,9 +26,9 @@ def undeclared(plan: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -
     for host, relay in seen.items():
         logins = [*(entry["login"] for entry in relay.get("logins", ())), *relay.get("other_logins", ())]
         found += [
-            f"{host} sends with {login}, which its variables do not name, so it would keep the old password; give it "
-            "outgoing_mail_login and outgoing_mail_password (or outgoing_mail_logins) there, or take the login away "
-            "from it, and run again."
+            f"{host} sends with {login}, which its variables do not name, so it would keep the old password; describe "
+            "as what it sends, or give it outgoing_mail_login and outgoing_mail_password (or outgoing_mail_logins) "
+            "there, or take the login away from it, and run again."
             for login in sorted({login for login in logins if identity(login) in keys})
         ]
     return found

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from .._names import ENVELOPE_SENDER, InputError
-from .._users.user import identity
+from .._users.user import Identity, identity
 from .description import LOCK, NAME
 from .entry import ByLogin, identities, key_of, logins_of
 from .objections import dangers, login_conflicts
@@ -23,21 +23,24 @@ def plan(
     works: Mapping[str, bool],
     senders: Iterable[tuple[str, Sequence[str]]] = (),
     clients: Optional[Mapping[str, Mapping[str, Any]]] = None,
+    described: Optional[Mapping[str, str]] = None,
 ) -> dict[str, Any]:
     """What is rotated, and where.
 
     credentials: all of the store, as the result of credential_store shows them. uses: host -> the logins in its
     variables, False where these cannot be read. works: as api_info gives it. senders: pairs of a login and the envelope
     senders that the mail servers use it for. clients: hosts with Thunderbird -> their logins, or nothing likewise.
-    Gives problems (sentences), credentials (see `entry_of`), hosts, mixed (those that use a login of another rotation,
-    which is not to be finished now), and clients (those that use one of these logins).
+    described: logins whose passwords stand in descriptions, and not in the store -> where. Gives problems (sentences),
+    credentials (see `entry_of`), hosts, mixed (those that use a login of another rotation, which is not to be finished
+    now), and clients (those that use one of these logins).
     """
     profiles = {host: client.get("logins", False) for host, client in (clients or {}).items()}
     used: dict[str, Sequence[str]] = {host: logins or () for host, logins in uses.items()}
     by_login = {identity(login): entry for entry in credentials for login in logins_of(entry)}
     hosts, declared = hosts_of(used, by_login), senders_of(senders, by_login)
-    selected, misnamed = chosen(rotation, credentials, hosts, used)
-    found = [*unreadable(uses, profiles), *_unknown(rotation, used, by_login), *_no_lock(rotation, works), *misnamed]
+    selected, refused = chosen(rotation, credentials, hosts, used, described or {})
+    known = {*by_login, *map(identity, described or ())}
+    found = [*unreadable(uses, profiles), *_unknown(rotation, used, known), *_no_lock(rotation, works), *refused]
     if not selected and not found:
         found = ["There is nothing to do: no credential of the store is selected."]
     entries = []
@@ -129,7 +132,7 @@ def _locks_first(rotation: Mapping[str, Any]) -> bool:
     return bool(rotation.get("emergency")) and rotation.get("emergency_action") == LOCK
 
 
-def _unknown(rotation: Mapping[str, Any], used: Mapping[str, Sequence[str]], by_login: ByLogin) -> list[str]:
+def _unknown(rotation: Mapping[str, Any], used: Mapping[str, Sequence[str]], known: Container[Identity]) -> list[str]:
     """One sentence for each login of a mail server of this rotation that the store does not have."""
     return [
         f"{host} uses the login {login}, which is not in the credential store; adopt it with "
@@ -137,7 +140,7 @@ def _unknown(rotation: Mapping[str, Any], used: Mapping[str, Sequence[str]], by_
         for host, logins in used.items()
         if rotation.get("everything") or host in (rotation.get("hosts") or ())
         for login in logins
-        if identity(login) not in by_login
+        if identity(login) not in known
     ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union
 
 from .._names import InputError, normalise_domain
-from .._users.user import Key, identity
+from .._users.user import Identity, Key, identity
 from .description import ALTERNATE, IN_PLACE, NAME
 from .entry import logins_of
 
@@ -40,8 +40,12 @@ def chosen(
     credentials: Sequence[Mapping[str, Any]],
     hosts_of: Mapping[str, Sequence[str]],
     uses: Mapping[str, Sequence[str]],
+    described: Mapping[str, str],
 ) -> tuple[list[Mapping[str, Any]], list[str]]:
-    """The credentials that the rotation selects, and one sentence for all that it names and nobody knows."""
+    """The credentials that the rotation selects, and one sentence for all that it names and nobody knows, or has not.
+
+    described: logins whose passwords stand in descriptions -> where.
+    """
     found = []
     logins = list(rotation.get("logins") or ())
     named = set(logins) | set(map(identity, logins))
@@ -52,15 +56,26 @@ def chosen(
             domains.add(normalise_domain(domain))
         except InputError as problem:
             found.append(f"{NAME}.domains: {problem}.")
+
+    def selects(name: str, keys: set[Identity], on_host: bool) -> bool:
+        in_domain = any(isinstance(key, Key) and key.domain in domains for key in keys)
+        return bool(rotation.get("everything") or named & (keys | {name}) or in_domain or on_host)
+
     chosen = []
-    known: set[object] = set()
+    known: set[object] = set(map(identity, described))
     for entry in credentials:
         keys = set(map(identity, logins_of(entry)))
         known |= keys | {entry["name"]}
-        in_domain = any(isinstance(key, Key) and key.domain in domains for key in keys)
-        on_host = hosts & set(hosts_of.get(entry["name"], ()))
-        if rotation.get("everything") or named & (keys | {entry["name"]}) or in_domain or on_host:
+        if selects(entry["name"], keys, bool(hosts & set(hosts_of.get(entry["name"], ())))):
             chosen.append(entry)
+    on_hosts = {identity(login) for host in hosts for login in uses.get(host, ())}
+    found += [
+        f"{login} cannot be rotated, as its password stands in {place}, where a rotation would not change it; leave "
+        f"it to the credential store (smarthost.spamexperts.credential_store) and take it out there, or name the other "
+        f"logins in {NAME}.logins."
+        for login, place in described.items()
+        if selects(login, {identity(login)}, identity(login) in on_hosts)
+    ]
     found += [
         f"{NAME}.logins: {login} is not in the credential store."
         for login in logins

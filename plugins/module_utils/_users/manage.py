@@ -15,7 +15,7 @@ from .._api.client import ApiError, Client
 from .._api.options import checked_concurrency, connection_from
 from .._api.session import api_session, help_page
 from .._module import TaskFailedError
-from .._names import InputError, normalise_domain
+from .._names import InputError, normalise_domain, unicode_domain
 from .._passwords import PasswordFileError, check_password, read_or_generate, write_new
 from .._smarthost.login import Refusals, Smarthost
 from .._smarthost.server import refusals_from, smarthost_from
@@ -36,7 +36,8 @@ def check_options(params: Mapping[str, Any]) -> None:
     for name in ("wait_timeout", "purge_limit"):
         if params.get(name, 0) < 0:
             raise InputError(f"{name} is {params[name]}; it must be 0 or more")
-    _domains(params, "new_domains")
+    for option in ("new_domains", "others_in"):
+        _domains(params, option)
     smarthost_from(params)
     refusals_from(params)
     connection_from(params)
@@ -44,7 +45,7 @@ def check_options(params: Mapping[str, Any]) -> None:
 
 def _domains(params: Mapping[str, Any], option: str) -> frozenset[str]:
     try:
-        return frozenset(map(normalise_domain, params[option]))
+        return frozenset(map(normalise_domain, params.get(option) or ()))
     except InputError as problem:
         raise InputError(f"{option}: {problem}") from None
 
@@ -127,14 +128,17 @@ def manage(
         with api_session(module) as client:
             methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
             far_end = FarEnd(client, methods, server, refusals)
-            changes, unproven = reconcile(module, far_end, wanted, rules, continue_on_error=continue_on_error)
+            outcome = reconcile(module, far_end, wanted, rules, continue_on_error=continue_on_error)
     except (InputError, MethodError, ApiError) as problem:
         raise TaskFailedError(str(problem), problem.code, {}) from problem
+    changes, unproven = outcome.changes, outcome.unproven
     for warning in warnings(wanted, changes, unproven and f"{server.host}: {unproven}"):
         module.warn(warning)
     text, code = failure(changes, stopped=refusals.spent(KEPT_FOR_PROOF))
     shown = result(changes, failed=bool(text), everything=return_unchanged, with_diff=module._diff)
     shown["refused_logins"] = refusals.used
+    if params.get("others_in"):
+        shown["others"] = others(outcome.current, wanted, _domains(params, "others_in"))
     if text:
         raise TaskFailedError(text, code, shown)
     return shown
@@ -150,13 +154,19 @@ class FarEnd:
     refusals: Refusals
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What was known before, what was done, and why not every password could be proven, or ""."""
+
+    current: Current
+    changes: list[Change]
+    unproven: str
+
+
 def reconcile(
     module: AnsibleModule, far_end: FarEnd, wanted: Sequence[Wanted], rules: Rules, *, continue_on_error: bool
-) -> tuple[list[Change], str]:
-    """Learn the current state, plan, send, and see at the far end what has come of it.
-
-    Returns the changes, and why not every password could be proven, or "".
-    """
+) -> Outcome:
+    """Learn the current state, plan, send, and see at the far end what has come of it."""
     params = module.params
     active = [entry for entry in wanted if not entry.ignore]
     connections = min(params["concurrency"] * 2, 8)
@@ -184,12 +194,26 @@ def reconcile(
     missing = missing_users(current, [c.key for c in changes if c.key in leaving and c.action == UNCHANGED])
     for warning in filter(None, (note_invisible(invisible, params["wait_timeout"]), missing)):
         module.warn(warning)
-    return changes, unproven
+    return Outcome(current, changes, unproven)
+
+
+def others(current: Current, wanted: Sequence[Wanted], domains: frozenset[str]) -> list[dict[str, str]]:
+    """Who is in the lists of these domains, and in no entry."""
+    named = {entry.key for entry in wanted}
+    return [
+        {
+            "domain": unicode_domain(key.domain),
+            "username": key.username,
+            "authentication_method": user.authentication,
+        }
+        for key, user in sorted(current.users.items())
+        if key.domain in domains and key not in named
+    ]
 
 
 def _learn(module: AnsibleModule, far_end: FarEnd, active: Sequence[Wanted], rules: Rules, connections: int) -> Current:
     """What is known before anything is sent: from the list where there is one, and by logins."""
-    domains = {entry.key.domain for entry in active} | rules.purge_domains
+    domains = {entry.key.domain for entry in active} | rules.purge_domains | _domains(module.params, "others_in")
     current = _read(module, far_end, domains)
     current.new = _domains(module.params, "new_domains")
     check_domains(far_end.client, current, domains - current.new)

@@ -43,16 +43,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         if problems:
             more = f" {len(problems) - 1} more below." if len(problems) > 1 else ""
             return {**result, "failed": True, "msg": f"{problems[0]}{more}", "problems": problems, "warnings": warnings}
+        senders = [sender for one in descriptions for sender in one.senders]
         return {
             **result,
             "changed": False,
             "domains": [shown(one) for one in descriptions],
             "mail_servers": {host: server_of(logins, _login) for host, logins in mail_servers.items()},
-            "clients": people_of_hosts((sender for one in descriptions for sender in one.senders), (), _login, groups),
+            "clients": people_of_hosts(senders, (), {}, _login, groups),
             "described_passwords": {
                 sender.login: sender.place()
-                for one in descriptions
-                for sender in one.senders
+                for sender in senders
                 if sender.login and sender.state != ABSENT and not is_stored(sender)
             },
             "warnings": warnings,

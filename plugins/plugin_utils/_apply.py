@@ -18,7 +18,7 @@ from typing import Any
 
 from ..module_utils._declaration import identities
 from ..module_utils._declaration.description import ABSENT, Sender
-from ..module_utils._declaration.hosts import is_stored, people_of_hosts, server_of, still_used
+from ..module_utils._declaration.hosts import hosts_left, is_stored, name_of, people_of_hosts, server_of, still_used
 from ..module_utils._declaration.identities import Identity, account_of
 from ..module_utils._declaration.onboarding_summary import details_of
 from ..module_utils._declaration.only import Only, login_of
@@ -29,7 +29,7 @@ from ..module_utils._users.user import Key, options_of
 from ._apply_means import Declared, keys_of, login_in_use, today
 from ._apply_vendor import ApplyVendor
 from ._container import in_container
-from ._credentials import Credentials
+from ._credentials import UNTRIED, Credentials
 from ._owner import StopError
 
 PHASES = ("begin", "vendor", "finish")
@@ -56,6 +56,7 @@ class Apply(ApplyVendor):
         self.data.update(
             digest=declared.digest,
             made=new,
+            handed_over=self._handed_over(declared, new) if self._options["hands_over"] else [],
             domains=len(declared.descriptions),
             senders=sum(1 for _one, sender in declared.senders() if sender.state != ABSENT),
             removes=self._removes,
@@ -119,6 +120,12 @@ class Apply(ApplyVendor):
             self._change("remember who is declared, with a password for each login", change)
         return new
 
+    def _handed_over(self, declared: Declared, new: Sequence[str]) -> list[str]:
+        """Whose passwords another store has to know: the new ones, and those of a run that ended before they were used."""
+        entries = self._read(missing=True).entries
+        early = {name for name, entry in entries.items() if entry.made == UNTRIED}
+        return [*new, *(sender.login for _one, sender in declared.senders() if sender.login in early - set(new))]
+
     def _find_hosts(self, declared: Declared) -> None:
         options, only = self._options, declared.only
         known = self._read(missing=True)
@@ -141,12 +148,14 @@ class Apply(ApplyVendor):
         # A host that is named is a part of the run with everybody who has something there.
         everybody = [sender for one in declared.descriptions for sender in one.senders]
         senders = [sender for _one, sender in declared.senders()] if only.hosts is None else everybody
-        people = people_of_hosts(senders, leaving, in_use, options["groups"])
+        former = declared.former_people
+        people = people_of_hosts(senders, leaving, former if self._removes else {}, in_use, options["groups"])
         self.data.update(
             mail_servers=servers,
             left_alone=silent,
             looked_at=silent if everywhere else [],
             clients={h: p for h, p in people.items() if _is_visited(only, h)},
+            former_people=[_shown_person(key, person) for key, listed in former.items() for person in listed],
         )
 
     def finish(self) -> None:
@@ -195,6 +204,7 @@ class Apply(ApplyVendor):
             if (reason := still_used(one, keys[one.key], hosts, declared.servers))
         }
         self.data["to_do"] += [f"{login_of(key)} is not removed: {reason}" for key, reason in held.items()]
+        self._forget_people(declared)
         going = [one for one in declared.leaving(remove=self._removes) if one.key not in held]
         purged = [one for one in declared.descriptions if one.purge and declared.only.takes_domain(one.domain)]
         for account in sorted({one.account for one in going} | {account_of(one) for one in purged}):
@@ -255,6 +265,38 @@ class Apply(ApplyVendor):
 
         self._change("forget who is gone", change)
 
+    def _forget_people(self, declared: Declared) -> None:
+        """Let the store forget whose Thunderbird sends as a sender no more."""
+        former = declared.former_people
+        if not self._removes or not former:
+            return
+        groups, clients = self._options["groups"], self._options["clients"]
+        cleared: dict[Key, list[Mapping[str, str]]] = {
+            sender.wanted.key: [
+                person
+                for person in former.get(sender.wanted.key, ())
+                if all(clients.get(host, {}).get("done") for host in hosts_left(sender, person, groups))
+            ]
+            for _one, sender in declared.senders()
+        }
+        done = {
+            (login_of(key), person["host"], name_of(person)) for key, listed in cleared.items() for person in listed
+        }
+        self.data["former_people"] = [
+            one for one in self.data["former_people"] if (one["login"], one["host"], one["person"]) not in done
+        ]
+
+        def change(credentials: Credentials) -> dict[str, str]:
+            known = identities.from_store(credentials.declared)
+            for key, people in cleared.items():
+                if key in known:
+                    known[key] = replace(known[key], people=[one for one in known[key].people if one not in people])
+            credentials.declared = identities.to_store(known.values())
+            return {}
+
+        if done and not self._check_mode:
+            self._change("forget whose Thunderbird sends as somebody no more", change)
+
     def _computers_left(self, one: Identity) -> list[str]:
         """Where its Thunderbird still has it."""
         groups, clients = self._options["groups"], self._options["clients"]
@@ -289,3 +331,7 @@ def _shown(one: Identity) -> dict[str, Any]:
         **{"domain": one.key.domain, "username": one.key.username, "login": login_of(one.key)},
         **{"account": one.account, "place": one.place},
     }
+
+
+def _shown_person(key: Key, person: Mapping[str, str]) -> dict[str, str]:
+    return {"login": login_of(key), "host": person["host"], "person": name_of(person)}

@@ -52,6 +52,16 @@ class Declared(NamedTuple):
         return [one for one in identities.leavers(self.descriptions, self.before) if self.only.takes(one.key)]
 
     @property
+    def former_people(self) -> dict[Key, list[Mapping[str, str]]]:
+        """Of the senders that stay, whose Thunderbird was to send as them before and is not now."""
+        found = {
+            sender.wanted.key: identities.former_people(sender, self.before.get(sender.wanted.key))
+            for _one, sender in self.senders()
+            if sender.state != ABSENT
+        }
+        return {key: people for key, people in found.items() if people}
+
+    @property
     def digest(self) -> str:
         """Whether it is the same still. It tells nothing of a password."""
         shown = [

@@ -201,6 +201,19 @@ def test_in_a_container_no_password_is_made_that_nobody_keeps(site: Site, monkey
     assert not site.phase("begin", store_is_kept=False).get("failed")
 
 
+def test_another_store_hears_each_password_until_it_is_in_use(site: Site) -> None:
+    whom = ["alice@example.com", "server@example.com"]
+    assert site.phase("begin")["run"]["handed_over"] == []
+    site.store.unlink()
+    # Killed before, or while, the other store was told.
+    for _again in range(2):
+        begun = site.phase("begin", hands_over=True)
+        assert begun["run"]["handed_over"] == whom
+    begun = site.phase("vendor", begun, hands_over=True)
+    assert not begun.get("failed"), begun
+    assert site.phase("begin", hands_over=True)["run"]["handed_over"] == []
+
+
 # What changes meanwhile
 
 

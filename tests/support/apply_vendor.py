@@ -86,6 +86,7 @@ class ApplyWorld(World):
         self.faults = Faults()
         self.hosts: dict[str, list[Pair]] = {host: [] for host in hosts}
         self.own_logins: dict[str, list[Pair]] = {}
+        self.groups: dict[str, list[str]] = {}
         self.clients: dict[str, dict[str, str]] = {host: {} for host in clients}
         #: Mail servers and computers that cannot be reached, and mail servers that cannot be changed.
         self.away: set[str] = set()
@@ -296,7 +297,7 @@ class _ApplyRun(Run):
 
     def _options(self) -> dict[str, Any]:
         world = self._world
-        groups = {name: [name] for name in (*world.hosts, *world.clients)}
+        groups = {**world.groups, **{name: [name] for name in (*world.hosts, *world.clients)}}
         connection = {"api_username": ADMINISTRATOR, "api_password": "the password of the API", "retries": 0}
         return {
             **NOTHING,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 DATA: dict[str, Any] = {
     **{"changes": [], "problems": [], "strangers": [], "to_do": [], "leavers": [], "left_alone": []},
-    **{"vanished": {}, "unreached": {}, "notes": {}, "mail_servers": {}, "passwords": {}},
+    **{"vanished": {}, "former_people": [], "unreached": {}, "notes": {}, "mail_servers": {}, "passwords": {}},
     **{"same": 0, "senders": 0, "domains": 0},
 }
 ALICE = {"domain": "a.example", "username": "alice", "login": "alice@a.example", "place": "domains/a.example.yml"}
@@ -77,6 +77,14 @@ def test_where_all_is_as_declared_it_is_one_line() -> None:
             "differs: a.example described 2",
         ),
         ({"strangers": [ALICE]}, {}, {}, "drift", "differs: alice@a.example may send, and nobody has ever declared it"),
+        (
+            {"former_people": [{"login": "alice@a.example", "host": "laptop", "person": "alice"}]},
+            {},
+            {},
+            "drift",
+            "differs: alice@a.example is entered in the Thunderbird of alice on laptop, and people names that one no "
+            "more: name that one again, or remove it with -e spamexperts_remove=true",
+        ),
         ({"to_do": ["water the plants"]}, {}, {}, "clean", "to do: water the plants"),
         ({"left_alone": ["mail1"]}, {}, {}, "clean", "to do: mail server mail1: nothing says as what it sends"),
         (
@@ -123,6 +131,8 @@ def test_in_a_check_a_change_is_drift_and_is_said_once() -> None:
     )
     assert made["summary"] == [
         *made["changes"],
+        "note: mail1: Postfix opens a connection for each mail there, as the login goes by the sender. Where one login "
+        "for all mail of the host would do, name the host in default_for of that one, and in relay of none.",
         "0 of 0 senders in 0 domains, and 1 of 2 mail servers are as declared.",
     ]
     real = said(**given_)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -528,3 +529,36 @@ def test_a_computer_that_only_names_is_set_up(tmp_path: Path) -> None:
     world.clients["laptop"] = {}
     world.apply(only={"hosts": ["desk"]})
     assert world.clients["laptop"] == {}
+
+
+def test_who_uses_an_address_no_more_loses_it_in_thunderbird_when_that_is_told(tmp_path: Path) -> None:
+    people = [{"host": "laptops", "user": "alice"}, {"host": "desk", "user": "bob"}]
+    world = ApplyWorld(tmp_path / "world", described({**ALICE, "people": people}), clients=["laptop", "desk"])
+    world.groups["laptops"] = ["laptop"]
+    world.apply()
+    assert [list(world.clients[host]) for host in ("laptop", "desk")] == [["alice@example.com"]] * 2
+    # Named by the host and not by its group: the same one. The other one is gone.
+    world.domains = [described({**ALICE, "people": [{"host": "laptop", "user": "alice"}]})]
+    for _again in range(2):
+        report = world.apply()
+        assert report["status"] == "drift"
+        assert [line for line in report["drift"] if "bob on desk, and people names that one no more" in line]
+        assert list(world.clients["desk"]) == ["alice@example.com"]
+    world.apply(remove=True)
+    assert world.clients == {"laptop": {"alice@example.com": ANY}, "desk": {}}
+    assert world.apply(remove=True)["status"] == world.apply()["status"] == "clean"
+    assert list(world.clients["laptop"]) == ["alice@example.com"]
+
+
+def test_a_computer_that_is_off_is_asked_again_until_nobody_sends_there_any_more(tmp_path: Path) -> None:
+    people = [{"host": "laptop", "user": "alice"}]
+    world = ApplyWorld(tmp_path / "world", described({**ALICE, "people": people}), clients=["laptop"])
+    world.apply()
+    world.domains = [described(ALICE)]
+    world.away = {"laptop"}
+    for _again in range(2):
+        assert world.apply(remove=True)["status"] == "failed"
+    world.away = set()
+    world.apply(remove=True)
+    assert world.clients == {"laptop": {}}
+    assert world.apply()["status"] == "clean"

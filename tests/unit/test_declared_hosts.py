@@ -153,7 +153,7 @@ def test_people_are_set_up_where_they_are_and_taken_away_where_they_were() -> No
         ({"host": "d1", "user": "alice"}, {"host": "scrapped", "profile": "/x"}),
     )
     bobs = senders({"username": "bob", "people": [person]})
-    found = people_of_hosts(bobs, [leaver], lambda _one: "bob-2@a.example", GROUPS)
+    found = people_of_hosts(bobs, [leaver], {}, lambda _one: "bob-2@a.example", GROUPS)
     place = {"place": "domains/a.example.yml", "sender": 0, "login": "bob@a.example"}
     bob = {
         **{"identities": ["bob@a.example"], "user": "bob", "default_server": False, "login": "bob-2@a.example"},

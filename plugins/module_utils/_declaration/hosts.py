@@ -8,7 +8,7 @@ Nothing here holds a password; a host gets it from where it is in the task that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from .._users.user import Key
@@ -54,11 +54,15 @@ def server_of(logins: HostLogins, in_use: InUse) -> dict[str, Any]:
 
 
 def people_of_hosts(
-    senders: Iterable[Sender], leavers: Iterable[Identity], in_use: InUse, groups: Mapping[str, Collection[str]]
+    senders: Iterable[Sender],
+    leavers: Iterable[Identity],
+    former: Mapping[Key, Sequence[Mapping[str, str]]],
+    in_use: InUse,
+    groups: Mapping[str, Collection[str]],
 ) -> dict[str, list[dict[str, Any]]]:
     """Each computer with the people whose Thunderbird is to be set up there, or set back, as the role takes them.
 
-    leavers: who is to be removed.
+    leavers: who is to be removed. former: of senders who stay, whose Thunderbird is to send as them no more.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for sender in senders:
@@ -69,11 +73,37 @@ def people_of_hosts(
             if "primary_password" in person:
                 entry["primary"] = {**_place(sender), "person": number}
             _enter(found, groups.get(person["host"], ()), entry)
+        for gone in former.get(sender.wanted.key, ()):
+            entry = {**_without_host(gone), "login": in_use(sender), "state": "absent"}
+            _enter(found, hosts_left(sender, gone, groups), entry)
     for one in leavers:
         for person in one.people:
-            rest = {name: value for name, value in person.items() if name != "host"}
-            _enter(found, groups.get(person["host"], ()), {**rest, "login": one.login, "state": "absent"})
+            entry = {**_without_host(person), "login": one.login, "state": "absent"}
+            _enter(found, groups.get(person["host"], ()), entry)
     return found
+
+
+def hosts_left(sender: Sender, former: Mapping[str, str], groups: Mapping[str, Collection[str]]) -> list[str]:
+    """The computers of a former person of this sender, without those where the same one sends as it under another name.
+
+    Whoever was named by a group is still there where a host of it is named.
+    """
+    still = {
+        host
+        for person in sender.people
+        if any(person.get(part) and person.get(part) == former.get(part) for part in ("user", "profile"))
+        for host in groups.get(person["host"], ())
+    }
+    return sorted(set(groups.get(former["host"], ())) - still)
+
+
+def name_of(person: Mapping[str, str]) -> str:
+    """How a person, or a profile, is called on a computer."""
+    return person.get("user") or person.get("profile", "")
+
+
+def _without_host(person: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in person.items() if name != "host"}
 
 
 def _enter(found: dict[str, list[dict[str, Any]]], hosts: Collection[str], entry: dict[str, Any]) -> None:

@@ -23,7 +23,8 @@ _PLACE = ("host", "user", "profile")
 class Identity:
     """A sender that was declared.
 
-    account: in which it is. relay: whether mail servers were to log in as it, in this run or an earlier one.
+    account: in which it is. relay: whether mail servers were to log in as it, in this run or an earlier one. people:
+    whose Thunderbird was to send as it, until it does so no more.
     has_other_password: whether it was there before it was declared, with a password that the store does not have.
     locked: whether it was declared to be locked, and has not been unlocked since. gone: the day when it was removed.
     """
@@ -118,6 +119,7 @@ def remembered(
                     else replace(
                         now,
                         relay=now.relay or earlier.relay,
+                        people=[*now.people, *former_people(sender, earlier)],
                         locked=now.locked or earlier.locked,
                         has_other_password=earlier.has_other_password and sender.login not in stored,
                     )
@@ -139,16 +141,25 @@ def account_of(one: Description) -> str:
 
 def identity(one: Description, sender: Sender) -> Identity:
     """What is remembered of a sender."""
-    people = [{name: str(person[name]) for name in _PLACE if person.get(name)} for person in sender.people]
     return Identity(
         sender.wanted.key,
         sender.wanted.user.authentication,
         account_of(one),
         one.place,
         bool(sender.relay or sender.default_for),
-        tuple(people),
+        _people_of(sender),
         locked=sender.state == LOCKED,
     )
+
+
+def former_people(sender: Sender, earlier: Identity | None) -> list[Mapping[str, str]]:
+    """Whose Thunderbird was to send as this sender, and is no more."""
+    now = _people_of(sender)
+    return [person for person in (earlier.people if earlier else ()) if person not in now]
+
+
+def _people_of(sender: Sender) -> list[Mapping[str, str]]:
+    return [{name: str(person[name]) for name in _PLACE if person.get(name)} for person in sender.people]
 
 
 def leavers(descriptions: Sequence[Description], before: Known) -> list[Identity]:

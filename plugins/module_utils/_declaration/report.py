@@ -51,26 +51,8 @@ def report(
         for host, state in clients.items()
         if state.get("changed")
     ]
-    drift = [*changes] if check else []
-    advice = "" if data.get("removes") else ": describe it again, or remove it with -e spamexperts_remove=true"
-    drift += [
-        f"{one['login']} may still send, and is declared no more (its place was {one['place'] or 'lost'}){advice}"
-        for one in data["leavers"]
-    ]
-    drift += [
-        f"{gone[0]['place'] or domain} described {counted(len(gone), 'sender')} of {domain} and is not there any more; "
-        "nobody is removed for that. Bring it back, or, to remove them, describe the domain with senders: []"
-        for domain, gone in data["vanished"].items()
-    ]
-    drift += [f"{one['login']} may send, and nobody has ever declared it (a stranger)" for one in data["strangers"]]
-    failures = [f"{_name(one)}: {_reason(one)}" for one in data["changes"] if one["action"] in _NOT_DONE]
-    failures += [*data["problems"]]
-    failures += [
-        f"account {name} with {counted(one['domains'], 'domain')} was not looked at: {one['reason']}"
-        for name, one in data.get("unreached", {}).items()
-    ]
-    failures += [f"mail server {host}: {_why(state)}" for host, state in hosts.items() if not state.get("done")]
-    failures += [f"Thunderbird on {host}: {_why(state)}" for host, state in clients.items() if not state.get("done")]
+    drift = [*(changes if check else ()), *_differences(data)]
+    failures = _failures(data, hosts, clients)
     to_do = [*data["to_do"], *(_NOTES[what].format(_names(names)) for what, names in sorted(data["notes"].items()))]
     to_do += [
         f"mail server {host}: nothing says as what it sends, so it was left as it is; name it in relay or default_for "
@@ -90,11 +72,47 @@ def report(
     return {**found, "summary": _summary(found, data, hosts, check=check)}
 
 
+def _differences(data: Mapping[str, Any]) -> list[str]:
+    """What no run changes by itself: leavers, descriptions that have vanished, and strangers."""
+    advice = "" if data.get("removes") else ": describe it again, or remove it with -e spamexperts_remove=true"
+    leavers = (
+        f"{one['login']} may still send, and is declared no more (its place was {one['place'] or 'lost'}){advice}"
+        for one in data["leavers"]
+    )
+    vanished = (
+        f"{gone[0]['place'] or domain} described {counted(len(gone), 'sender')} of {domain} and is not there any more; "
+        "nobody is removed for that. Bring it back, or, to remove them, describe the domain with senders: []"
+        for domain, gone in data["vanished"].items()
+    )
+    strangers = (f"{one['login']} may send, and nobody has ever declared it (a stranger)" for one in data["strangers"])
+    people = (
+        f"{one['login']} is entered in the Thunderbird of {one['person'] or 'somebody'} on {one['host']}, and people "
+        f"names that one no more{advice.replace('describe it', 'name that one')}"
+        for one in data["former_people"]
+    )
+    return [*leavers, *people, *vanished, *strangers]
+
+
+def _failures(
+    data: Mapping[str, Any], hosts: Mapping[str, Mapping[str, Any]], clients: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    found = [f"{_name(one)}: {_reason(one)}" for one in data["changes"] if one["action"] in _NOT_DONE]
+    found += data["problems"]
+    found += [
+        f"account {name} with {counted(one['domains'], 'domain')} was not looked at: {one['reason']}"
+        for name, one in data.get("unreached", {}).items()
+    ]
+    for noun, states in (("mail server", hosts), ("Thunderbird on", clients)):
+        found += [f"{noun} {host}: {_why(state)}" for host, state in states.items() if not state.get("done")]
+    return found
+
+
 def _summary(found: Mapping[str, Any], data: Mapping[str, Any], hosts: Mapping[str, Any], *, check: bool) -> list[str]:
     lines = [*_some(found["failures"], "FAILED: "), *_some(found["changes"]), *_some(found["unknown"], "not known: ")]
     said = set(found["changes"])
     lines += _some([line for line in found["drift"] if line not in said], "differs: ")
     lines += _some(found["to_do"], "to do: ")
+    lines += _by_sender(data["mail_servers"], hosts)
     verb = "are" if check else "were"
     lines.append(
         f"{data['same']} of {counted(data['senders'], 'sender')} in {counted(data['domains'], 'domain')}, and "
@@ -163,6 +181,17 @@ def _sends_as(server: Mapping[str, Any]) -> str:
         return ", sends by its address"
     more = len(server["logins"])
     return f", sends as {server['login']}{f' and {more} more' if more else ''}"
+
+
+def _by_sender(servers: Mapping[str, Any], hosts: Mapping[str, Any]) -> Iterable[str]:
+    """What logins by sender cost, said where a mail server changes, and not in each run."""
+    names = [host for host, state in hosts.items() if state.get("changed") and (servers.get(host) or {}).get("logins")]
+    if names:
+        yield (
+            f"note: {_names(names)}: Postfix opens a connection for each mail there, as the login goes by the sender. "
+            "Where one login for all mail of the host would do, name the host in default_for of that one, and in "
+            "relay of none."
+        )
 
 
 def _why(state: Mapping[str, Any]) -> str:

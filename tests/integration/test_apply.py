@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ import pytest
 
 from tests.support.apply import DeclaredSite
 from tests.support.emulator import Emulator
-from tests.support.postfix import ScratchPostfix
+from tests.support.postfix import ScratchPostfix, free_port
+from tests.support.relay import snapshot
+from tests.support.wire import PASSWORD
 
 pytestmark = pytest.mark.root
 
@@ -100,3 +104,102 @@ def test_a_domain_is_onboarded_and_somebody_leaves(tmp_path: Path, emulator: Emu
     nobody = site.apply(**{**leave, "spamexperts_leaving": "bob@example.com"})
     assert nobody.returncode == 2
     assert "bob@example.com" in nobody.output
+
+
+@pytest.fixture
+def other() -> Iterator[ScratchPostfix]:
+    with ScratchPostfix() as running:
+        yield running
+
+
+def test_an_account_that_cannot_be_reached_and_a_mail_server_of_the_inventory(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, other: ScratchPostfix
+) -> None:
+    """The rest is done; as what the other mail server sends, its inventory says, and nobody takes that away."""
+    emulator.seed(users=[{"domain": "hosts.example", "username": "mail2", "password": PASSWORD}])
+    site = DeclaredSite(tmp_path, emulator, postfix, other)
+    site.change_host("mail2", outgoing_mail_login="mail2@hosts.example", outgoing_mail_password=PASSWORD)
+    account = {**emulator.connection, **site.api_options}
+    accounts = {"default": account, "second": {**account, "api_url": f"https://127.0.0.1:{free_port()}"}}
+    site.variables["spamexperts_accounts"] = accounts
+    site.declare("example.com", ALICE, {"username": "server1", "relay": ["mail1"]})
+    site.declare("example.net", {"username": "shop"}, account="second")
+    run = site.apply()
+    assert run.returncode == 2
+    report = site.result()
+    assert report["status"] == "failed"
+    (failure,) = report["failures"]
+    assert failure.startswith("account second with 1 domain was not looked at: ")
+    for relay in (postfix, other):
+        relay.inject("alice@example.com", "somebody@example.org")
+        relay.wait_until_empty(30)
+    assert [mail["login"] for mail in emulator.mails()] == ["server1@example.com", "mail2@hosts.example"]
+
+    accounts["second"] = account
+    run = site.apply()
+    assert run.returncode == 0, run.output
+    assert site.result()["changes"] == ["domain example.net: created", "shop@example.net: created"]
+    again = site.apply("--check", "--diff", spamexperts_fail_on=["drift"])
+    assert again.returncode == 0, again.output
+    assert again.changed() == 0
+
+
+def test_two_then_ten_domains_on_the_same_mail_servers(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, other: ScratchPostfix
+) -> None:
+    """Each mail arrives with the login of its domain, everything else with the default, in whatever order they come."""
+    site = DeclaredSite(tmp_path, emulator, postfix, other)
+    names = [f"d{number}.example" for number in (7, 2, 9, 0, 4, 1, 8, 3, 6, 5)]
+    server = {"username": "server", "relay": True}
+
+    def check(domains: list[str]) -> None:
+        before = len(emulator.mails())
+        senders = [*(f"somebody@{name}" for name in domains), "", "root@host.elsewhere.example"]
+        for relay in (postfix, other):
+            for sender in senders:
+                relay.inject(sender, "somebody@example.org")
+            relay.wait_until_empty(60)
+        found = Counter((mail["mail_from"], mail["login"]) for mail in emulator.mails()[before:])
+        default = f"server@{names[1]}"
+        assert found == {
+            (sender, f"server@{domain}" if (domain := sender.partition("@")[2]) in domains else default): 2
+            for sender in senders
+        }
+
+    site.declare(names[0], server)
+    site.declare(names[1], {**server, "default_for": ["mail_relays"]})
+    run = site.apply()
+    assert run.returncode == 0, run.output
+    check(names[:2])
+    for name in names[2:]:
+        site.declare(name, server)
+    run = site.apply()
+    assert run.returncode == 0, run.output
+    check(names)
+    assert emulator.counters()["auths_refused"] == 0
+    again = site.apply()
+    assert again.changed() == 0, again.output
+
+
+def test_the_first_mail_server_fails_and_the_others_are_left(
+    tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, other: ScratchPostfix
+) -> None:
+    site = DeclaredSite(tmp_path, emulator, postfix, other)
+    site.declare("example.com", ALICE, SERVER)
+    theirs = postfix.config_directory / "smarthost_passwords"
+    theirs.write_text("theirs\n")
+    before = [snapshot(relay.config_directory) for relay in (postfix, other)]
+    run = site.apply()
+    assert run.returncode == 2
+    assert [snapshot(relay.config_directory) for relay in (postfix, other)] == before
+    failed = [failure.partition(":")[0] for failure in site.result()["failures"]]
+    assert failed == ["mail server mail1", "mail server mail2"]
+    assert "leave it out, with the hosts of spamexperts_only, then run again" in run.output
+    assert {user["username"] for user in emulator.users()} == {"alice", "server1"}
+    run = site.apply(spamexperts_only={"hosts": ["mail2"]})
+    assert run.returncode == 0, run.output
+    assert site.result()["changes"] == ["mail server mail2: changed, sends as server1@example.com"]
+    assert snapshot(postfix.config_directory) == before[0]
+    theirs.unlink()
+    assert site.apply().returncode == 0
+    assert site.result()["changes"] == ["mail server mail1: changed, sends as server1@example.com"]

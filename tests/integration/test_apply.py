@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.test_existing_postfix import BOSS, BOSS_ELSEWHERE, INSIDE, SCANNER, internal
 from tests.support.apply import DeclaredSite
 from tests.support.emulator import Emulator
+from tests.support.existing_postfix import OTHER, OURS, SINK, Existing, Row, Way, servers
 from tests.support.postfix import ScratchPostfix, free_port
 from tests.support.relay import snapshot
 from tests.support.wire import PASSWORD
@@ -203,3 +206,50 @@ def test_the_first_mail_server_fails_and_the_others_are_left(
     theirs.unlink()
     assert site.apply().returncode == 0
     assert site.result()["changes"] == ["mail server mail1: changed, sends as server1@example.com"]
+
+
+def test_two_domains_on_mail_servers_that_have_other_ways_as_well(tmp_path: Path, emulator: Emulator) -> None:
+    """Rows 9, 19, 7 and 8 of test_existing_postfix: kept apart, or refused with the line that does it."""
+    rows = [
+        Row("9", internal("smtp:{SINK}"), ways=INSIDE),
+        Row("19", **SCANNER, ways=(Way(SINK), Way(OTHER, OURS, filtered=True))),
+        Row("7", BOSS_ELSEWHERE, ways=BOSS),
+        Row("8", internal(":{SINK}"), ways=INSIDE),
+    ]
+    with ExitStack() as stack:
+        them = stack.enter_context(servers(emulator))
+        hosts = [stack.enter_context(Existing(row, them)) for row in rows]
+        relays = [one.postfix for one in hosts]
+        site = DeclaredSite(tmp_path, emulator, *relays)
+        site.declare("example.com", {**SERVER, "default_for": ["mail_relays"]})
+        site.declare("example.net", {"username": "server2", "relay": True})
+        run = site.apply()
+        assert run.returncode == 2
+        lines = {name: line for name, _colon, line in (one.partition(": ") for one in site.result()["failures"])}
+        assert list(lines) == ["mail server mail3", "mail server mail4"]
+        boss = f"boss@mail.example smtp:{them.words()['OTHER']}"
+        assert "sender_dependent_default_transport_maps" in lines["mail server mail3"]
+        inside = f"internal.example smtp:{them.words()['SINK']}"
+        assert f"Write '{inside}' instead" in lines["mail server mail4"]
+        # As the sentences say.
+        own = f"sender_dependent_default_transport_maps = inline:{{ {{ {boss.replace(' ', ' = ')} }} }}"
+        relays[2].run("postconf", "-e", own)
+        relays[3].run("postconf", "-e", f"transport_maps = inline:{{ {{ {inside.replace(' ', ' = ')} }} }}")
+        run = site.apply()
+        assert run.returncode == 0, run.output
+        for number, one in enumerate(hosts):
+            one.goes_as("with")
+            for sender, login in (
+                ("alice@example.com", "server1@example.com"),
+                ("alice@example.net", "server2@example.net"),
+                ("root@host.elsewhere.example", "server1@example.com"),
+                ("", "server1@example.com"),
+            ):
+                subject = f"mail{number} {sender}"
+                one.postfix.inject(sender, "somebody@example.org", subject, one.back if number == 1 else None)
+                one.postfix.wait_until_quiet()
+                found = [mail["login"] for mail in emulator.mails() if mail["subject"] == subject]
+                assert found == [login], (subject, one.postfix.log()[-3000:])
+        again = site.apply()
+        assert again.changed() == 0, again.output
+        assert emulator.counters()["auths_refused"] == 0

@@ -98,7 +98,8 @@ class Existing:
         self.row = row
         self.servers = servers
         self.postfix = ScratchPostfix()
-        self._back = free_port()
+        #: Where a content filter hands mail back.
+        self.back = free_port()
         self._mails = 0
 
     def __enter__(self) -> Existing:
@@ -117,7 +118,7 @@ class Existing:
 
     def _write(self) -> None:
         folder = self.postfix.config_directory
-        words = {**self.servers.words(), "BACK": str(self._back), "folder": str(folder)}
+        words = {**self.servers.words(), "BACK": str(self.back), "folder": str(folder)}
 
         def filled(text: str) -> bytes:
             for word, value in words.items():
@@ -165,7 +166,7 @@ class Existing:
             expected = way.after if moment == "with" and way.after else way.before
             self._mails += 1
             subject = f"{self.row.name} {moment} {self._mails}"
-            self.postfix.inject(way.sender, way.recipient, subject, self._back if way.filtered else None)
+            self.postfix.inject(way.sender, way.recipient, subject, self.back if way.filtered else None)
             self.postfix.wait_until_quiet()
             seen = self.servers.having(subject) or [WAITS if self.postfix.queue() else "nowhere"]
             assert seen == [expected], f"{subject}: {way}; {self.postfix.log()[-3000:]}"

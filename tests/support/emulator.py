@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
 import selectors
+import smtplib
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -196,6 +199,19 @@ class Emulator:
 
     def reset_counters(self) -> None:
         self.control("counters/reset", {})
+
+    def accepts(self, login: str, password: str, address: str = "") -> bool:
+        """Whether the smarthost takes this login; address: where it listens, unless on this machine itself."""
+        context = ssl.create_default_context(cafile=self.ca_file)
+        context.check_hostname = not address
+        with smtplib.SMTP(address or self.smtp_host, self.smtp_port, timeout=20) as smtp:
+            smtp.starttls(context=context)
+            smtp.ehlo()
+            # Not smtplib's own login, which knows ASCII only.
+            answer = base64.b64encode(f"\0{login}\0{password}".encode()).decode()
+            code, _text = smtp.docmd("AUTH", f"PLAIN {answer}")
+        assert code in (235, 535)
+        return code == 235
 
     def mails(self) -> list[dict[str, Any]]:
         return list(self.control("mails"))

@@ -95,7 +95,8 @@ def variants(number: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
-        ("hash", 20),
+        ("hash", 5),
+        pytest.param("hash", 20, marks=pytest.mark.slow),
         ("lmdb", 5),
         pytest.param("cdb", 5, marks=pytest.mark.slow),
         pytest.param("texthash", 3, marks=pytest.mark.slow),

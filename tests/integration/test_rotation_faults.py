@@ -116,10 +116,11 @@ def small_disk(site: RotationSite) -> Iterator[None]:
         site.store.write_bytes(content)
 
 
-def test_the_disk_is_full_when_the_store_is_written(site: RotationSite) -> None:
+@pytest.mark.parametrize("events", [[SET], pytest.param([STAGE, SET, COMMIT], marks=pytest.mark.slow)], ids=len)
+def test_the_disk_is_full_when_the_store_is_written(site: RotationSite, events: list[str]) -> None:
     filler = site.store.parent / "filler"
     with small_disk(site), steady_mail(site, "full") as senders:
-        for event in (STAGE, SET, COMMIT):
+        for event in events:
             with site.interrupted(event) as run:
                 run.wait_for_stop()
                 before = site.store.read_bytes()

@@ -58,7 +58,7 @@ def _killed_while_it_rolls_back(site: RotationSite, rotation: Mapping[str, Any],
 
 
 #: So many by day, the others at night: inside of a phase, every transition is killed in one process by day.
-BY_DAY = 2
+BY_DAY = 1
 
 
 @pytest.mark.parametrize(("place", "fraction"), moments(BY_DAY))

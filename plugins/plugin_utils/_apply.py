@@ -121,7 +121,7 @@ class Apply(ApplyVendor):
         return new
 
     def _handed_over(self, declared: Declared, new: Sequence[str]) -> list[str]:
-        """Whose passwords another store has to know: the new ones, and those of a run that ended before they were used."""
+        """Whose passwords another store has to know: new ones, and those of a run that ended before they were used."""
         entries = self._read(missing=True).entries
         early = {name for name, entry in entries.items() if entry.made == UNTRIED}
         return [*new, *(sender.login for _one, sender in declared.senders() if sender.login in early - set(new))]

@@ -24,6 +24,7 @@ MODULES: dict[str, dict[str, Any]] = {
     "thunderbird_outgoing_server": {**LOGIN},
     "postfix_test_mail": {"recipient": "a@example.com"},
     "postfix_delivery_info": {"seconds": 1},
+    "postfix_queue_info": {},
 }
 NOT_A_HOST = "is neither a host name nor an IP address (without brackets and port)"
 REFUSED = {
@@ -103,13 +104,14 @@ def test_it_is_the_same_function_in_every_module(tmp_path: Path, monkeypatch: py
         "module_utils._thunderbird.server",
     ):
         monkeypatch.setattr(f"{base}{place}.host_name", refuse)
-    for place in ("modules.postfix_test_mail", "modules.postfix_delivery_info"):
-        monkeypatch.setattr(f"{base}{place}.host_name", refuse)
+    for module in WITHOUT_PORT:
+        monkeypatch.setattr(f"{base}modules.{module}.host_name", refuse)
     for module in MODULES:
         assert told(module, tmp_path, smarthost="good.example").startswith("smarthost: not 'good.example'")
 
 
-WITH_PORT = [name for name in MODULES if not name.startswith("postfix_test") and name != "postfix_delivery_info"]
+WITHOUT_PORT = {"postfix_test_mail", "postfix_delivery_info", "postfix_queue_info"}
+WITH_PORT = [name for name in MODULES if name not in WITHOUT_PORT]
 
 
 @pytest.mark.parametrize("module", WITH_PORT)

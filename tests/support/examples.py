@@ -150,10 +150,14 @@ WITHOUT_SENDERS = {"outgoing_user", "outgoing_users", "README.md", "docs/onboard
 WITHOUT_SENDERS |= {"docs/apply.md", "docs/descriptions.md", "docs/rotation.md", "docs/shared-addresses.md"}
 WITHOUT_SENDERS |= {"docs/thunderbird.md"}
 RELAY = {f"{COLLECTION}.postfix_relay": {"default_login": "shop@example.com", "default_password": password("shop")}}
+#: A mail that waits, as the smarthost refuses the login.
+WRONG = {f"{COLLECTION}.postfix_relay": {"default_login": "shop@example.com", "default_password": password("web1")}}
+MAIL = {"ansible.builtin.command": {"cmd": "sendmail -f shop@example.com someone@elsewhere.example", "stdin": "hello"}}
 #: What has to be there before the examples of a module.
 BEFORE: dict[str, list[dict[str, Any]]] = {
     "adopt_credentials": [RELAY],
     "handout": [{f"{COLLECTION}.credential_store": {"path": "./credentials.yml", "names": ["alice@example.com"]}}],
+    "postfix_queue_info": [WRONG, MAIL],
     "postfix_relay_info": [RELAY],
     "postfix_test_mail": [RELAY],
     "rotation": [{f"{COLLECTION}.credential_store": {"path": "./credentials.yml", "names": ["web1@example.com"]}}],
@@ -179,6 +183,7 @@ def more_tasks(name: str, machine: Machine) -> list[dict[str, Any]]:
         "domain": [{"domain": {**server, **gone}, "check_mode": True}, {"domain": gone}],
         "domains": [{"domains": {**server, "domains": [gone]}, "check_mode": True}, {"domains": {"domains": [gone]}}],
         "declaration": [{"declaration": {"path": "./none"}, "ignore_errors": True}],
+        "postfix_queue_info": [{"ansible.builtin.command": {"cmd": "postsuper -d ALL"}}],
         "credential_store": [{"credential_store": {**store, "state": state}} for state in ("staged", "switched")],
     }
     return [

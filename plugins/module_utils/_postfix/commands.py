@@ -6,9 +6,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import tempfile
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
+
+from ansible.module_utils.common.process import get_bin_path
 
 from .dates import dated_back
 from .tables import direct
@@ -59,6 +64,43 @@ class Instance:
             reason = lines[-1] if lines else answer.code
             raise PostfixError(f"'{shown}' failed in {self.config_directory}: {reason}", "command_failed")
         return answer.out
+
+    def read(self, take: Callable[[bytes], None], seconds: float, program: str, *arguments: str) -> bool:
+        """Give each line that a program prints to `take`, at once, as all of them may be more than fits into memory.
+
+        Whether it came to its end within this time; otherwise it was ended, perhaps in the middle of a line.
+        """
+        try:
+            command = [get_bin_path(program), "-c", self.config_directory, *arguments]
+        except ValueError:
+            raise PostfixError(f"The program {program} is missing on this host.", "not_installed") from None
+        late = threading.Event()
+        with tempfile.TemporaryFile() as complaints:
+            with subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                env={**os.environ, "LC_ALL": "C"},
+            ) as process:
+
+                def end() -> None:
+                    late.set()
+                    process.kill()
+
+                timer = threading.Timer(seconds, end)
+                timer.start()
+                try:
+                    for line in process.stdout or ():
+                        take(line)
+                finally:
+                    timer.cancel()
+            complaints.seek(0)
+            if process.returncode and not late.is_set():
+                words = complaints.read(4096).decode("utf-8", "replace").strip().splitlines()
+                reason = words[-1] if words else process.returncode
+                raise PostfixError(f"'{program}' failed in {self.config_directory}: {reason}", "command_failed")
+        return not late.is_set()
 
     def _known(self, *arguments: str) -> str:
         """What postconf says, asked once until it changes something: each start of a program takes milliseconds."""

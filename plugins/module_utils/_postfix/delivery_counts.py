@@ -115,11 +115,12 @@ def _begins_before(tail: bytes, since: datetime) -> bool:
 
 def _is_before(line: bytes, since: datetime) -> Optional[bool]:
     """Whether the line is older; None for one without a time, such as a part of one."""
-    time = _time(line, since)
+    time = time_of(line, since)
     return None if time is None else time < since.replace(microsecond=0)
 
 
-def _time(line: bytes, near: datetime) -> Optional[datetime]:
+def time_of(line: bytes, near: datetime) -> Optional[datetime]:
+    """The time of a line, in the host's own time without a zone; None where it has none."""
     found = _STAMP.match(line)
     if found is None:
         return None

@@ -23,7 +23,7 @@ from tests.support.execution_environment import (
     ExecutionEnvironment,
     execution_environment,
     guide_block,
-    playbooks,
+    job_templates,
 )
 from tests.support.playbook import PlaybookRun
 
@@ -153,7 +153,8 @@ def test_a_domain_is_onboarded_from_an_execution_environment(site: Site) -> None
 
 @pytest.mark.root
 @pytest.mark.slow
-def test_every_playbook_runs_in_an_execution_environment(site: Site) -> None:
+@pytest.mark.timeout(900)  # twelve jobs, each of which has a time-out of its own
+def test_every_job_template_runs_in_an_execution_environment(site: Site) -> None:
     site.onboard()
     assert site.onboard("--check").changed() == 0, "everything is there"
     assert site.controller.store.read_text().splitlines()[0].endswith(f";{site.controller.vault_id}")
@@ -173,6 +174,11 @@ def test_every_playbook_runs_in_an_execution_environment(site: Site) -> None:
     site.controller.check_secrets([site.controller.kept / "report.json"])
     assert "Credentials in no rotation: 2." in site.run("rotation_status").output
 
+    pages = site.controller.kept / "handout"
+    site.run("handout", spamexperts_handout_folder=str(pages), spamexperts_handout_passwords=True)
+    (page,) = pages.iterdir()
+    assert site.controller.stored()["alice@example.com"]["current"] in page.read_text(encoding="utf-8")
+
     site.declare("web1", "alice", "bob")
     refused = site.controller.run("apply", **site.variables)
     assert refused.returncode != 0
@@ -181,4 +187,8 @@ def test_every_playbook_runs_in_an_execution_environment(site: Site) -> None:
     assert site.run("apply").changed() == 0, "nobody has a new password, and nobody is removed unasked"
     site.run("offboard_user", spamexperts_leaving="alice@example.com")
     assert site.users() == {"web1"}
-    assert site.ran == playbooks()
+    assert site.ran == job_templates()
+
+
+def test_the_guide_says_of_every_playbook_whether_it_is_a_job_template() -> None:
+    assert job_templates() == {path.stem for path in ROOT.glob("playbooks/*.yml")} - {"new_store"}

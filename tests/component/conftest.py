@@ -22,6 +22,24 @@ def postfix() -> Iterator[ScratchPostfix]:
     instance.close()
 
 
+@pytest.fixture(scope="module")
+def instance() -> Iterator[ScratchPostfix]:
+    """One that runs, for all tests of a file."""
+    with ScratchPostfix() as running:
+        yield running
+
+
+@pytest.fixture
+def sending(vendor: Emulator, instance: ScratchPostfix) -> ScratchPostfix:
+    """The scratch instance as a relay of the emulator, without mail."""
+    from tests.support.relay import LOGIN, relay
+
+    instance.clean()
+    run = relay(instance, **vendor.smarthost_options, **LOGIN)
+    assert not run.failed, run.message
+    return instance
+
+
 @pytest.fixture
 def no_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """`postfix check` takes long, and the integration tests run it."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +22,6 @@ from tests.support.relay import LOGIN, relay
 pytestmark = pytest.mark.root
 PASSWORD = LOGIN["default_password"]
 INFO = "ansible_collections.smarthost.spamexperts.plugins.modules.postfix_relay_info"
-
-
-@pytest.fixture(scope="module")
-def instance() -> Iterator[ScratchPostfix]:
-    with ScratchPostfix() as running:
-        yield running
-
-
-@pytest.fixture
-def sending(vendor: Emulator, instance: ScratchPostfix) -> ScratchPostfix:
-    """The scratch instance as a relay of the emulator, without mail."""
-    instance.clean()
-    run = relay(instance, **vendor.smarthost_options, **LOGIN)
-    assert not run.failed, run.message
-    return instance
 
 
 def probe(postfix: ScratchPostfix, *, check: bool = False, **options: Any) -> ModuleRun:

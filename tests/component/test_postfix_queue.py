@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +24,6 @@ PASSWORD = LOGIN["default_password"]
 ALICE, SOMEONE = "alice@example.com", "someone@elsewhere.example"
 DAY = 86400
 MODULE = "ansible_collections.smarthost.spamexperts.plugins.modules.postfix_queue_info"
-
-
-@pytest.fixture(scope="module")
-def instance() -> Iterator[ScratchPostfix]:
-    with ScratchPostfix() as running:
-        yield running
-
-
-@pytest.fixture
-def sending(vendor: Emulator, instance: ScratchPostfix) -> ScratchPostfix:
-    """The scratch instance as a relay of the emulator, without mail."""
-    instance.clean()
-    run = relay(instance, **vendor.smarthost_options, **LOGIN)
-    assert not run.failed, run.message
-    return instance
 
 
 def look(postfix: ScratchPostfix, **options: Any) -> ModuleRun:

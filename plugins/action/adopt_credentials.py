@@ -21,7 +21,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._names import InputError
 from ..module_utils._passwords import check_password
 from ..module_utils._postfix.password_maps import Pair, map_entries, map_files, server_name
-from ..module_utils._smarthost.options import DEFAULT_SMARTHOST
+from ..module_utils._smarthost.options import DEFAULT_SMARTHOST, PLACE_OPTIONS
 from ..module_utils._users.user import identity
 from ..plugin_utils._adoption import AdoptionError, csv_pairs
 from ..plugin_utils._credentials import Credential, Credentials
@@ -35,9 +35,10 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "config_directory": {"type": "path"},
     "smarthost": {"type": "str"},
     "smarthost_port": {"type": "int"},
+    "smarthost_tls": PLACE_OPTIONS["smarthost_tls"],
     "smarthost_ca_path": {"type": "path"},
 }
-_SMARTHOST = ("smarthost", "smarthost_port", "smarthost_ca_path")
+_SMARTHOST = ("smarthost", "smarthost_port", "smarthost_tls", "smarthost_ca_path")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types

@@ -15,10 +15,10 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils._declaration.onboarding_summary import summary
-from ..module_utils._names import InputError, normalise_domain
+from ..module_utils._names import InputError, begins_with_tls, normalise_domain
 from ..module_utils._passwords import DEFAULT_LENGTH, SAFE_ALPHABET, generate
 from ..module_utils._plain import plain
-from ..module_utils._smarthost.options import DEFAULT_PORT, DEFAULT_SMARTHOST
+from ..module_utils._smarthost.options import DEFAULT_PORT, DEFAULT_SMARTHOST, PLACE_OPTIONS
 from ..plugin_utils._apply import PHASES, Apply
 from ..plugin_utils._declared import inventory_groups, own_logins
 from ..plugin_utils._owner import StopError
@@ -39,6 +39,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "mail_servers": {"type": "list", "elements": "str", "default": []},
     "smarthost": {"type": "str"},
     "smarthost_port": {"type": "int"},
+    "smarthost_tls": PLACE_OPTIONS["smarthost_tls"],
     "smarthost_ca_path": {"type": "path"},
     "prove": {"type": "str", "choices": ["new", "all"], "default": "new"},
     "remove": {"type": "bool", "default": False},
@@ -126,9 +127,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
 
 def _summary(params: dict[str, Any]) -> list[str]:
     """What onboard_domain says of each of its domains."""
-    smarthost = f"{params['smarthost'] or DEFAULT_SMARTHOST}:{params['smarthost_port'] or DEFAULT_PORT}"
+    port = params["smarthost_port"] or DEFAULT_PORT
+    smarthost = f"{params['smarthost'] or DEFAULT_SMARTHOST}:{port}"
+    implicit_tls = begins_with_tls(port, params["smarthost_tls"])
     found = {normalise_domain(one["domain"]): one for one in params["spf"]}
     lines: list[str] = []
     for domain, details in params["run"]["details"].items():
-        lines += [*([""] if lines else []), *summary(domain, details, smarthost, found.get(domain))]
+        said = summary(domain, details, smarthost, found.get(domain), implicit_tls=implicit_tls)
+        lines += [*([""] if lines else []), *said]
     return lines

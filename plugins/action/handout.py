@@ -14,7 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._declaration.description import PRESENT, Sender
-from ..module_utils._names import InputError, host_name, starttls_port
+from ..module_utils._names import InputError, begins_with_tls, host_name, port_number, port_warnings
 from ..module_utils._passwords import PasswordFileError, read_or_generate
 from ..module_utils._smarthost.options import PLACE_OPTIONS
 from ..module_utils._users.known import nearest
@@ -61,10 +61,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             raise AnsibleActionFail(f"{problems[0]}{more}")
         people = [sender for one in descriptions for sender in one.senders if is_person(sender)]
         try:
-            host, port = host_name(params["smarthost"]), starttls_port(params["smarthost_port"])
+            host, port = host_name(params["smarthost"]), port_number(params["smarthost_port"])
+            implicit_tls = begins_with_tls(port, params["smarthost_tls"])
+            warnings += port_warnings(port)
             people = chosen(people, params["logins"])
             passwords = self._passwords(people, params["store"]) if params["passwords"] else {}
-            pages = [Page(sender.login, host, port, passwords.get(sender.login)) for sender in people]
+            pages = [Page(sender.login, host, port, passwords.get(sender.login), implicit_tls) for sender in people]
             result.update(self._write(pages, params))
         except (InputError, StoreError, FolderError) as problem:
             raise AnsibleActionFail(str(problem)) from None

@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._names import InputError
 from ..module_utils._passwords import DEFAULT_LENGTH, SAFE_ALPHABET, generate
 from ..module_utils._plain import plain
+from ..module_utils._smarthost.options import PLACE_OPTIONS
 from ..plugin_utils._owner import StopError
 from ..plugin_utils._rotation import PHASES, Rotation
 from ..plugin_utils._secrets import register_secret
@@ -30,6 +31,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "account": {"type": "dict", "no_log": False, "default": {}},
     "smarthost": {"type": "str"},
     "smarthost_port": {"type": "int"},
+    "smarthost_tls": PLACE_OPTIONS["smarthost_tls"],
     "smarthost_ca_path": {"type": "path"},
     "run": {"type": "dict", "default": {}},
     "uses": {"type": "dict", "default": {}},

@@ -20,10 +20,21 @@ options:
     default: 4489.smtp.antispamcloud.com
   smarthost_port:
     description:
-      - Port for mail submission with STARTTLS.
-      - Port V(465), which is for TLS from the first byte, is refused where TLS begins with STARTTLS.
+      - Its port. V(587) is for mail submission with STARTTLS, and V(465) for mail submission with TLS from the first
+        byte, as some firewalls let out nothing else.
+      - Port V(25) works with a warning, as most providers block it for their customers' hosts.
     type: int
     default: 587
+  smarthost_tls:
+    description:
+      - How TLS begins, where O(smarthost_port) does not say it, as behind a port of one's own. V(starttls) means with
+        the command STARTTLS, and V(implicit) before the first word (RFC 8314).
+      - If not given, it is V(implicit) with port V(465) and V(starttls) with any other. V(starttls) is refused with
+        port V(465).
+      - Mail and passwords leave over TLS with both. Where the server begins in the other way, a login is not tried, and
+        one sentence says so.
+    type: str
+    choices: [starttls, implicit]
 """
 
     # For what does not verify certificates in a way of its own, as Thunderbird does.
@@ -40,9 +51,10 @@ options:
     ENVIRONMENT = r"""
 options: {}
 notes:
-  - If O(smarthost), O(smarthost_port) or O(smarthost_ca_path) is not given, the value of the environment variable
-    E(SPAMEXPERTS_SMARTHOST), E(SPAMEXPERTS_SMARTHOST_PORT) or E(SPAMEXPERTS_SMARTHOST_CA_PATH) is used,
-    if it is set where the module runs. On another host than the controller this is the environment of that host.
+  - If O(smarthost), O(smarthost_port), O(smarthost_tls) or O(smarthost_ca_path) is not given, the value of the
+    environment variable E(SPAMEXPERTS_SMARTHOST), E(SPAMEXPERTS_SMARTHOST_PORT), E(SPAMEXPERTS_SMARTHOST_TLS) or
+    E(SPAMEXPERTS_SMARTHOST_CA_PATH) is used, if it is set where the module runs. On another host than the
+    controller this is the environment of that host.
 """
 
     # For what tries logins: the vendor blocks an address whose logins fail often.

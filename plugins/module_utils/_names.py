@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, Optional
 
 try:
     import idna  # comes with requests
@@ -21,8 +21,11 @@ ENVELOPE_SENDER = re.compile(r"[!-;=?-~]+@[!-;=?A-~]+\Z")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 # Python's own codec makes another domain of these than registries do: strasse of straße.
 _AMBIGUOUS = frozenset("ßς\u200c\u200d")
-#: TLS before the first word, as RFC 8314 prefers it.
+#: How TLS begins: with the command STARTTLS, or before the first word, as RFC 8314 prefers it.
+STARTTLS, IMPLICIT = "starttls", "implicit"
 IMPLICIT_TLS_PORT = 465
+#: Between mail servers; providers keep their customers' hosts from using it.
+RELAY_PORT = 25
 
 
 class InputError(ValueError):
@@ -99,14 +102,24 @@ def port_number(number: int, option: str = "smarthost_port") -> int:
     return number
 
 
-def starttls_port(number: int, option: str = "smarthost_port") -> int:
-    """The port that an option names for what begins TLS with STARTTLS. Raises InputError."""
-    if number == IMPLICIT_TLS_PORT:
+def begins_with_tls(port: int, given: Optional[str]) -> bool:
+    """Whether TLS comes before the first word: the port decides, else what `smarthost_tls` says. Raises InputError."""
+    if port == IMPLICIT_TLS_PORT and given == STARTTLS:
         raise InputError(
-            f"{option}: {number} is for TLS from the first byte, and here TLS begins with STARTTLS, so nothing could "
-            "be sent; give the smarthost's port for STARTTLS, usually 587"
+            f"smarthost_tls: port {port} is for TLS from the first byte, and not for STARTTLS; leave smarthost_tls "
+            "out, or give the smarthost's port for STARTTLS, usually 587, in smarthost_port"
         )
-    return port_number(number, option)
+    return port == IMPLICIT_TLS_PORT or given == IMPLICIT
+
+
+def port_warnings(port: int, option: str = "smarthost_port") -> list[str]:
+    """What is to be said of a port that is possible."""
+    if port != RELAY_PORT:
+        return []
+    return [
+        f"{option}: {port} is for mail between servers, and most providers block it for their customers' hosts; "
+        "use 587, or 465, where the smarthost has them."
+    ]
 
 
 def unicode_domain(domain: str) -> str:

@@ -111,13 +111,16 @@ options:
     default: false
   dedicated_transport:
     description:
-      - If V(true), the smarthost gets a transport of its own in C(master.cf), named C(smarthost). Its TLS rules, logins
+      - If V(true), the smarthost gets a transport of its own in C(master.cf), named C(smarthost), or C(smarthost_tls)
+        where TLS comes before the first word (O(smarthost_port=465), O(smarthost_tls=implicit)). Its TLS rules, logins
         and limits then bind no other mail, and its process limit makes O(concurrency) a hard cap.
       - What C(master.cf) says with C(-o) of the service C(smtp) counts for it as well.
       - If V(false), the rules go into C(main.cf) with C(relayhost). This is what most null clients want.
       - If it is not given, the rules go into C(main.cf) unless other mail would be bound by them that goes elsewhere,
         such as by C(transport_maps) or to a content filter. Then, and with O(only_named_senders), the smarthost gets a
         transport of its own, which it keeps.
+      - Where TLS comes before the first word it always gets one, as C(smtp_tls_wrappermode) in C(main.cf) binds every
+        mail. V(false) is possible there as long as no mail goes elsewhere.
     type: bool
   concurrency:
     description:
@@ -179,6 +182,8 @@ notes:
     would wait.
   - Mail that tables of the administrator send elsewhere goes on going there. Where that is not possible the module
     fails and lists the entries, with what to write instead.
+  - From STARTTLS to TLS before the first word, and back, mail goes the old way until the new one is complete, and no
+    mail meets a port in the wrong way.
   - Lookups by sender depend on the envelope sender, not on the header.
   - What is written to C(main.cf), and to a table of type V(texthash), is dated three seconds back, as all programs of
     Postfix wait until these files are two seconds old. It is never dated before the change that was there before.
@@ -199,6 +204,12 @@ author:
 EXAMPLES = r"""
 - name: One login for all mail of this host
   smarthost.spamexperts.postfix_relay:
+    default_login: web1@example.com
+    default_password: "{{ vault_web1_password }}"
+
+- name: The same where a firewall lets out nothing but port 465
+  smarthost.spamexperts.postfix_relay:
+    smarthost_port: 465
     default_login: web1@example.com
     default_password: "{{ vault_web1_password }}"
 

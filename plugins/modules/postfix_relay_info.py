@@ -131,6 +131,12 @@ next_hop:
   returned: when Postfix is installed
   type: str
   sample: "[4489.smtp.antispamcloud.com]:587"
+smarthost_tls:
+  description:
+    - How TLS begins on that way, V(starttls) or V(implicit) (C(smtp_tls_wrappermode)). Empty without RV(next_hop).
+  returned: when Postfix is installed
+  type: str
+  sample: starttls
 tls_level:
   description: The TLS level of the SMTP client on that way, C(smtp_tls_security_level). Empty without RV(next_hop).
   returned: when Postfix is installed
@@ -204,13 +210,13 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._names import InputError, host_name, starttls_port
+from ..module_utils._names import IMPLICIT, STARTTLS, InputError, begins_with_tls, host_name, port_number
 from ..module_utils._postfix import files, host_manager, maps, originals, password_maps
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.conflicts import find_ca_file, has_sasl_plugin
 from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance, names_main_instance
 from ..module_utils._postfix.originals import Originals
-from ..module_utils._postfix.parameters import PASSWORDS_FILE, ROUTES, SENDERS_FILE, TRANSPORT_SERVICE, normal
+from ..module_utils._postfix.parameters import OUR_TRANSPORTS, PASSWORDS_FILE, ROUTES, SENDERS_FILE, normal
 from ..module_utils._postfix.settings import checked_login, next_hop
 from ..module_utils._smarthost.options import PLACE_OPTIONS
 
@@ -220,6 +226,7 @@ _CLIENT_RULES = (
     "smtp_sasl_tls_verified_security_options",
     "smtp_tls_security_level",
     "smtp_sasl_auth_enable",
+    "smtp_tls_wrappermode",
     "tls_required_enable",
 )
 _LOCKS = ("password_only_for_verified_servers", "tls_required_header_ignored")
@@ -282,10 +289,14 @@ def look(module: Any) -> dict[str, Any]:
 
 def new_logins(instance: Instance, params: Mapping[str, Any]) -> list[str]:
     """The names of the logins with which this host does not send to the smarthost yet."""
-    there = next_hop(host_name(params["smarthost"]), starttls_port(params["smarthost_port"]))
+    there = next_hop(host_name(params["smarthost"]), port_number(params["smarthost_port"]))
+    implicit = begins_with_tls(params["smarthost_port"], params["smarthost_tls"])
     remembered = originals.load(instance)
     known: set[str] = set()
-    if PASSWORDS_FILE in remembered.files and any(way.endswith(there) for way in ways(instance, remembered)):
+    goes_there = any(way.endswith(there) for way in ways(instance, remembered))
+    # A server that does not begin with TLS in this way would take no mail at all, so its logins are proven again.
+    now = way_to_the_smarthost(instance, remembered)["smarthost_tls"]
+    if PASSWORDS_FILE in remembered.files and goes_there and now == (IMPLICIT if implicit else STARTTLS):
         known.update(maps.parse(files.read(instance.path(PASSWORDS_FILE))).values())
     logins = params["logins"]
     return [entry["login"] for entry in logins if f"{entry['login']}:{entry['password']}" not in known]
@@ -315,16 +326,18 @@ def look_at_instance(instance: Instance) -> dict[str, Any]:
 def way_to_the_smarthost(instance: Instance, remembered: Originals) -> dict[str, Any]:
     """Where mail goes by what was set up, and what its SMTP client may do there: what main.cf and master.cf say now."""
     known = instance.effective([*_CLIENT_RULES, *ROUTES])
-    if TRANSPORT_SERVICE in remembered.services:
-        overrides = instance.overrides(TRANSPORT_SERVICE)
+    found = ways(instance, remembered)
+    for transport in {way.partition(":")[0] for way in found} & set(OUR_TRANSPORTS):
+        overrides = instance.overrides(f"{transport}/unix")
         own = {name: value for name, value in overrides.items() if name in _CLIENT_RULES}
         known.update({name: instance.expand(value) if "$" in value else value for name, value in own.items()})
-    hops = re.findall(r"\[[^\]]+\]:\d+", " ".join(ways(instance, remembered)))
+    hops = re.findall(r"\[[^\]]+\]:\d+", " ".join(found))
     if not hops:
-        return {"next_hop": "", "tls_level": "", "authentication": "", **dict.fromkeys(_LOCKS)}
+        return {"next_hop": "", "smarthost_tls": "", "tls_level": "", "authentication": "", **dict.fromkeys(_LOCKS)}
     elsewhere, verified = (normal(known[name]).split() for name in _CLIENT_RULES[:2])
     return {
         "next_hop": hops[0],
+        "smarthost_tls": IMPLICIT if known["smtp_tls_wrappermode"] == "yes" else STARTTLS,
         "tls_level": known["smtp_tls_security_level"],
         "authentication": "login" if known["smtp_sasl_auth_enable"] == "yes" else "ip",
         _LOCKS[0]: "noplaintext" in elsewhere and "noplaintext" not in verified,

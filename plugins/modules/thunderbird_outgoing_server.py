@@ -86,14 +86,6 @@ options:
       - What Thunderbird shows as the server's description.
     type: str
     default: Smarthost
-  encryption:
-    description:
-      - What Thunderbird calls connection security. Both fail rather than send in clear.
-    type: str
-    choices:
-      - starttls
-      - tls
-    default: starttls
   authentication:
     description:
       - With V(password), Thunderbird logs in as O(login), what it calls a normal password.
@@ -255,13 +247,12 @@ from pathlib import Path
 from typing import Any
 
 from ..module_utils._module import SecretSafeModule
-from ..module_utils._names import InputError
+from ..module_utils._names import IMPLICIT, STARTTLS, InputError, begins_with_tls, port_warnings
 from ..module_utils._smarthost.options import PLACE_OPTIONS
 from ..module_utils._thunderbird.errors import ThunderbirdError, code_of, sentence
 from ..module_utils._thunderbird.profile import Wanted
 from ..module_utils._thunderbird.server import (
     AUTHENTICATIONS,
-    ENCRYPTIONS,
     OutgoingServer,
     has_control_character,
     validate,
@@ -279,7 +270,6 @@ ARGUMENTS: dict[str, Any] = {
     "entry": {"type": "str", "default": "spamexperts"},
     **PLACE_OPTIONS,
     "description": {"type": "str", "default": "Smarthost"},
-    "encryption": {"type": "str", "choices": list(ENCRYPTIONS), "default": "starttls"},
     "authentication": {"type": "str", "choices": list(AUTHENTICATIONS), "default": "password"},
     "login": {"type": "str"},
     "password": {"type": "str", "no_log": True},
@@ -315,7 +305,7 @@ def wanted_of(params: dict[str, Any]) -> Wanted:
     server = OutgoingServer(
         host=params["smarthost"],
         port=params["smarthost_port"],
-        encryption=params["encryption"],
+        encryption=IMPLICIT if begins_with_tls(params["smarthost_port"], params["smarthost_tls"]) else STARTTLS,
         authentication=params["authentication"],
         login=params["login"] or "",
         description=params["description"],
@@ -360,6 +350,8 @@ def main() -> None:
     except (ThunderbirdError, OSError) as error:
         module.fail_json(msg=sentence(error), code=code_of(error), profiles=[])
     failures = [result for result in results if result["action"] == "failed"]
+    for warning in port_warnings(params["smarthost_port"]) if params["state"] == "present" else ():
+        module.warn(warning)
     done = [result for result in results if result["action"] in {"created", "updated", "removed"}]
     for result in results:
         for warning in result.get("warnings", []):

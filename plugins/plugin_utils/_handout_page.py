@@ -102,12 +102,16 @@ _SERVER = "Smarthost"
 
 
 class Page(NamedTuple):
-    """One page. login: the name to log in with, and the address that its owner sends as. password: None without."""
+    """One page. login: the name to log in with, and the address that its owner sends as. password: None without.
+
+    implicit_tls: TLS comes before the first word, as on port 465.
+    """
 
     login: str
     smarthost: str
     port: int
     password: Optional[str] = None
+    implicit_tls: bool = False
 
     @property
     def address(self) -> str:
@@ -125,7 +129,7 @@ def render(page: Page, language: str) -> str:
         (dialogue.DESCRIPTION, _SERVER),
         (dialogue.SERVER_NAME, page.smarthost),
         (dialogue.PORT, page.port),
-        (dialogue.CONNECTION_SECURITY, "STARTTLS"),
+        (dialogue.CONNECTION_SECURITY, dialogue.SECURITY[page.implicit_tls]),
         (dialogue.AUTHENTICATION_METHOD, dialogue.NORMAL_PASSWORD[number]),
         (dialogue.USER_NAME, page.login),
     )

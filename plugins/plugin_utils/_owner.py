@@ -56,7 +56,7 @@ class Owner:
 
     @property
     def _smarthost(self) -> dict[str, Any]:
-        names = ("smarthost", "smarthost_port", "smarthost_ca_path")
+        names = ("smarthost", "smarthost_port", "smarthost_tls", "smarthost_ca_path")
         return {name: self._options[name] for name in names if self._options[name] is not None}
 
     @staticmethod

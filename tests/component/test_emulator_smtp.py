@@ -173,6 +173,7 @@ def test_mail_is_recorded(smarthost: Emulator) -> None:
         "client_ip": "127.0.0.1",
         "tls": True,
         "tls_version": "TLSv1.3",
+        "begins_with_tls": False,
         "mail_from": "jo@example.test",
         "recipients": ["one@elsewhere.test", "two@elsewhere.test"],
         "size": len(MESSAGE),

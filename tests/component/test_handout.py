@@ -87,6 +87,10 @@ def test_each_person_gets_a_page_and_a_second_run_changes_nothing(controller: Co
     assert "Postausgangs-Server" in text
     assert "smtp.example.net" in text
     assert "2587" in text
+    hand_out(controller, folder, smarthost_port=465)
+    text = (folder / "alice@example.com.html").read_text(encoding="utf-8")
+    assert "SSL/TLS" in text
+    assert "STARTTLS" not in text
 
 
 def test_nobody_is_no_page(controller: Controller, tmp_path: Path) -> None:
@@ -186,7 +190,7 @@ def test_what_is_wrong_with_a_description_is_said(controller: Controller, tmp_pa
     message = refused(controller, folder, domains=[{"domain": "example.com"}, {"senders": []}])
     assert "spamexperts_domains[0]: senders is missing" in message
     assert "1 more" in message
-    assert "usually 587" in refused(controller, folder, smarthost_port=465)
+    assert "usually 587" in refused(controller, folder, smarthost_port=465, smarthost_tls="starttls")
     assert "language" in refused(controller, folder, language="fr")
     assert not folder.exists()
 

@@ -123,12 +123,10 @@ def test_a_wrong_port(module: str, port: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", WITH_PORT)
 def test_the_port_for_tls_from_the_first_byte(module: str, tmp_path: Path) -> None:
-    """Nobody here begins so: a connection would wait for a word that never comes."""
-    message = told(module, tmp_path, smarthost_port=465)
-    assert message.startswith("smarthost_port: 465 is for TLS from the first byte, and here TLS begins with STARTTLS")
+    for options in ({}, {"smarthost_tls": "implicit"}):
+        message = told(module, tmp_path, smarthost_port=465, **options)
+        assert "smarthost_port" not in message
+        assert "smarthost_tls" not in message
+    message = told(module, tmp_path, smarthost_port=465, smarthost_tls="starttls")
+    assert message.startswith("smarthost_tls: port 465 is for TLS from the first byte, and not for STARTTLS")
     assert "usually 587" in message
-
-
-def test_thunderbird_can_begin_with_tls(tmp_path: Path) -> None:
-    message = told("thunderbird_outgoing_server", tmp_path, smarthost_port=465, encryption="tls")
-    assert "smarthost_port" not in message

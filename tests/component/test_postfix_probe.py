@@ -344,6 +344,8 @@ def test_logins_that_are_new_here(postfix: ScratchPostfix, monkeypatch: pytest.M
         assert not relay(postfix, smarthost="smarthost.example", **one, **options).failed
         assert new() == ["b@example.org"]
     assert new(smarthost="other.example") == new(smarthost_port=2525) == both
+    # A server that does not begin with TLS in that way would take no mail, so this is proven before mail depends on it.
+    assert new(smarthost_tls="implicit") == both
     assert new(logins=[{"login": "web@example.com", "password": PASSWORD + "2"}]) == ["web@example.com"]
     assert new(logins=[]) == []
     assert relay(postfix, state="absent").changed
@@ -356,9 +358,9 @@ def test_how_the_smarthost_is_reached(postfix: ScratchPostfix, monkeypatch: pyte
 
     def way() -> tuple[Any, ...]:
         result = run_module("postfix_relay_info", {"config_directory": str(postfix.config_directory)}).result
-        return tuple(result[name] for name in ("next_hop", "tls_level", "authentication", *locks))
+        return tuple(result[name] for name in ("next_hop", "tls_level", "authentication", *locks, "smarthost_tls"))
 
-    assert way() == ("", "", "", None, None)
+    assert way() == ("", "", "", None, None, "")
     one: dict[str, Any] = {"default_login": "web@example.com", "default_password": PASSWORD}
     for options in ({}, {"dedicated_transport": True}, {"only_named_senders": True, "senders": ["@example.com"]}):
         assert not relay(postfix, smarthost="smarthost.example", **one, **options).failed
@@ -367,14 +369,17 @@ def test_how_the_smarthost_is_reached(postfix: ScratchPostfix, monkeypatch: pyte
     assert way()[:3] == ("[ipv6:::1]:587", "secure", "ip")
     # What is said of the locks is what main.cf says, whoever has written it; our own transport has its own.
     postfix.set(smtp_sasl_tls_security_options="noplaintext", smtp_sasl_tls_verified_security_options="noanonymous")
-    assert way()[3:] == (True, True), "this Postfix does not know the header"
+    assert way()[3:5] == (True, True), "this Postfix does not know the header"
     postfix.set(smtp_sasl_tls_security_options="noanonymous")
-    assert way()[3:] == (False, True)
+    assert way()[3:5] == (False, True)
     postfix.set(smtp_sasl_tls_security_options="noplaintext", smtp_sasl_tls_verified_security_options="noplaintext")
-    assert way()[3:] == (False, True)
+    assert way()[3:5] == (False, True)
     assert not relay(postfix, smarthost="smarthost.example", **one, dedicated_transport=True).failed
     for name, value in (("smtp_sasl_tls_security_options", "noplaintext"), ("smtp_tls_security_level", "$soft_level")):
         postfix.run("postconf", "-P", f"smarthost/unix/{name}={value}")
     postfix.set(soft_level="verify")
     postfix.run("postconf", "-P", "smarthost/unix/smtp_sasl_tls_verified_security_options=noanonymous")
-    assert way() == ("[smarthost.example]:587", "verify", "login", True, True)
+    assert way() == ("[smarthost.example]:587", "verify", "login", True, True, "starttls")
+    for own in (True, False):
+        assert not relay(postfix, smarthost_port=465, **one, smarthost="a.example", dedicated_transport=own).failed
+        assert way() == ("[a.example]:465", "secure", "login", True, True, "implicit")

@@ -154,13 +154,67 @@ def test_ipv6_addresses_may_be_named(emulator: Emulator) -> None:
     assert proof.reason.startswith("::1 ")
 
 
-def test_a_server_that_says_nothing(emulator: Emulator) -> None:
+@pytest.mark.parametrize("implicit_tls", [False, True])
+def test_a_server_that_says_nothing(implicit_tls: bool) -> None:
     started = time.monotonic()
-    server = Smarthost("localhost", int(emulator.api_url.rpartition(":")[2]), emulator.ca_file)
-    proof = prove_login(server, "user0@example.com", RIGHT, timeout=1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = Smarthost("127.0.0.1", silent.getsockname()[1], implicit_tls=implicit_tls)
+        proof = prove_login(server, "user0@example.com", RIGHT, timeout=1)
     assert time.monotonic() - started < 5
-    assert "localhost did not answer on port" in proof.reason
+    assert "127.0.0.1 did not answer on port" in proof.reason
     assert "within 1 seconds" in proof.reason
+
+
+def test_starttls_at_a_port_for_tls_from_the_first_byte(emulator: Emulator) -> None:
+    """The server waits for our TLS and we for its greeting: said long before the time is over, and no AUTH was sent."""
+    server = dataclasses.replace(smarthost(emulator), port=emulator.smtps_port)
+    started = time.monotonic()
+    proof = prove_login(server, *seed(emulator)[0], timeout=60)
+    assert time.monotonic() - started < 10
+    assert (proof.verdict, proof.reason) == (
+        Verdict.UNKNOWN,
+        f"localhost begins with TLS on port {server.port}, and not with STARTTLS, so no password was sent; set "
+        "smarthost_tls to implicit, or smarthost_port to the port for STARTTLS, usually 587",
+    )
+    assert emulator.counters()["auths"] == 0
+
+
+def test_tls_from_the_first_byte_at_a_port_for_starttls(emulator: Emulator) -> None:
+    server = dataclasses.replace(smarthost(emulator), implicit_tls=True)
+    started = time.monotonic()
+    proof = prove_login(server, *seed(emulator)[0], timeout=60)
+    assert time.monotonic() - started < 2
+    assert (proof.verdict, proof.reason) == (
+        Verdict.UNKNOWN,
+        f"localhost begins with STARTTLS on port {server.port}, and not with TLS, so no password was sent; set "
+        "smarthost_tls to starttls, or smarthost_port to the port for TLS from the first byte, usually 465",
+    )
+    assert emulator.counters()["auths"] == 0
+
+
+def test_a_greeting_that_takes_its_time() -> None:
+    with Scripted(b"220 hello", b"500 what", delay=1.5) as scripted:
+        proof = prove_login(scripted.server, "user0@example.com", RIGHT, timeout=3)
+    assert proof.reason == "127.0.0.1 answered: 500 what"
+
+
+def test_a_login_over_tls_from_the_first_byte(emulator: Emulator) -> None:
+    pair = seed(emulator)[0]
+    server = dataclasses.replace(smarthost(emulator), port=emulator.smtps_port, implicit_tls=True)
+    assert prove_login(server, *pair).verdict is Verdict.ACCEPTED
+    assert prove_login(server, pair[0], "not the password").verdict is Verdict.REFUSED
+    assert [(entry["tls"], entry["mechanism"], entry["ok"]) for entry in emulator.auths()] == [
+        (True, "PLAIN", True),
+        (True, "PLAIN", False),
+    ]
+
+
+def test_no_password_for_an_unverified_server_that_begins_with_tls(emulator: Emulator) -> None:
+    server = Smarthost("localhost", emulator.smtps_port, implicit_tls=True)
+    proof = prove_login(server, *seed(emulator)[0])
+    assert proof.verdict is Verdict.UNKNOWN
+    assert "the certificate of localhost could not be verified" in proof.reason
+    assert emulator.counters()["auths"] == 0
 
 
 @pytest.mark.parametrize(
@@ -218,11 +272,15 @@ def test_a_certificate_for_another_name(tmp_path: Path) -> None:
 
 
 class Scripted:
-    """Answers a connection with these lines, one for each line that comes, and then hangs up, or resets it."""
+    """Answers a connection with these lines, one for each line that comes, and then hangs up, or resets it.
 
-    def __init__(self, *lines: bytes, reset: bool = False) -> None:
+    delay: seconds before the first.
+    """
+
+    def __init__(self, *lines: bytes, reset: bool = False, delay: float = 0) -> None:
         self._lines = lines
         self._reset = reset
+        self._delay = delay
         self.received: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.server = Smarthost("127.0.0.1", self._listener.getsockname()[1])
@@ -230,6 +288,7 @@ class Scripted:
 
     def _serve(self) -> None:
         connection, _address = self._listener.accept()
+        time.sleep(self._delay)
         with connection, connection.makefile("rb") as stream:
             for number, line in enumerate(self._lines):
                 if number:

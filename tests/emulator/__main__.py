@@ -39,6 +39,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--host", action="append", help="address to listen on; may be repeated (127.0.0.1)")
     parser.add_argument("--api-port", type=int, default=0, help="0: any free port")
     parser.add_argument("--smtp-port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--smtps-port", type=int, default=0, help="TLS from the first byte; 0: any free port")
     parser.add_argument("--state", type=Path, help="JSON file that keeps domains and users over a restart")
     parser.add_argument("--directory", type=Path, help="keeps the certificate authority (a temporary directory)")
     parser.add_argument("--name", action="append", default=[], help="further name in the certificate; may be repeated")
@@ -106,6 +107,11 @@ async def _run(arguments: argparse.Namespace, parent: int, directory: Path) -> N
         await loop.create_server(lambda: SmtpProtocol(server, context, loop), sock=listening, backlog=1024)
         for listening in smtp_sockets
     ]
+    smtps_sockets = _listen(hosts, arguments.smtps_port)
+    smtp_servers += [
+        await loop.create_server(lambda: SmtpProtocol(server, None, loop), sock=listening, backlog=1024, ssl=context)
+        for listening in smtps_sockets
+    ]
     host = "localhost" if _LOOPBACK & set(hosts) else hosts[0]
     api_url = f"https://{f'[{host}]' if ':' in host else host}:{api_sockets[0].getsockname()[1]}"
     ready = {
@@ -113,6 +119,7 @@ async def _run(arguments: argparse.Namespace, parent: int, directory: Path) -> N
         "api_url": api_url,
         "smtp_host": host,
         "smtp_port": smtp_sockets[0].getsockname()[1],
+        "smtps_port": smtps_sockets[0].getsockname()[1],
         "ca_file": str(authority_file),
         "control_url": f"{api_url}/control",
         "pid": os.getpid(),

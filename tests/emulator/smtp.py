@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The smarthost: STARTTLS, AUTH, locks, limits and ten connections for each address."""
+"""The smarthost: STARTTLS or TLS from the first byte, AUTH, locks, limits and ten connections for each address."""
 
 from __future__ import annotations
 
@@ -45,8 +45,10 @@ class SmtpProtocol(SMTP):
 
     line_length_limit = _LINE_LIMIT
 
-    def __init__(self, server: Server, tls_context: ssl.SSLContext, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, server: Server, tls_context: ssl.SSLContext | None, loop: asyncio.AbstractEventLoop) -> None:
+        """tls_context: for STARTTLS; None where the connection itself begins with TLS."""
         self.server = server
+        self.begins_with_tls = tls_context is None
         self.metered = False
         self._counted_address: str | None = None
         self._auth_reply: str | None = None
@@ -56,7 +58,7 @@ class SmtpProtocol(SMTP):
             ident="ESMTP Exim",
             enable_SMTPUTF8=True,
             tls_context=tls_context,
-            auth_require_tls=True,
+            auth_require_tls=not self.begins_with_tls,
             authenticator=self._authenticated,
             loop=loop,
         )
@@ -78,6 +80,12 @@ class SmtpProtocol(SMTP):
             return
         await super()._handle_client()
 
+    def eof_received(self) -> bool | None:
+        """Free the slot of a client that has hung up while a fault made it wait; aiosmtpd would hold on to it."""
+        open_still = super().eof_received()
+        self.loop.call_soon(self._close)
+        return open_still
+
     def connection_lost(self, error: Exception | None) -> None:
         """Free the slot; aiosmtpd calls this twice after a failed TLS handshake."""
         self._count_down()
@@ -97,6 +105,13 @@ class SmtpProtocol(SMTP):
         assert self.session is not None
         assert self.session.peer is not None
         return str(self.session.peer[0])
+
+    def tls(self) -> Any:
+        """The connection's TLS; None before STARTTLS."""
+        assert self.session is not None
+        if self.begins_with_tls and self.transport is not None:
+            return self.transport.get_extra_info("ssl_object")
+        return (self.session.ssl or {}).get("ssl_object")
 
     async def fault_at(self, step: str) -> Fault | None:
         """Wait or reset the connection as told; gives a fault that the caller has to apply.
@@ -141,7 +156,7 @@ class SmtpProtocol(SMTP):
         user = user_of_login(state, login, password)
         ok = user is not None and self._auth_reply is None
         shown = login.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        self.server.record.auth(shown, mechanism, self.client_address(), ok=ok, tls=session.ssl is not None)
+        self.server.record.auth(shown, mechanism, self.client_address(), ok=ok, tls=self.tls() is not None)
         if ok and user:
             # `handled` would suppress the reply, and the client would wait for ever.
             return AuthResult(success=True, handled=False, message="235 Authentication succeeded", auth_data=user.key)
@@ -221,7 +236,7 @@ class _Handler:
 def _record(server: SmtpProtocol, session: Session, envelope: Envelope) -> str:
     content = envelope.content or b""
     content = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
-    ssl_object: Any = (session.ssl or {}).get("ssl_object")
+    ssl_object = server.tls()
     subject = BytesHeaderParser(policy=SMTPUTF8).parsebytes(content)["subject"]
     user = server.sender()
     login = None
@@ -230,8 +245,9 @@ def _record(server: SmtpProtocol, session: Session, envelope: Envelope) -> str:
     return server.server.record.mail(
         login=login,
         client_ip=server.client_address(),
-        tls=session.ssl is not None,
+        tls=ssl_object is not None,
         tls_version=ssl_object.version() if ssl_object else None,
+        begins_with_tls=server.begins_with_tls,
         mail_from="" if envelope.mail_from == "<>" else envelope.mail_from,
         recipients=list(envelope.rcpt_tos),
         size=len(content),

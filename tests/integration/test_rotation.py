@@ -38,6 +38,26 @@ def test_in_place_with_mail_flowing(site: RotationSite) -> None:
     assert {mail["client_ip"] for mail in site.emulator.mails()} == {host.address for host in site.fleet.hosts}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_in_place_over_tls_from_the_first_byte_with_mail_flowing(site: RotationSite) -> None:
+    """Mail flows while the hosts change to it, while the passwords change, and while the hosts change back."""
+    with steady_mail(site, "implicit", 12) as senders:
+        for step in (True, False):
+            site.write_inventory(implicit_tls=step)
+            run = site.run("configure_relays")
+            assert run.returncode == 0, run.output
+            if step:
+                began = len(site.emulator.mails())
+                run = site.rotate()
+                assert run.returncode == 0, run.output
+                assert all(mail["begins_with_tls"] for mail in site.emulator.mails()[began + 20 :])
+    assert check_mail(site, senders) > 50
+    assert not site.emulator.mails()[-1]["begins_with_tls"]
+    site.check_rotated()
+    assert set(site.outcomes().values()) == {"committed"}
+
+
 def test_alternate_there_and_back_with_mail_flowing_and_not_one_refused_login(site: RotationSite) -> None:
     first = {name: entry["login"] for name, entry in site.stored().items()}
     second = {name: next(login for login in site.pairs[name] if login != first[name]) for name in site.names}

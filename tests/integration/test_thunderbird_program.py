@@ -206,6 +206,20 @@ def test_an_existing_profile_from_the_first_run_to_absent(home: Path, profile: P
     unchanged(smarthost, profile, **where, state="absent")
 
 
+def test_it_sends_over_tls_from_the_first_byte(home: Path, profile: Path, smarthost: Emulator) -> None:
+    place: dict[str, Any] = {"smarthost_port": smarthost.smtps_port, "smarthost_tls": "implicit"}
+    assert action(run(smarthost, profile=str(profile), identities=[ALICE], **place)) == "created"
+    with Thunderbird(profile, home=home) as program:
+        assert program.send(ALICE, "port 465") == "sent"
+    assert arrived(smarthost) == [(LOGIN, True, ALICE, "port 465")]
+    assert smarthost.mails()[0]["begins_with_tls"]
+    # And back to STARTTLS, with the same saved password.
+    assert action(run(smarthost, profile=str(profile), identities=[ALICE])) == "updated"
+    with Thunderbird(profile, home=home) as program:
+        assert program.send(ALICE, "port 587") == "sent"
+    assert not smarthost.mails()[1]["begins_with_tls"]
+
+
 def test_without_authentication_it_sends_without_a_login(home: Path, profile: Path, emulator: Emulator) -> None:
     domain = {"domain": "example.com"}
     user = {**domain, "username": "127.0.0.1", "authentication_method": "ip"}
@@ -398,6 +412,11 @@ def test_the_account_settings_show_the_server_and_the_fields_that_people_are_tol
         (dialogue.ADD, "chrome/en-US/locale/en-US/messenger/am-advanced.dtd", '"{}"'),
         (dialogue.SERVER_NAME, "chrome/en-US/locale/en-US/messenger/smtpEditOverlay.dtd", '"{}:"'),
         (dialogue.CONNECTION_SECURITY, "chrome/en-US/locale/en-US/messenger/smtpEditOverlay.dtd", '"{}:"'),
+        (
+            (dialogue.SECURITY[True], ""),
+            "chrome/en-US/locale/en-US/messenger/smtpEditOverlay.dtd",
+            'connectionSecurityType-3.label "{}"',
+        ),
         (dialogue.AUTHENTICATION_METHOD, "chrome/en-US/locale/en-US/messenger/smtpEditOverlay.dtd", '"{}:"'),
         (dialogue.REMEMBER, "localization/en-US/messenger/msgAuthPrompt.ftl", "= {}\n"),
     ],

@@ -47,7 +47,8 @@ ADMINISTRATOR = "admin"
 NOTHING: dict[str, Any] = {
     **{"domains_path": "/nowhere", "domains": [], "defaults": {}, "only": {}, "accounts": {}, "prove": "new"},
     **{"mail_servers": [], "groups": {}, "own_logins": {}},
-    **{"smarthost": "smarthost.test", "smarthost_port": None, "smarthost_ca_path": None},
+    **{"smarthost": "smarthost.test", "smarthost_port": None, "smarthost_tls": None},
+    "smarthost_ca_path": None,
     **{"remove": False, "remove_limit": 5, "leaving": None, "details": False, "result_file": None},
     **{"store_is_kept": True, "hands_over": False, "run": {}, "hosts": {}, "clients": {}},
     "make_password": lambda: f"new password {os.urandom(8).hex()}",

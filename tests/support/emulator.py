@@ -64,6 +64,7 @@ class Emulator:
         self.api_url = ""
         self.smtp_host = ""
         self.smtp_port = 0
+        self.smtps_port = 0
         self.ca_file = ""
         self.control_url = ""
 
@@ -92,7 +93,7 @@ class Emulator:
         self.stop()
         api_port = self.api_url.rpartition(":")[2] or "0"
         command = [*self._launcher, sys.executable, "-m", "tests.emulator", *self._options]
-        command += [f"--api-port={api_port}", f"--smtp-port={self.smtp_port}"]
+        command += [f"--api-port={api_port}", f"--smtp-port={self.smtp_port}", f"--smtps-port={self.smtps_port}"]
         environment = {**os.environ, "EMULATOR_API_PASSWORD": self.api_password, "PYTHONPATH": str(ROOT)}
         with self._log.open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
@@ -108,6 +109,7 @@ class Emulator:
         self.api_url = str(ready["api_url"])
         self.smtp_host = str(ready["smtp_host"])
         self.smtp_port = int(ready["smtp_port"])
+        self.smtps_port = int(ready["smtps_port"])
         self.ca_file = str(ready["ca_file"])
         self.control_url = str(ready["control_url"])
         self._session.verify = self.ca_file
@@ -169,6 +171,11 @@ class Emulator:
     def smarthost_options(self) -> dict[str, Any]:
         """The options of modules that log in to the smarthost."""
         return {"smarthost": self.smtp_host, "smarthost_port": self.smtp_port, "smarthost_ca_path": self.ca_file}
+
+    @property
+    def implicit_options(self) -> dict[str, Any]:
+        """The same where TLS begins before the first word."""
+        return {**self.smarthost_options, "smarthost_port": self.smtps_port, "smarthost_tls": "implicit"}
 
     def call(self, name: str, /, **parameters: str) -> dict[str, Any]:
         """Make a call of the API as the administrator; gives the decoded JSON reply."""

@@ -45,7 +45,8 @@ class Row:
     and {folder} for the configuration directory. `options` are those of postfix_relay beside the smarthost and one
     login. `refused` are pieces of the sentence with which the host is left alone, of which one says how to go on; empty
     where it works. `warned` are pieces of warnings. `prepare` does to the instance what its files cannot say, before it
-    is started. `exact` tells that state=absent gives back every byte, and not only the meaning.
+    is started. `exact` tells that state=absent gives back every byte, and not only the meaning. `implicit` has our
+    server begin with TLS before the first word.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Row:
     warned: tuple[str, ...] = ()
     prepare: Optional[Callable[[ScratchPostfix], None]] = None
     exact: bool = True
+    implicit: bool = False
 
 
 @dataclass
@@ -138,8 +140,10 @@ class Existing:
 
     def configure(self, *, check: bool = False, **options: Any) -> Any:
         """Run the module with the options of the row."""
+        vendor = self.servers.vendor
+        place = vendor.implicit_options if self.row.implicit else vendor.smarthost_options
         # Nobody's panel is looked for: it asks the machine's own Postfix, which pauses where it is not set up.
-        given = {**self.servers.vendor.smarthost_options, **LOGIN, "ignore_host_manager": True, **self.row.options}
+        given = {**place, **LOGIN, "ignore_host_manager": True, **self.row.options}
         given.update(options)
         return relay(self.postfix, check=check, **given)
 

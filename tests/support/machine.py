@@ -133,7 +133,7 @@ class Machine:
 def machine() -> Iterator[Machine]:
     """A machine with its Postfix running and an empty account at the vendor; gone with the block."""
     emulator = Emulator(hosts=[ADDRESS], names=[SMARTHOST, CONTROL_PANEL], username="you@example.com")
-    emulator.api_url, emulator.smtp_port = f"https://{ADDRESS}:443", 587
+    emulator.api_url, emulator.smtp_port, emulator.smtps_port = f"https://{ADDRESS}:443", 587, 465
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="machine-"))
         stack.enter_context(emulator)

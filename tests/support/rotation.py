@@ -94,11 +94,15 @@ class RotationSite(Site):
         """Take what the store holds now for the old passwords."""
         self.old = {name: entry["current"] for name, entry in self.stored().items()}
 
-    def write_inventory(self, *, own: bool = True) -> None:
-        """The site's variables; with `own`, every host reads its login and password from the store."""
+    def write_inventory(self, *, own: bool = True, implicit_tls: bool = False) -> None:
+        """The site's variables; with `own`, every host reads its login and password from the store.
+
+        With `implicit_tls` TLS begins before the first word, as on port 465.
+        """
         shared = {
             "outgoing_mail_smarthost": SMARTHOST_NAME,
-            "outgoing_mail_smarthost_port": self.emulator.smtp_port,
+            "outgoing_mail_smarthost_port": self.emulator.smtps_port if implicit_tls else self.emulator.smtp_port,
+            **({"outgoing_mail_smarthost_tls": "implicit"} if implicit_tls else {}),
             "outgoing_mail_smarthost_ca_path": AUTHORITY,
             "spamexperts_smarthost": self.fleet.emulator_address,
             "spamexperts_smarthost_ca_path": self.emulator.ca_file,

@@ -389,6 +389,7 @@ _NOTHING: dict[str, Any] = {
     "account": {},
     "smarthost": None,
     "smarthost_port": None,
+    "smarthost_tls": None,
     "smarthost_ca_path": None,
     "senders": [],
     "described_passwords": {},

@@ -62,6 +62,11 @@ def test_it_says_what_to_enter_where(language: str) -> None:
     assert f'lang="{language}"' in page
 
 
+def test_tls_from_the_first_byte() -> None:
+    page = render(ALICE._replace(port=465, implicit_tls=True), "en")
+    assert Parsed(page).cells[1:8:2] == ["Smarthost", SMARTHOST, "465", "SSL/TLS"]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_password_is_there_only_when_it_is_given(language: str) -> None:
     without, with_one = render(ALICE, language), render(ALICE._replace(password="Correct-Horse-42"), language)

@@ -44,6 +44,7 @@ def summary(
     limits_offered: bool = True,
     entered: Collection[str] = (),
     check: bool = False,
+    implicit_tls: bool = False,
     **keys: Any,
 ) -> list[str]:
     """The summary of a domain that describes these senders, and was `created`."""
@@ -60,9 +61,17 @@ def summary(
         entered=entered,
         check=check,
     )
-    lines = onboarding_summary.summary("example.com", json.loads(json.dumps(details)), SMARTHOST, spf)
+    shown = json.loads(json.dumps(details))
+    lines = onboarding_summary.summary("example.com", shown, SMARTHOST, spf, implicit_tls=implicit_tls)
     assert SECRET not in "\n".join([*lines, json.dumps(details)])
     return lines
+
+
+def test_tls_from_the_first_byte_is_named_wherever_it_is_entered() -> None:
+    text = "\n".join(summary(implicit_tls=True))
+    assert "sends through filter.example:587, SSL/TLS and login." in text
+    assert "Verbindungssicherheit       SSL/TLS" in text
+    assert "STARTTLS" not in text
 
 
 def test_who_may_send_how_and_how_much() -> None:

@@ -18,6 +18,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.set
 USUAL: dict[str, Any] = {
     "smarthost": "4489.smtp.antispamcloud.com",
     "smarthost_port": 587,
+    "smarthost_tls": None,
     "smarthost_ca_path": None,
     "smarthost_certificate_names": [],
     "default_login": "web@example.com",
@@ -256,3 +257,22 @@ def test_named_senders_get_a_transport_of_their_own() -> None:
 def test_config_directories_that_postfix_could_not_name(path: str) -> None:
     with pytest.raises(InputError, match="config_directory"):
         check_config_directory(path)
+
+
+def test_the_port_decides_how_tls_begins() -> None:
+    assert not settings().implicit_tls
+    assert settings(smarthost_port=465).implicit_tls
+    assert settings(smarthost_port=2465, smarthost_tls="implicit").implicit_tls
+    assert not settings(smarthost_port=25).implicit_tls
+    assert problem(smarthost_port=465, smarthost_tls="starttls").startswith("smarthost_tls: port 465 is for TLS from")
+
+
+def test_tls_from_the_first_byte_gets_a_transport_of_its_own_unless_told_otherwise() -> None:
+    assert settings(smarthost_port=465).dedicated_transport
+    assert settings(smarthost_port=465).transport_is_chosen
+    assert not settings(smarthost_port=465, dedicated_transport=False).dedicated_transport
+
+
+def test_without_tls_and_with_tls_from_the_first_byte_is_a_contradiction() -> None:
+    options = {"authentication": "ip", **NO_LOGIN}
+    assert problem(**options, smarthost_port=465, reveal_mail_without_tls=True).startswith("reveal_mail_without_tls: ")

@@ -9,7 +9,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._thunderbird
 
 
 def test_every_field_in_both_languages() -> None:
-    assert settings_by_hand(["alice@example.com", "info@example.com"], "smarthost.test", 587) == [
+    assert settings_by_hand(["alice@example.com", "info@example.com"], "smarthost.test", 587, implicit_tls=False) == [
         "  Account Settings > Outgoing Server > Add…",
         "  Konten-Einstellungen > Postausgangs-Server > Hinzufügen…",
         "    Description             Beschreibung                Smarthost",
@@ -27,8 +27,14 @@ def test_every_field_in_both_languages() -> None:
 
 
 def test_the_account_of_a_single_person_is_named() -> None:
-    assert settings_by_hand(["alice@example.com"], "smarthost.test", 587)[-4:-1] == [
+    assert settings_by_hand(["alice@example.com"], "smarthost.test", 587, implicit_tls=False)[-4:-1] == [
         "    User Name               Benutzername                alice@example.com",
         "  Account Settings > alice@example.com > Outgoing Server: Smarthost",
         "  Konten-Einstellungen > alice@example.com > Postausgangs-Server: Smarthost",
     ]
+
+
+def test_tls_from_the_first_byte_is_named_as_the_dialogue_names_it() -> None:
+    lines = settings_by_hand(["alice@example.com"], "smarthost.test", 465, implicit_tls=True)
+    assert "    Connection security     Verbindungssicherheit       SSL/TLS" in lines
+    assert not any("STARTTLS" in line for line in lines)

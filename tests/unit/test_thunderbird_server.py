@@ -47,7 +47,6 @@ def test_without_authentication_there_is_no_login() -> None:
     [
         ({"host": "[2001:DB8::1]"}, "smarthost: '[2001:DB8::1]' is neither a host name nor an IP address"),
         ({"host": 'a", "'}, "is neither a host name nor an IP address"),
-        ({"port": 465}, "smarthost_port: 465"),
         ({"port": 0}, "smarthost_port: 0"),
         ({"port": 65536}, "smarthost_port: 65536"),
         ({"login": "a\nb"}, "control characters"),

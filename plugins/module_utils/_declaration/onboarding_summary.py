@@ -10,21 +10,28 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from .._domains.spf import DEFAULT_INCLUDE
-from .._thunderbird.dialogue import settings_by_hand
+from .._thunderbird.dialogue import SECURITY, settings_by_hand
 from .._users.user import DOMAIN, IP, LIMIT_NAMES, USER
 from .description import ABSENT, Description
 
 _WIDTH = 32
 
 
-def summary(domain: str, details: Mapping[str, Any], smarthost: str, spf: Optional[Mapping[str, Any]]) -> list[str]:
+def summary(
+    domain: str,
+    details: Mapping[str, Any],
+    smarthost: str,
+    spf: Optional[Mapping[str, Any]],
+    *,
+    implicit_tls: bool = False,
+) -> list[str]:
     """Give the lines of the summary of one domain.
 
     details: as `details_of` gives them. smarthost: as host:port. spf: the domain's entry in the result of spf_info,
-    where it ran.
+    where it ran. implicit_tls: TLS comes before the first word, as on port 465.
     """
     predicted = " (check mode: nothing was changed)" if details["check"] else ""
-    lines = [f"{domain} sends through {smarthost}, STARTTLS and login{predicted}.", "", "Who may send"]
+    lines = [f"{domain} sends through {smarthost}, {SECURITY[implicit_tls]} and login{predicted}.", "", "Who may send"]
     lines += [_sender(user) for user in details["users"]]
     for title, rows in (
         (
@@ -33,7 +40,7 @@ def summary(domain: str, details: Mapping[str, Any], smarthost: str, spf: Option
         ),
         ("Discouraged: whoever gets onto a host that sends by its address sends as anyone", _named(details, IP)),
         (f"Weaker than users: whoever has this password sends as any address of {domain}", _named(details, DOMAIN)),
-        ("Thunderbird, to enter by hand (English, German)", _clients(details, smarthost)),
+        ("Thunderbird, to enter by hand (English, German)", _clients(details, smarthost, implicit_tls)),
         ("Mail servers", _relays(details)),
         ("What the DNS needs, so that receivers accept the mail", _spf(domain, details["spf_include"], spf)),
     ):
@@ -99,12 +106,12 @@ def limit_text(limits: Mapping[str, Any]) -> str:
     return ", ".join(own)
 
 
-def _clients(details: Mapping[str, Any], smarthost: str) -> list[str]:
+def _clients(details: Mapping[str, Any], smarthost: str, implicit_tls: bool) -> list[str]:
     """What those people enter whose Thunderbird is not managed, and who are not a mail server's login."""
     senders = [user for user in details["users"] if user["authentication_method"] == USER and "login" in user]
     logins = [user["login"] for user in senders if user["login"] not in details["used"]]
     host, _colon, port = smarthost.rpartition(":")
-    return settings_by_hand(logins, host, int(port)) if logins else []
+    return settings_by_hand(logins, host, int(port), implicit_tls=implicit_tls) if logins else []
 
 
 def _relays(details: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Optional
 from . import chroot, daemons, delivery_filter, files, mail_log, maps, originals
 from .changes import Plan
 from .commands import Instance, PostfixError
+from .maps import Table
 from .originals import Originals, Remembered, Service
-from .parameters import shown
+from .parameters import SENDERS_FILE, shown
 
 # Differ with every start of postconf.
 _OF_POSTCONF_ITSELF = ("process_id", "process_name")
@@ -39,14 +40,10 @@ def apply(instance: Instance, plan: Plan) -> Outcome:
     with _undone_on_failure(instance, plan, outcome):
         if plan.write_filter:
             files.replace(instance.path(delivery_filter.FILE), delivery_filter.CONTENT.encode(), 0o644)
-        carrying = []
-        for table in plan.tables:
-            # Until the reload the running daemons may still ask for the keys of the old next hop.
-            old = maps.parse(files.read(table.path)) if plan.changes_configuration else {}
-            maps.install(instance, table, old)
-            if not old.keys() <= table.entries.keys():
-                carrying.append(table)
-        _configure(instance, plan, outcome)
+        # It names a transport, and where that is another one than before, it is not there yet.
+        ways = [table for table in plan.tables if plan.dropped_services and table.path == instance.path(SENDERS_FILE)]
+        carrying = [table for table in plan.tables if table not in ways and _install(instance, plan, table)]
+        _configure(instance, plan, outcome, ways)
         # regexp is read once, when a daemon starts.
         unnoticed = plan.write_filter or plan.reopen_tables or plan.remembered_before.unfinished
         if unnoticed and not plan.changes_configuration:
@@ -62,8 +59,18 @@ def apply(instance: Instance, plan: Plan) -> Outcome:
     return outcome
 
 
-def _configure(instance: Instance, plan: Plan, outcome: Outcome) -> None:
-    """Change main.cf and master.cf.
+def _install(instance: Instance, plan: Plan, table: Table) -> bool:
+    """Put a table in use; gives whether it still holds keys of before, as running daemons ask for them until a reload.
+
+    These are the keys of the old next hop.
+    """
+    old = maps.parse(files.read(table.path)) if plan.changes_configuration else {}
+    maps.install(instance, table, old)
+    return not old.keys() <= table.entries.keys()
+
+
+def _configure(instance: Instance, plan: Plan, outcome: Outcome, ways: Sequence[Table]) -> None:
+    """Change main.cf and master.cf, and between them the tables of `ways`.
 
     First the rules that make the way safe, then the routes, each with a reload, so that no client that does not know
     the login ever gets mail for the smarthost. On the way back the routes go first.
@@ -73,6 +80,8 @@ def _configure(instance: Instance, plan: Plan, outcome: Outcome) -> None:
     _write(instance, plan.rules)
     if plan.rules or plan.services:
         _take_over(instance, outcome, more_follows=bool(plan.routes))
+    for table in ways:
+        maps.install(instance, table, {})
     _write(instance, plan.routes)
     if plan.routes:
         _take_over(instance, outcome, more_follows=bool(plan.dropped or plan.dropped_services))

@@ -17,7 +17,7 @@ from . import conflicts, delivery_filter, files, maps
 from .changes import Plan
 from .commands import Instance, PostfixError
 from .originals import Remembered, Service
-from .parameters import PASSWORDS_FILE, ROUTES, SENDERS_FILE, TRANSPORT, is_right, normal, shown
+from .parameters import OUR_TRANSPORTS, PASSWORDS_FILE, ROUTES, SENDERS_FILE, is_right, normal, shown
 from .tables import split
 
 NOT_SET = "(not set)"
@@ -94,7 +94,7 @@ def check_ways(instance: Instance, plan: Plan) -> None:
         if known is None or not _edited(known, current) or current is None:
             continue
         host = known.ours.partition("[")[2].partition("]")[0]
-        if current.startswith(f"{TRANSPORT}:") or host in re.split(r"[\[\]:]+", current):
+        if current.partition(":")[0] in OUR_TRANSPORTS or host in re.split(r"[\[\]:]+", current):
             raise PostfixError(
                 f"{name} was changed by hand to '{current}', which still leads to the smarthost; without its login "
                 "that mail would be lost. Set it to where mail should go now, or take it out, then run again."
@@ -167,7 +167,7 @@ def _bring_back(instance: Instance, plan: Plan, name: str, known: Remembered) ->
     """Plan the way back of one parameter, unless the administrator has changed it since."""
     current = instance.explicit().get(name)
     # Postfix does not show the parameters of our own transport when its service is gone.
-    hidden = current is None and name.startswith(f"{TRANSPORT}_")
+    hidden = current is None and name.startswith(tuple(f"{transport}_" for transport in OUR_TRANSPORTS))
     if hidden or (not _edited(known, current) and not _same(current, known.original)):
         (plan.routes if name in ROUTES else plan.dropped)[name] = known.original
         plan.before[name], plan.after[name] = _shown(name, current), _shown(name, known.original)

@@ -132,6 +132,11 @@ def _check_other_ways(
     """Refuse where mail that goes elsewhere would be bound by rules that its server cannot follow."""
     ways = bound(instance, settings, found.ways)
     other = list(dict.fromkeys([way.place for way in ways] + [name.partition(" ")[0] for name in found.unknown]))
+    if other and settings.implicit_tls:
+        raise PostfixError(
+            f"this Postfix also sends by {other[0]}, and TLS before the first word (smtp_tls_wrappermode) would bind "
+            f"that mail too, as no table can take a server out of it; {remedy}."
+        )
     effective = instance.effective(["smtp_sasl_password_maps", "smtp_tls_policy_maps"])
     logins = effective["smtp_sasl_password_maps"]
     if other and logins and not _is_ours(instance, plan, "smtp_sasl_password_maps"):
@@ -204,8 +209,9 @@ def _check_other_clients(instance: Instance, settings: RelaySettings, remedy: st
     It would defer all its mail without TLS, or offer it the logins that are chosen by sender.
     """
     needed = ["smtp_tls_security_level", *(["smtp_sasl_auth_enable"] if settings.logins else [])]
+    needed += ["smtp_tls_wrappermode"] if settings.implicit_tls else []
     for service, words in instance.services().items():
-        if words[7] != "smtp" or service in ("smtp/unix", "relay/unix", parameters.TRANSPORT_SERVICE):
+        if words[7] != "smtp" or service in ("smtp/unix", "relay/unix", *parameters.OUR_SERVICES):
             continue
         overrides = instance.overrides(service)
         lacking = [name for name in needed if name not in overrides]
@@ -225,7 +231,7 @@ def _check_other_logins(instance: Instance, settings: RelaySettings, remedy: str
         overrides = instance.overrides(service)
         own = {**main, **overrides}
         logs_in = own["smtp_sasl_auth_enable"] == "yes" and "smtp_sasl_password_maps" in overrides
-        if words[7] != "smtp" or service == parameters.TRANSPORT_SERVICE or not logs_in:
+        if words[7] != "smtp" or service in parameters.OUR_SERVICES or not logs_in:
             continue
         level = overrides.get("smtp_tls_security_level", "secure")
         if "smtp_sasl_tls_security_options" in overrides or (

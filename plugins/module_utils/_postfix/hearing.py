@@ -77,7 +77,8 @@ def check(instance: Instance, settings: RelaySettings) -> None:
                 f"{name}: {path} is not there, so the SMTP client would have no TLS and all mail would wait; put it "
                 f"there, or take {name} out."
             )
-    needed = ["STARTTLS", *(["AUTH PLAIN LOGIN"] if settings.default_login or settings.logins else [])]
+    needed = [] if settings.implicit_tls else ["STARTTLS"]
+    needed += ["AUTH PLAIN LOGIN"] if settings.default_login or settings.logins else []
     said = [f"250{separator}{words}" for words in needed for separator in "- "]
     for table in split(found["smtp_reply_filter"]):
         for line, instead in (instance.lookup(table, said) or {}).items():

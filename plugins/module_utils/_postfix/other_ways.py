@@ -58,7 +58,7 @@ def other_ways(instance: Instance) -> OtherWays:
                 found.unknown.append(f"{name} ({table})")
             for key, target in sorted((entries or {}).items()):
                 transport, _colon, next_hop = ("", "", target) if name == RELAYS_BY_SENDER else target.partition(":")
-                if transport != parameters.TRANSPORT and target.upper() != "DUNNO":
+                if transport not in parameters.OUR_TRANSPORTS and target.upper() != "DUNNO":
                     found.ways.append(Way(name, key, transport.strip(), next_hop.strip()))
     for name in SINGLE:
         transport, _colon, next_hop = effective[name].partition(":")
@@ -67,11 +67,12 @@ def other_ways(instance: Instance) -> OtherWays:
 
 
 def bound(instance: Instance, settings: RelaySettings, ways: Sequence[Way]) -> list[Way]:
-    """The ways that the rules of main.cf bind: by a client of SMTP that has no level of its own, to somebody else."""
+    """The ways that the rules of main.cf bind: by a client of SMTP that has no rule of its own, to somebody else."""
+    rule = "smtp_tls_wrappermode" if settings.implicit_tls else "smtp_tls_security_level"
     clients = {
         service.removesuffix("/unix")
         for service, words in instance.services().items()
-        if words[7] == "smtp" and "smtp_tls_security_level" not in instance.overrides(service)
+        if words[7] == "smtp" and rule not in instance.overrides(service)
     }
     return [
         way
@@ -155,7 +156,7 @@ def _covered(instance: Instance, senders: Sequence[str]) -> set[str]:
     for table in split(instance.effective([TRANSPORTS_BY_SENDER])[TRANSPORTS_BY_SENDER]) if senders else ():
         for key, target in (instance.lookup(table, senders) or {}).items():
             found.setdefault(key, target.partition(":")[0].strip())
-    return {key for key, transport in found.items() if transport and transport != parameters.TRANSPORT}
+    return {key for key, transport in found.items() if transport and transport not in parameters.OUR_TRANSPORTS}
 
 
 def _policy_keys(next_hop: str) -> list[str]:

@@ -11,12 +11,13 @@ from .hearing import KEYWORDS, PROTOCOLS, has_tls_of_today, is_heard
 from .originals import Service
 from .settings import RelaySettings
 
-TRANSPORT = "smarthost"
-TRANSPORT_SERVICE = f"{TRANSPORT}/unix"
+# By the way in which TLS begins, so that mail never finds the way of the one at the port of the other.
+STARTTLS_TRANSPORT, IMPLICIT_TRANSPORT = OUR_TRANSPORTS = ("smarthost", "smarthost_tls")
+OUR_SERVICES = tuple(f"{name}/unix" for name in OUR_TRANSPORTS)
 # The service that keeps TLS connections open for reuse. A transport of its own needs one of its own as well, because
 # that service takes the authorities and the TLS level from its own configuration.
 SHARED_TLSPROXY = "tlsproxy"
-OWN_TLSPROXY = f"{TRANSPORT}-tlsproxy"
+OWN_TLSPROXY = f"{STARTTLS_TRANSPORT}-tlsproxy"
 PASSWORDS_FILE = "smarthost_passwords"
 SENDERS_FILE = "smarthost_senders"
 # These decide which mail takes the way to the smarthost. They change last when the way is made, first when it ends.
@@ -29,6 +30,11 @@ _ALSO_RIGHT: Mapping[str, tuple[str, ...]] = {
     "smtp_sasl_security_options": ("noanonymous noplaintext",),
     "smtp_tls_loglevel": ("2", "3"),
 }
+
+
+def transport(settings: RelaySettings) -> str:
+    """The name of the transport of its own."""
+    return IMPLICIT_TRANSPORT if settings.implicit_tls else STARTTLS_TRANSPORT
 
 
 def only_verified_servers(settings: RelaySettings) -> bool:
@@ -47,7 +53,7 @@ def client_rules(settings: RelaySettings, ca_path: str, passwords: str, status_f
         "smtp_tls_secure_cert_match": ", ".join(settings.certificate_names) or "nexthop, dot-nexthop",
         # Anchors would be trusted instead of the authorities.
         "smtp_tls_trust_anchor_file": "",
-        "smtp_tls_wrappermode": "no",
+        "smtp_tls_wrappermode": "yes" if settings.implicit_tls else "no",
         "smtp_tls_loglevel": "1",
         "smtp_delivery_status_filter": status_filter,
         # Mail that the smarthost does not take waits; it must not leave by another host with these logins.
@@ -85,7 +91,7 @@ def delivery_limits(settings: RelaySettings, *, relays_for_others: bool) -> dict
     `relays_for_others`: mail for relay_domains takes the transport `relay`, which then shares what is allowed.
     """
     if settings.dedicated_transport:
-        limits = {TRANSPORT: settings.concurrency}
+        limits = {transport(settings): settings.concurrency}
     elif relays_for_others:
         share = max(1, settings.concurrency // 2)
         limits = {"smtp": max(1, settings.concurrency - share), "relay": share}
@@ -102,13 +108,13 @@ def routes(settings: RelaySettings, senders: str, others: str) -> dict[str, str]
     if settings.only_named_senders:
         return {"sender_dependent_default_transport_maps": ", ".join(part for part in (senders, others) if part)}
     if settings.dedicated_transport:
-        return {"default_transport": f"{TRANSPORT}:{settings.next_hop}"}
+        return {"default_transport": f"{transport(settings)}:{settings.next_hop}"}
     return {"relayhost": settings.next_hop}
 
 
 def transport_service(settings: RelaySettings, rules: Mapping[str, str], chroot: str) -> Service:
     """The transport of its own: its process limit is a hard cap, its rules bind no other mail."""
-    words = [TRANSPORT, "unix", "-", "-", chroot, "-", str(settings.concurrency), "smtp"]
+    words = [transport(settings), "unix", "-", "-", chroot, "-", str(settings.concurrency), "smtp"]
     options = dict(rules)
     if settings.connection_reuse:
         options["tlsproxy_service_name"] = OWN_TLSPROXY

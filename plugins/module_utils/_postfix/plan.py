@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from .._names import port_warnings
 from . import chroot, compare, conflicts, delivery_filter, files, hearing, maps, originals, parameters
 from .changes import Plan
 from .commands import Instance, PostfixError
@@ -22,9 +23,9 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
 
     Where nobody has chosen, the smarthost gets a transport of its own if its rules would bind other mail, and keeps it.
     """
-    plan = Plan(originals.load(instance))
+    plan = Plan(originals.load(instance), warnings=port_warnings(settings.port))
     apart = replace(settings, dedicated_transport=True, transport_is_chosen=True)
-    if not settings.transport_is_chosen and parameters.TRANSPORT_SERVICE in plan.remembered_before.services:
+    if not settings.transport_is_chosen and parameters.OUR_SERVICES[0] in plan.remembered_before.services:
         settings = apart
     plan.kind = choose_kind(instance, settings.map_type)
     tables = _tables(instance, settings, plan.kind)
@@ -138,7 +139,7 @@ def _tables(instance: Instance, settings: RelaySettings, kind: str) -> dict[str,
         tables[name] = Table(instance.path(name), kind, 0o600, logins)
     if settings.only_named_senders:
         name = parameters.SENDERS_FILE
-        target = f"{parameters.TRANSPORT}:{settings.next_hop}"
+        target = f"{parameters.transport(settings)}:{settings.next_hop}"
         tables[name] = Table(instance.path(name), kind, 0o644, dict.fromkeys(settings.named_senders, target))
     return tables
 
@@ -153,10 +154,11 @@ def _services(
     chroot = present["smtp/unix"][4]
     wanted = {}
     if settings.dedicated_transport:
-        if parameters.TRANSPORT_SERVICE in present and parameters.TRANSPORT_SERVICE not in ours:
+        transport = parameters.transport(settings)
+        if f"{transport}/unix" in present and f"{transport}/unix" not in ours:
             raise PostfixError(
-                f"{instance.path('master.cf')} already has a transport named '{parameters.TRANSPORT}' that is not "
-                "ours; rename it, then run again."
+                f"{instance.path('master.cf')} already has a transport named '{transport}' that is not ours; rename "
+                "it, then run again."
             )
         # A table of the administrator could lower the level for the smarthost, or keep STARTTLS from being heard.
         by_server = instance.effective((*conflicts.POLICY_TABLES, hearing.KEYWORDS_BY_ADDRESS))
@@ -165,7 +167,7 @@ def _services(
         options = {**instance.overrides("smtp/unix"), **rules, **policies}
         if parameters.PASSWORDS_FILE not in tables:
             options.pop("smtp_sasl_password_maps", None)
-        wanted[parameters.TRANSPORT_SERVICE] = parameters.transport_service(settings, options, chroot)
+        wanted[f"{transport}/unix"] = parameters.transport_service(settings, options, chroot)
     if settings.connection_reuse:
         name = parameters.OWN_TLSPROXY if settings.dedicated_transport else parameters.SHARED_TLSPROXY
         service = f"{name}/unix"

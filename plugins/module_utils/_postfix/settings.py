@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional, TypeVar
 
-from .._names import InputError, ascii_name, host_name, is_ambiguous, is_host_name, starttls_port
+from .._names import InputError, ascii_name, begins_with_tls, host_name, is_ambiguous, is_host_name, port_number
 
 Given = TypeVar("Given")
 
@@ -41,6 +41,7 @@ class RelaySettings:
 
     host: str
     port: int
+    implicit_tls: bool = False  # before the first word, as on port 465
     ca_path: Optional[str] = None
     certificate_names: tuple[str, ...] = ()
     tls_level: str = "secure"
@@ -76,7 +77,8 @@ def settings_from(options: Mapping[str, Any]) -> RelaySettings:
     """Build the settings from the module's options; raise InputError with every problem, one sentence each."""
     problems: list[str] = []
     host = _checked(host_name, options["smarthost"], problems)
-    port = _checked(starttls_port, options["smarthost_port"], problems)
+    port = _checked(port_number, options["smarthost_port"], problems)
+    implicit_tls = _checked(lambda number: begins_with_tls(number, options["smarthost_tls"]), port or 0, problems)
     default_login = None
     if options["default_login"] is None:
         if options["default_password"] is not None:
@@ -102,9 +104,13 @@ def settings_from(options: Mapping[str, Any]) -> RelaySettings:
         level = "encrypt"
     if options["reveal_mail_without_tls"]:
         level = "may"
+    # Rules for the smarthost must not bind mail that goes to everybody else; and no table has TLS come before the first
+    # word for one server only.
+    apart, chosen = bool(options["only_named_senders"] or implicit_tls), options["dedicated_transport"]
     settings = RelaySettings(
         host=host or "",
         port=port or 0,
+        implicit_tls=bool(implicit_tls),
         ca_path=options["smarthost_ca_path"],
         certificate_names=tuple(options["smarthost_certificate_names"]),
         tls_level=level,
@@ -113,11 +119,8 @@ def settings_from(options: Mapping[str, Any]) -> RelaySettings:
         by_address=options["authentication"] == "ip",
         only_named_senders=options["only_named_senders"],
         senders=_senders(options["senders"], "senders", problems),
-        # Rules for the smarthost must not bind mail that goes to everybody else.
-        dedicated_transport=options["only_named_senders"]
-        if options["dedicated_transport"] is None
-        else options["dedicated_transport"],
-        transport_is_chosen=options["dedicated_transport"] is not None or options["only_named_senders"],
+        dedicated_transport=apart if chosen is None else chosen,
+        transport_is_chosen=apart or chosen is not None,
         map_type=options["map_type"],
         concurrency=options["concurrency"],
         rate_delay=options["rate_delay"],
@@ -155,13 +158,7 @@ def _contradictions(settings: RelaySettings) -> list[str]:
     elif settings.senders:
         problems.append("senders: this only has a meaning with only_named_senders=true, as now all mail is sent so.")
     has_login = settings.default_login is not None or bool(settings.logins)
-    if settings.tls_level == "may" and has_login:
-        problems.append("reveal_mail_without_tls: refused together with a login; a password never travels outside TLS.")
-    if settings.tls_level == "secure" and _address(settings.host) is not None and not settings.certificate_names:
-        problems.append(
-            "smarthost: an IP address cannot be compared with a certificate by Postfix; give the name that stands in "
-            "the certificate in smarthost_certificate_names."
-        )
+    problems += _tls_contradictions(settings, has_login=has_login)
     seen: dict[str, str] = {}
     places = [(f"logins, entry {n}", login.senders) for n, login in enumerate(settings.logins, start=1)]
     for place, keys in [*places, ("senders", settings.senders)]:
@@ -169,6 +166,23 @@ def _contradictions(settings: RelaySettings) -> list[str]:
             if key in seen:
                 problems.append(f"{place}: sender '{key}' is already named in {seen[key]}; it can have one login only.")
             seen[key] = place
+    return problems
+
+
+def _tls_contradictions(settings: RelaySettings, *, has_login: bool) -> list[str]:
+    problems = []
+    if settings.tls_level == "may" and has_login:
+        problems.append("reveal_mail_without_tls: refused together with a login; a password never travels outside TLS.")
+    if settings.tls_level == "may" and settings.implicit_tls:
+        problems.append(
+            "reveal_mail_without_tls: it has no meaning where TLS comes before the first word (smarthost_port 465, or "
+            "smarthost_tls=implicit); remove it."
+        )
+    if settings.tls_level == "secure" and _address(settings.host) is not None and not settings.certificate_names:
+        problems.append(
+            "smarthost: an IP address cannot be compared with a certificate by Postfix; give the name that stands in "
+            "the certificate in smarthost_certificate_names."
+        )
     return problems
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._names import IMPLICIT, STARTTLS
+
 DEFAULT_SMARTHOST = "4489.smtp.antispamcloud.com"
 DEFAULT_PORT = 587
 
@@ -14,6 +16,7 @@ DEFAULT_PORT = 587
 PLACE_OPTIONS: dict[str, Any] = {
     "smarthost": {"type": "str", "default": DEFAULT_SMARTHOST},
     "smarthost_port": {"type": "int", "default": DEFAULT_PORT},
+    "smarthost_tls": {"type": "str", "choices": [STARTTLS, IMPLICIT]},
 }
 #: Fragment `_smarthost.CA`.
 AUTHORITY_OPTIONS: dict[str, Any] = {"smarthost_ca_path": {"type": "path"}}

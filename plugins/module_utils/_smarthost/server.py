@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._environment import from_environment
-from .._names import InputError, host_name, starttls_port
+from .._names import InputError, begins_with_tls, host_name, port_number
 from .login import Refusals, Smarthost
 from .options import AUTHORITY_OPTIONS, PLACE_OPTIONS
 
@@ -33,8 +33,9 @@ def refusals_from(params: Mapping[str, Any]) -> Refusals:
 
 def smarthost_from(params: Mapping[str, Any]) -> Smarthost:
     """The smarthost that the options of SMARTHOST_OPTIONS describe. Raises InputError with one sentence."""
-    host, port = host_name(params["smarthost"]), starttls_port(params["smarthost_port"])
+    host, port = host_name(params["smarthost"]), port_number(params["smarthost_port"])
+    implicit_tls = begins_with_tls(port, params["smarthost_tls"])
     authorities = params["smarthost_ca_path"]
     if authorities and not Path(authorities).is_file():
         raise InputError(f"smarthost_ca_path names {authorities}, which is not a file; correct the path")
-    return Smarthost(host, port, authorities)
+    return Smarthost(host, port, authorities, implicit_tls)

@@ -14,6 +14,8 @@ ADD = ("Add…", "Hinzufügen…")
 DESCRIPTION = ("Description", "Beschreibung")
 SERVER_NAME = ("Server Name", "Server")
 PORT = ("Port", "Port")
+# How TLS begins, in either language: by whether it does so before the first word.
+SECURITY = {False: "STARTTLS", True: "SSL/TLS"}
 CONNECTION_SECURITY = ("Connection security", "Verbindungssicherheit")
 AUTHENTICATION_METHOD = ("Authentication method", "Authentifizierungsmethode")
 USER_NAME = ("User Name", "Benutzername")
@@ -24,17 +26,18 @@ REMEMBER = (
 )
 
 
-def settings_by_hand(logins: Sequence[str], smarthost: str, port: int) -> list[str]:
+def settings_by_hand(logins: Sequence[str], smarthost: str, port: int, *, implicit_tls: bool) -> list[str]:
     """Give the lines that say what to enter in which field, in English and German.
 
-    `logins`: at least one; each is also the address that its owner sends as.
+    `logins`: at least one; each is also the address that its owner sends as. `implicit_tls`: TLS comes before the first
+    word, as on port 465.
     """
     lines = [f"  {' > '.join(names)}" for names in zip(ACCOUNT_SETTINGS, OUTGOING_SERVER, ADD)]
     lines += [
         _field(DESCRIPTION, "Smarthost"),
         _field(SERVER_NAME, smarthost),
         _field(PORT, str(port)),
-        _field(CONNECTION_SECURITY, "STARTTLS"),
+        _field(CONNECTION_SECURITY, SECURITY[implicit_tls]),
         _field(AUTHENTICATION_METHOD, " | ".join(NORMAL_PASSWORD)),
         _field(USER_NAME, logins[0]),
         *(_field(("", ""), login) for login in logins[1:]),

@@ -13,10 +13,10 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from .._names import InputError, host_name, port_number, starttls_port
+from .._names import IMPLICIT, STARTTLS, InputError, host_name, port_number
 from .preferences import Preferences
 
-ENCRYPTIONS = {"starttls": 2, "tls": 3}
+ENCRYPTIONS = {STARTTLS: 2, IMPLICIT: 3}
 AUTHENTICATIONS = {"password": 3, "none": 1}
 
 SERVERS = "mail.smtpservers"
@@ -52,8 +52,7 @@ class SavedLogin(NamedTuple):
 def validate(server: OutgoingServer) -> OutgoingServer:
     """The server in the spelling that Thunderbird looks for; InputError where it could not use it."""
     host = host_name(server.host)
-    check = port_number if server.encryption == "tls" else starttls_port
-    check(server.port)
+    port_number(server.port)
     if has_control_character(server.description + server.login):
         raise InputError("login and description may not hold control characters")
     if not server.login.isascii():

@@ -168,6 +168,7 @@ from ..module_utils._api.options import API_OPTIONS
 from ..module_utils._api.session import NOT_SHOWN, account_domains, api_session, help_page
 from ..module_utils._module import SecretSafeModule
 from ..module_utils._names import InputError, normalise_domain
+from ..module_utils._users.current import is_without_list
 from ..module_utils._users.methods import (
     ADD,
     ADD_IP,
@@ -213,20 +214,31 @@ def first_text(client: Client, call: str) -> str:
     return str(result) if isinstance(result, (str, int, float)) else ""
 
 
+def _some_domains(client: Client) -> list[str]:
+    try:
+        return account_domains(client)[:MOST_DOMAINS]
+    except ApiError as error:
+        if error.kind not in NOT_SHOWN:
+            raise
+        return []
+
+
 def list_fields(client: Client, methods: Methods) -> list[dict[str, str]]:
-    """The names of the fields that the list shows; none where no domain of the account has a user among the first."""
+    """The names of the fields that the list shows; none where no domain of the account has a user among the first.
+
+    A list that the help page shows and that this caller may not read is withdrawn: nothing of it works.
+    """
     method = methods.find(LIST)
     if method is None:
         return []
     try:
-        domains = account_domains(client)[:MOST_DOMAINS] if "domain" in method.parameters else [""]
-        for domain in domains:
+        for domain in _some_domains(client) if "domain" in method.parameters else [""]:
             pairs = method.encode({"domain": normalise_domain(domain)} if domain else {})
             fields = field_names(client.call(method.call, pairs, write=False).result, method)
             if fields:
                 return fields
     except ApiError as error:
-        if error.kind not in NOT_SHOWN:
+        if not is_without_list(methods, error) and error.kind not in NOT_SHOWN:
             raise
     return []
 
@@ -238,6 +250,7 @@ def main() -> None:
     try:
         with api_session(module) as client:
             methods = Methods(params["api_methods"], params["use_discovered_methods"], help_page(client))
+            fields = list_fields(client, methods)
             proposals = propose(methods)
             module.exit_json(
                 changed=False,
@@ -246,7 +259,7 @@ def main() -> None:
                 methods=methods.table(proposals),
                 api_methods=methods.block(proposals),
                 help_calls=not_understood(methods),
-                list_fields=list_fields(client, methods),
+                list_fields=fields,
                 works={name: all(map(methods.find, needs)) for name, needs in CAPABILITIES.items()},
             )
     except (InputError, MethodError, ApiError) as problem:

@@ -96,6 +96,11 @@ def read_file(path: Path) -> Given:
         raise _NotData(f"it cannot be read: {problem.strerror}", None) from None
     except UnicodeDecodeError:
         raise _NotData("it is not UTF-8; save it as UTF-8", None) from None
+    return read_text(text, str(path))
+
+
+def read_text(text: str, place: str) -> Given:
+    """The description that a file with this text holds. Raises _NotData."""
     if text.startswith("$ANSIBLE_VAULT;"):
         raise _NotData(f"it is encrypted, and a description is data{_ELSEWHERE}", None)
     try:
@@ -109,7 +114,7 @@ def read_file(path: Path) -> Given:
         raise _NotData(f"it is not valid YAML; {hint}", mark) from None
     if len(documents) > 1:
         raise _NotData("it holds more than one document; give each domain a file of its own", None)
-    return Given(str(path), documents[0] if documents else None, lambda place: _line_of(text, place))
+    return Given(place, documents[0] if documents else None, lambda path: _line_of(text, path))
 
 
 def _line(problem: _NotData) -> str:

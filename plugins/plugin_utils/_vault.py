@@ -70,6 +70,11 @@ class Vault:
         """The whole content of the file."""
         return bytes(self._library.encrypt(plain, secret=key.secret, vault_id=key.vault_id))
 
+    def seal(self, plain: bytes) -> str:
+        """Something that may pass through variables: only this run, which has the same vault passwords, opens it."""
+        _name, secret = self._library.secrets[0]
+        return bytes(self._library.encrypt(plain, secret=secret)).decode()
+
 
 def encrypt_with(password: str, plain: bytes) -> bytes:
     """The whole content of a file that this password opens, whatever vault passwords this run has."""

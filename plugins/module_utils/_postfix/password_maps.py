@@ -39,10 +39,13 @@ class Entry(NamedTuple):
     @property
     def server(self) -> Optional[str]:
         """The server whose login it is, without its port; None for that of a sender."""
-        if "@" in self.key:
-            return None
-        bracketed = re.match(r"\[([^\]]*)\]", self.key)
-        return server_name(bracketed.group(1) if bracketed else self.key.rpartition(":")[0] or self.key)
+        return None if "@" in self.key else hop_server(self.key)
+
+
+def hop_server(text: str) -> str:
+    """The server of a next hop such as `[smart.test]:587`, without its port."""
+    bracketed = re.match(r"\[([^\]]*)\]", text)
+    return server_name(bracketed.group(1) if bracketed else text.rpartition(":")[0] or text)
 
 
 def server_name(text: str) -> str:

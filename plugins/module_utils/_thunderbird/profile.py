@@ -97,7 +97,7 @@ class _Plan:
         self._keys = keys
         self._original = files.read(profile / PREFERENCES) or b""
         self._preferences = Preferences(self._original)
-        self._logins = _saved_logins(profile)
+        self._logins = saved_logins(profile)
         self._warnings: list[str] = []
         at_start = overrides.of_profile(profile, policies)
         entry = ServerEntry(self._preferences, wanted.entry, str(at_start.defaults.get(SERVERS, "")))
@@ -235,7 +235,7 @@ class _Plan:
         return backup.content if stale else None
 
 
-def _saved_logins(profile: Path) -> LoginsFile:
+def saved_logins(profile: Path) -> LoginsFile:
     """The logins that Thunderbird would have after its next start.
 
     In every save it moves logins.json to logins-backup.json, and then the new one into its place. Where it was ended in

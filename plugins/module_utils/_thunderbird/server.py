@@ -178,16 +178,7 @@ class ServerEntry:
             self.preferences.remove(name)
 
     def _server(self, entry: str) -> OutgoingServer:
-        branch = f"mail.smtpserver.{entry}."
-        port = self.preferences.get(branch + "port")
-        return OutgoingServer(
-            host=self.preferences.text(branch + "hostname"),
-            port=port if isinstance(port, int) else 0,
-            encryption=_name_of(ENCRYPTIONS, self.preferences.get(branch + "try_ssl")),
-            authentication=_name_of(AUTHENTICATIONS, self.preferences.get(branch + "authMethod")),
-            login=self.preferences.text(branch + "username"),
-            description=self.preferences.text(branch + "description"),
-        )
+        return _read(self.preferences, entry)
 
     def _entries(self) -> list[str]:
         given = self.preferences.get(SERVERS)
@@ -225,6 +216,25 @@ class ServerEntry:
             self.preferences.remove(name)
         else:
             self.preferences.set(name, value)
+
+
+def servers_of(preferences: Preferences) -> list[OutgoingServer]:
+    """The outgoing servers of a profile."""
+    entries = preferences.text(SERVERS).split(",")
+    return [_read(preferences, entry) for entry in entries if entry]
+
+
+def _read(preferences: Preferences, entry: str) -> OutgoingServer:
+    branch = f"mail.smtpserver.{entry}."
+    port = preferences.get(branch + "port")
+    return OutgoingServer(
+        host=preferences.text(branch + "hostname"),
+        port=port if isinstance(port, int) else 0,
+        encryption=_name_of(ENCRYPTIONS, preferences.get(branch + "try_ssl")),
+        authentication=_name_of(AUTHENTICATIONS, preferences.get(branch + "authMethod")),
+        login=preferences.text(branch + "username"),
+        description=preferences.text(branch + "description"),
+    )
 
 
 def _name_of(table: dict[str, int], number: object) -> str:

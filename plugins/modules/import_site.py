@@ -131,6 +131,7 @@ found:
   description: The logins of this host with their passwords, encrypted with a vault password of this run.
   returned: when the host was read
   type: str
+  sample: "$ANSIBLE_VAULT;1.1;AES256 ..."
 unread:
   description: Maps that could not be read, such as those of a database, and logins that are for other servers.
   returned: for a phase on a host that looks
@@ -146,6 +147,7 @@ proofs:
   description: What each login has shown.
   returned: for V(prove)
   type: dict
+  sample: {"web1@example.com": {"accepted": true, "reason": ""}}
 refused_logins:
   description: How many logins the smarthost has refused in this run by then.
   returned: for V(prove)
@@ -156,8 +158,17 @@ calls:
   returned: for a phase on the controller
   type: list
   elements: dict
+  sample: [{"module": "api_info", "why": "see what the API offers with the account default", "changed": false}]
 run:
-  description: What the next phase needs; after V(finish), the report. Never a password.
+  description: What the next phase needs; after V(finish), its C(report). Never a password.
   returned: for a phase on the controller
   type: dict
+  sample:
+    report:
+      failures: []
+      credentials: [{"login": "web1@example.com", "action": "created", "reason": ""}]
+      files: [{"domain": "example.com", "path": "domains/example.com.yml", "action": "created", "notes": []}]
+      unread: ["mail1: a map of type mysql"]
+      unknown: []
+      summary: ["New in the store, proven: 1 login; there before: 0."]
 """

@@ -100,6 +100,7 @@ profiles:
           description: The saved password, in base64.
           returned: with O(passwords), where one is saved and can be read
           type: str
+          sample: VGhlIHBhc3N3b3Jk
     reason:
       description: What of it cannot be read, and why; empty where all of it can.
       returned: always
@@ -148,7 +149,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     if module.params["passwords"] and not module.no_log:
-        module.fail_json(msg="passwords is true, so set no_log: true on this task; otherwise Ansible would show them.")
+        reason = "passwords is true, so set no_log: true on this task; otherwise Ansible would show them."
+        module.fail_json(msg=reason, code="invalid_options")
     try:
         profiles = look(module.params)
     except InputError as problem:

@@ -82,16 +82,21 @@ class MailServer:
         return Found(login, password, self._host, use, detail)
 
     def _hops(self, senders: Sequence[str], settings: Mapping[str, str]) -> dict[str, str]:
-        """Each of these senders with the server that takes its mail; none where Postfix decides by the recipient."""
+        """Each of these senders with the server that takes its mail; none where Postfix decides by the recipient.
+
+        As Postfix does it: the address in all tables, in their order, and then its domain.
+        """
         relayhost = hop_server(settings.get(_RELAYHOST, ""))
-        hops = dict.fromkeys(senders, relayhost)
         asked = {sender: (sender, f"@{sender.rpartition('@')[2]}") for sender in senders}
-        for table in reversed(split(settings.get(_BY_SENDER, ""))) if senders else ():
-            answers = self._lookup(direct(table), {key for keys in asked.values() for key in keys})
-            for sender, keys in asked.items():
-                answer = next((answers[key] for key in keys if key in answers), None)
-                if answer is not None:
-                    hops[sender] = relayhost if answer == "DUNNO" else hop_server(answer)
+        keys = {key for pair in asked.values() for key in pair}
+        tables = [direct(table) for table in split(settings.get(_BY_SENDER, ""))] if senders else []
+        answers: dict[str, str] = {}
+        for table in tables:
+            answers = {**self._lookup(table, keys), **answers}
+        hops = {}
+        for sender, pair in asked.items():
+            answer = next((answers[key] for key in pair if key in answers), "DUNNO")
+            hops[sender] = relayhost if answer == "DUNNO" else hop_server(answer)
         return hops
 
     def _lookup(self, table: str, keys: set[str]) -> dict[str, str]:

@@ -50,15 +50,14 @@ def _summary(found: Mapping[str, Any], *, check: bool) -> list[str]:
     for action, before in ((DIFFERS, "differs: "), (LEFT_OUT, "not described: "), (CREATED, "not described: ")):
         files = [one for one in found["files"] if one["action"] == action]
         lines += _some([f"{one['path'] or one['domain']}: {note}" for one in files for note in one["notes"]], before)
-    would = "would be" if check else "are"
+    new = "Would be new" if check else "New"
     logins = Counter(one["action"] for one in found["credentials"])
     paths = Counter(one["action"] for one in found["files"])
+    lines.append(f"{new} in the store, proven: {counted(logins[CREATED], 'login')}; there before: {logins[UNCHANGED]}.")
+    before = paths[UNCHANGED] + paths[DIFFERS]
     lines.append(
-        f"{counted(logins[CREATED], 'login')} {would} new in the store, proven; {logins[UNCHANGED]} were there before."
-    )
-    lines.append(
-        f"{counted(paths[CREATED], 'description')} {would} written; {paths[UNCHANGED]} were there, and "
-        f"{paths[DIFFERS]} differ from what was found and stay as they are."
+        f"{new} in domains/: {counted(paths[CREATED], 'description')}; there before: {before}, of which {paths[DIFFERS]} "
+        "differ from what was found, and stay as they are."
     )
     return lines
 

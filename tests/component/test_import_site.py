@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action adopt_credentials in this process: a real task, vault and local connection, against the emulator."""
+"""The action import_site in this process: a real task, vault and local connection, against the emulator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils import _secrets
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._import_found import Found
 from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._store import Store
+from ansible_collections.smarthost.spamexperts.plugins.plugin_utils._vault import Vault
 
 from tests.support.action import Controller
 from tests.support.emulator import Emulator
@@ -49,14 +51,33 @@ class Site:
             user = {"domain": domain, "username": local, "password": password, "authentication_method": kind}
             emulator.seed(users=[user])
 
-    def adopt(self, *, check: bool = False, no_log: bool = True, **options: Any) -> dict[str, Any]:
-        arguments = {"path": str(self.store), **self.emulator.smarthost_options, **options}
-        return self.controller.run_action("adopt_credentials", arguments, check=check, no_log=no_log)
+    def look(
+        self, phase: str = "look_at_mail_server", *, check: bool = False, no_log: bool = True, **options: Any
+    ) -> dict[str, Any]:
+        """What this host shows."""
+        arguments = {"phase": phase, "smarthost": self.emulator.smtp_host, **options}
+        return self.controller.run_action("import_site", arguments, check=check, no_log=no_log)
+
+    def take_in(self, *, check: bool = False, host: Mapping[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+        """The phases on the controller, without descriptions; the report, and whether it has changed something."""
+        arguments = {
+            "path": str(self.store),
+            "describe": False,
+            **self.emulator.smarthost_options,
+            "hosts": {} if host is None else {"h1": host},
+            **options,
+        }
+        begun = self.controller.run_action("import_site", {"phase": "begin", **arguments}, check=check)
+        if begun.get("failed"):
+            return begun
+        given = {"phase": "finish", **arguments, "run": begun["run"]}
+        done = self.controller.run_action("import_site", given, check=check)
+        return done if done.get("failed") else {**done["run"]["report"], "changed": done["changed"]}
 
     def refusal(self, **options: Any) -> str:
-        with pytest.raises(AnsibleActionFail) as caught:
-            self.adopt(**options)
-        return str(caught.value)
+        result = self.take_in(**options)
+        assert result["failed"]
+        return str(result["msg"])
 
     def csv(self, pairs: Mapping[str, str]) -> str:
         """A file as the vendor exports it."""
@@ -69,11 +90,11 @@ class Site:
         path.write_text("\ufeff" + "\n".join(lines) + "\n", encoding="utf-8")
         return str(path)
 
-    def postfix(self, maps: str) -> str:
+    def postfix(self, maps: str, more: str = "") -> str:
         """A directory with Postfix's settings, as on a host that sends already."""
         folder = self.directory / "postfix"
         folder.mkdir(exist_ok=True)
-        (folder / "main.cf").write_text(f"smtp_sasl_password_maps = {maps}\n", encoding="utf-8")
+        (folder / "main.cf").write_text(f"smtp_sasl_password_maps = {maps}\n{more}", encoding="utf-8")
         return str(folder)
 
     def put(self, name: str, **entry: str) -> None:
@@ -96,22 +117,25 @@ def actions(result: Mapping[str, Any]) -> dict[str, str]:
 
 
 def test_no_log_is_demanded_before_anything_is_read(site: Site) -> None:
-    assert "Set no_log: true on this task" in site.refusal(no_log=False, csv="/nowhere")
+    for phase in ("look_at_mail_server", "look_at_people", "prove"):
+        with pytest.raises(AnsibleActionFail, match="Set no_log: true on this task"):
+            site.look(phase, no_log=False, config_directory="/nowhere")
     assert site.emulator.auths() == []
 
 
 def test_a_csv_is_proven_and_kept(site: Site) -> None:
     table = site.csv(PASSWORDS)
-    predicted = site.adopt(csv=table, check=True)
+    predicted = site.take_in(csv=table, check=True)
     assert predicted["changed"]
     assert not site.store.exists()
-    result = site.adopt(csv=table)
-    assert result["unread"] == []
-    assert result == predicted
+    result = site.take_in(csv=table)
+    assert {**result, "summary": []} == {**predicted, "summary": []}
     assert actions(result) == dict.fromkeys(PASSWORDS, "created")
-    assert site.stored() == {login: {"login": login, "current": PASSWORDS[login]} for login in sorted(PASSWORDS)}
+    stored = site.stored()
+    assert {login: entry["current"] for login, entry in stored.items()} == PASSWORDS
+    assert all(entry["proven"] for entry in stored.values())
     content = site.store.read_bytes()
-    again = site.adopt(csv=table)
+    again = site.take_in(csv=table)
     assert not again["changed"]
     assert actions(again) == dict.fromkeys(PASSWORDS, "unchanged")
     assert site.store.read_bytes() == content
@@ -121,76 +145,60 @@ def test_a_csv_is_proven_and_kept(site: Site) -> None:
 
 def test_capital_letters_make_no_second_credential(site: Site) -> None:
     password = PASSWORDS["web@example.com"]
-    result = site.adopt(csv=site.csv({"Web@Example.com": password, "web@example.com": password}))
-    assert actions(result) == {"Web@Example.com": "created", "web@example.com": "unchanged"}
-    assert list(site.stored()) == ["Web@Example.com"]
+    result = site.take_in(csv=site.csv({"Web@Example.com": password, "web@example.com": password}))
+    assert actions(result) == {"web@example.com": "created"}
+    assert list(site.stored()) == ["web@example.com"]
 
 
 def test_what_the_smarthost_refuses_or_nobody_should_have(site: Site) -> None:
-    result = site.adopt(csv=site.csv({"web@example.com": "not the right one", "weak@example.com": WEAK}))
+    result = site.take_in(csv=site.csv({"web@example.com": "not the right one", "weak@example.com": WEAK}))
     assert not result["changed"]
-    first, second = result["credentials"]
-    assert first == {
-        "login": "web@example.com",
-        "action": "refused",
-        "reason": "localhost answered: 535 Incorrect authentication data",
-    }
-    assert (second["action"], second["reason"]) == (
-        "refused",
-        "the password is shorter than 12 characters; take a longer one",
-    )
+    assert result["credentials"] == [
+        {
+            "login": "weak@example.com",
+            "action": "refused",
+            "reason": "the CSV: the password is shorter than 12 characters; take a longer one",
+        },
+        {
+            "login": "web@example.com",
+            "action": "refused",
+            "reason": "the CSV: localhost answered: 535 Incorrect authentication data",
+        },
+    ]
     assert not site.store.exists()
 
 
 def test_a_login_that_is_in_the_store_already(site: Site) -> None:
     site.put("web", login="web@example.com", current="what the store has")
-    result = site.adopt(csv=site.csv({"web@example.com": PASSWORDS["web@example.com"]}))
+    result = site.take_in(csv=site.csv({"web@example.com": PASSWORDS["web@example.com"]}))
     assert actions(result) == {"web@example.com": "conflict"}
-    assert result["credentials"][0]["reason"] == "it works, but the store has another password"
-    result = site.adopt(csv=site.csv({"web@example.com": "a stale password"}))
-    assert result["credentials"][0] == {
-        "login": "web@example.com",
-        "action": "refused",
-        "reason": "another host, or the store, has another password",
-    }
+    assert result["credentials"][0]["reason"] == "the CSV: it works, but the store has another password"
+    result = site.take_in(csv=site.csv({"web@example.com": "a stale password"}))
+    assert actions(result) == {"web@example.com": "refused"}
+    assert "another place, or the store, has another password" in result["credentials"][0]["reason"]
     assert site.stored() == {"web": {"login": "web@example.com", "current": "what the store has"}}
-
-
-def test_the_next_login_of_a_rotation_is_known(site: Site) -> None:
-    password = PASSWORDS["web@example.com"]
-    site.put("web", login="old@example.com", current="what was before", next_login="web@example.com", next=password)
-    result = site.adopt(csv=site.csv({"web@example.com": password}))
-    assert actions(result) == {"web@example.com": "unchanged"}
 
 
 def test_a_password_that_cannot_be_proven_is_not_kept(site: Site) -> None:
     site.emulator.faults({"match": "smtp:auth", "kind": "smtp_reply", "text": "454 Temporary failure"})
-    result = site.adopt(csv=site.csv({"mail@example.com": PASSWORDS["mail@example.com"]}))
+    result = site.take_in(csv=site.csv({"mail@example.com": PASSWORDS["mail@example.com"]}))
     assert actions(result) == {"mail@example.com": "unproven"}
     assert "454" in result["credentials"][0]["reason"]
     assert not site.store.exists()
 
 
 def test_a_csv_without_rows_asks_nobody(site: Site) -> None:
-    result = site.adopt(csv=site.csv({}))
-    assert result == {"changed": False, "credentials": [], "unread": []}
-    assert site.emulator.auths() == []
-
-
-def test_a_csv_that_cannot_be_read(site: Site) -> None:
-    table = site.directory / "users.csv"
-    assert site.refusal(csv=str(table)) == f"{table} cannot be read: No such file or directory"
-    table.write_bytes(b"username,domain,password\nweb,example.com,\xe4\xf6secret\n")
-    assert site.refusal(csv=str(table)) == f"{table} cannot be read: it is not UTF-8"
-    table.write_text("user,password\nweb,secret\n", encoding="utf-8")
-    message = site.refusal(csv=str(table))
-    assert "the CSV has no column username, domain" in message
-    assert "secret" not in message
+    result = site.take_in(csv=site.csv({}))
+    assert (result["changed"], result["credentials"], site.emulator.auths()) == (False, [], [])
+    assert not site.store.exists()
 
 
 def test_a_store_that_cannot_be_written_is_an_error(site: Site) -> None:
     site.controller.loader.set_vault_secrets([])
-    assert "this run has no vault password" in site.refusal(csv=site.csv(PASSWORDS))
+    with pytest.raises(AnsibleActionFail, match="this run has no vault password"):
+        site.take_in(csv=site.csv(PASSWORDS))
+    with pytest.raises(AnsibleActionFail, match="this run has no vault password"):
+        site.look()
     assert not site.store.exists()
 
 
@@ -207,15 +215,24 @@ def test_a_store_that_another_run_keeps_is_refused(site: Site) -> None:
     assert not site.store.exists()
 
 
+def test_a_run_gives_the_store_back(site: Site) -> None:
+    site.take_in(csv=site.csv(PASSWORDS))
+    store = Store(str(site.store), site.controller.loader)
+    assert store.lock_path.read_text() == ""
+    assert "cannot be read" in site.refusal(csv="/nowhere.csv")
+    assert store.lock_path.read_text() == ""
+
+
 def test_every_password_is_registered_as_secret_even_a_refused_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     registered: list[str] = []
     monkeypatch.setattr(_secrets, "_register", registered.append)
-    site.adopt(csv=site.csv({"web@example.com": "not the right one", "weak@example.com": WEAK}))
-    assert registered == ["not the right one", WEAK]
+    site.take_in(csv=site.csv({"web@example.com": "not the right one", "weak@example.com": WEAK}))
+    assert set(registered) == {"not the right one", WEAK}
 
 
 def test_an_option_that_is_not_known(site: Site) -> None:
-    assert "Unsupported parameters" in site.refusal(password="x")
+    with pytest.raises(AnsibleActionFail, match="Unsupported parameters"):
+        site.take_in(password="x")
 
 
 @needs_postfix
@@ -230,40 +247,104 @@ def test_the_maps_of_a_running_postfix(site: Site, check: bool) -> None:
     second.write_text(f"[LOCALHOST]:587 web@example.com:{PASSWORDS['web@example.com']}\n", encoding="utf-8")
     missing = site.directory / "missing"
     folder = site.postfix(f"hash:{maps} texthash:{second}, mysql:/etc/postfix/sql.cf, lmdb:{missing}")
-    result = site.adopt(config_directory=folder, check=check)
+    host = site.look(config_directory=folder, check=check)
+    assert not host["changed"]
+    assert not any(password in json.dumps(host) for password in PASSWORDS.values())
+    assert host["found"].startswith("$ANSIBLE_VAULT;")
+    result = site.take_in(host=host, check=check)
     assert actions(result) == dict.fromkeys(PASSWORDS, "created")
-    assert len(result["credentials"]) == len(PASSWORDS), "the same login in two maps is one"
     kind, unread = result["unread"]
-    assert kind == "a map of type mysql"
-    assert unread.startswith(f"{missing}: ")
+    assert kind == "h1: a map of type mysql"
+    assert unread.startswith(f"h1: {missing}: ")
     assert site.store.exists() is not check
     if not check:
         assert {login: entry["current"] for login, entry in site.stored().items()} == PASSWORDS
 
 
+def found(site: Site, host: Mapping[str, Any]) -> list[Found]:
+    """What the host has shown, opened."""
+    plain, _key = Vault(site.controller.loader).decrypt(host["found"].encode())
+    return [Found(*fields) for fields in json.loads(plain)]
+
+
 @needs_postfix
-def test_no_password_of_another_provider_reaches_the_smarthost(site: Site) -> None:
+def test_no_password_of_another_provider_leaves_its_host(site: Site) -> None:
     maps = site.directory / "sasl"
     lines = [f"{key} web@example.com:{PASSWORDS['web@example.com']}\n" for key in ("[smtp.else.test]:587", "else.test")]
     maps.write_text("".join(lines) + "[smtp.else.test]:465 mail@else.test:word\n", encoding="utf-8")
-    result = site.adopt(config_directory=site.postfix(f"hash:{maps}"))
-    assert (result["credentials"], site.emulator.auths()) == ([], [])
-    assert result["unread"] == [
+    host = site.look(config_directory=site.postfix(f"hash:{maps}"))
+    assert found(site, host) == []
+    assert host["unread"] == [
         f"{maps}: a login at {server}, which is not the smarthost localhost"
         for server in ("smtp.else.test", "else.test")
     ]
 
 
 @needs_postfix
-def test_a_postfix_without_maps_has_nothing_to_adopt(site: Site) -> None:
-    assert site.adopt(config_directory=site.postfix("")) == {"changed": False, "credentials": [], "unread": []}
+@pytest.mark.parametrize("check", [False, True])
+def test_the_login_of_a_sender_whose_mail_goes_elsewhere_stays_there(site: Site, check: bool) -> None:
+    maps, relays = site.directory / "sasl", site.directory / "relays"
+    maps.write_text(
+        "boss@a.test boss@a.test:word one\n@b.test b.test:word two\nshop@b.test shop@b.test:word three\n"
+        "news@b.test news@b.test:word six\n"
+        "@c.test c.test:word four\n[LOCALHOST]:587 web@c.test:word five\n",
+        encoding="utf-8",
+    )
+    relays.write_text("@a.test [smtp.else.test]:587\nshop@b.test [smtp.other.test]\n@c.test DUNNO\n", encoding="utf-8")
+    more = (
+        "relayhost = [localhost]:587\n"
+        f"sender_dependent_relayhost_maps = inline:{{ {{ @b.test = localhost:587 }} }}, texthash:{relays}\n"
+    )
+    host = site.look(config_directory=site.postfix(f"texthash:{maps}", more), check=check)
+    assert [(one.login, one.use, one.detail) for one in found(site, host)] == [
+        ("b.test", "relay", "localhost"),
+        ("news@b.test", "", "localhost logs in as it for mail of news@b.test"),
+        ("c.test", "relay", "localhost"),
+        ("web@c.test", "default_for", "localhost"),
+    ]
+    assert host["unread"] == [
+        f"{maps}: the login of boss@a.test at smtp.else.test, which is not the smarthost localhost",
+        f"{maps}: the login of shop@b.test at smtp.other.test, which is not the smarthost localhost",
+    ]
+
+
+@needs_postfix
+def test_where_a_sender_s_mail_goes_is_not_known(site: Site) -> None:
+    maps = site.directory / "sasl"
+    maps.write_text("boss@a.test boss@a.test:word one\nlocalhost web@c.test:word five\n", encoding="utf-8")
+    more = "sender_dependent_relayhost_maps = texthash:/nowhere/relays\n"
+    host = site.look(config_directory=site.postfix(f"texthash:{maps}", more))
+    assert [one.login for one in found(site, host)] == ["web@c.test"]
+    (line,) = host["unread"]
+    assert line.startswith("the login of boss@a.test, as where its mail goes is not known: postmap fails on localhost")
+
+
+@needs_postfix
+def test_a_postfix_without_maps_has_nothing_to_show(site: Site) -> None:
+    host = site.look(config_directory=site.postfix(""))
+    assert (found(site, host), host["unread"], host["problem"]) == ([], [], "")
+
+
+def test_the_logins_of_a_host_are_tried_there(site: Site) -> None:
+    pairs = [Found(login, password, "h1") for login, password in PASSWORDS.items()]
+    sealed = Vault(site.controller.loader).seal(json.dumps(pairs).encode())
+    options = {**site.emulator.smarthost_options, "found": sealed, "logins": ["web@example.com", "example.net"]}
+    said = site.look("prove", **options)
+    assert {login: proof["accepted"] for login, proof in said["proofs"].items()} == {
+        "web@example.com": True,
+        "example.net": True,
+    }
+    assert said["refused_logins"] == 0
+    said = site.look("prove", **options, refused_logins=3)
+    assert (said["proofs"]["web@example.com"]["accepted"], said["refused_logins"]) == (None, 3)
+    assert len(site.emulator.auths()) == 2
 
 
 @needs_postfix
 @pytest.mark.parametrize("check", [False, True])
 def test_a_host_where_postconf_fails(site: Site, check: bool) -> None:
     nowhere = str(site.directory / "nowhere")
-    message = site.refusal(config_directory=nowhere, check=check)
+    message = site.look(config_directory=nowhere, check=check)["problem"]
     assert message.startswith("postconf fails on localhost: postconf: fatal: ")
     assert nowhere in message
     assert message.endswith("; mend its Postfix, and run again")
@@ -275,7 +356,7 @@ def test_a_host_where_postconf_says_nothing(site: Site, monkeypatch: pytest.Monk
     program = site.directory / "postconf"
     program.write_text("#!/bin/sh\nexit 2\n", encoding="utf-8")
     program.chmod(0o755)
-    message = site.refusal()
+    message = site.look()["problem"]
     assert message.startswith("postconf fails on localhost: ")
     assert message.endswith("; mend its Postfix, and run again")
 
@@ -288,7 +369,7 @@ def test_a_host_without_postfix(site: Site, monkeypatch: pytest.MonkeyPatch) -> 
         assert found, name
         (programs / name).symlink_to(found)
     monkeypatch.setenv("PATH", str(programs))
-    assert site.refusal() == (
+    assert site.look()["problem"] == (
         "localhost has no program postconf in the path of this task's user, so no Postfix was found; leave the host "
         "out, or use become where that finds it"
     )
@@ -300,4 +381,4 @@ def test_without_a_directory_postfix_chooses_its_own(site: Site, monkeypatch: py
     maps = site.directory / "sasl"
     maps.write_text(f"localhost mail@example.com:{PASSWORDS['mail@example.com']}\n", encoding="utf-8")
     monkeypatch.setenv("MAIL_CONFIG", site.postfix(f"hash:{maps}"))  # what Postfix takes instead of /etc/postfix
-    assert actions(site.adopt()) == {"mail@example.com": "created"}
+    assert [one.login for one in found(site, site.look())] == ["mail@example.com"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import pwd
 import tempfile
@@ -14,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.module import ModuleRun, run_module
 from tests.support.thunderbird_module import OURS, PASSWORD, action, run
-from tests.support.thunderbird_profile import PROGRAM_LIBRARY, make_profile, passwords, snapshot
+from tests.support.thunderbird_profile import PROGRAM_LIBRARY, make_profile, passwords, set_primary_password, snapshot
 
 pytestmark = pytest.mark.skipif(not Path(PROGRAM_LIBRARY).exists(), reason="Thunderbird is not installed")
 
@@ -133,3 +135,43 @@ def test_somebody_without_a_home_directory(people: dict[str, Path]) -> None:
 def test_every_profile_of_a_person(people: dict[str, Path]) -> None:
     done = run(None, users=["alice"], all_profiles=True)
     assert [Path(each["path"]).name for each in done.result["profiles"]] == ["unused", "used"]
+
+
+def look(**options: Any) -> ModuleRun:
+    given = {"smarthost": "smarthost.test", "_ansible_no_log": True, **options}
+    return run_module("thunderbird_outgoing_server_info", given)
+
+
+def test_what_people_send_as_is_read_and_nothing_is_touched(people: dict[str, Path]) -> None:
+    run(None, users=["alice"], smarthost="Smarthost.test")
+    before = snapshot(*people.values())
+    done = look(passwords=True)
+    assert snapshot(*people.values()) == before
+    alice, carol = done.result["profiles"]
+    profile = str(people["alice"] / ".thunderbird/used")
+    password = base64.b64encode(PASSWORD.encode()).decode()
+    servers = [{"login": OURS[1], "port": 587, "password": password}]
+    assert alice == {"user": "alice", "path": profile, "servers": servers, "reason": ""}
+    assert (carol["user"], carol["servers"]) == ("carol", [])
+    assert "prefs.js" in carol["reason"]
+    assert "password" not in look().result["profiles"][0]["servers"][0]
+    assert look(smarthost="other.test", users=["alice"], passwords=True).result["profiles"] == []
+    (nobody,) = look(users=["dave"]).result["profiles"]
+    assert nobody == {"user": "dave", "path": None, "servers": [], "reason": "there is no user dave on this host"}
+
+
+def test_a_password_behind_a_primary_password_is_said_to_be_there(people: dict[str, Path]) -> None:
+    run(None, users=["alice"])
+    set_primary_password(people["alice"] / ".thunderbird/used", "primary secret")
+    if not os.geteuid():
+        for path in (people["alice"] / ".thunderbird/used").iterdir():
+            os.chown(path, 40001, 40001)
+    (alice,) = look(users=["alice"], passwords=True).result["profiles"]
+    assert alice["servers"] == [{"login": OURS[1], "port": 587}]
+    assert "primary password" in alice["reason"]
+
+
+def test_passwords_are_refused_for_a_task_that_would_show_them() -> None:
+    done = look(passwords=True, _ansible_no_log=False)
+    assert done.message.startswith("passwords is true, so set no_log: true on this task")
+    assert look(smarthost="no name").code == "invalid_options"

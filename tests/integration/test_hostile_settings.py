@@ -79,12 +79,12 @@ def site(tmp_path: Path, emulator: Emulator) -> Iterator[Site]:
 
 
 @pytest.mark.slow
-def test_logins_are_adopted_declared_and_onboarded(site: Site) -> None:
+def test_logins_are_taken_in_declared_and_onboarded(site: Site) -> None:
     site.fill_vendor()
     table = site.folder / "users.csv"
     lines = [f"{name.replace('@', ',')},{password}\n" for name, password in OLD.items()]
     table.write_text("username,domain,password\n" + "".join(lines), encoding="utf-8")
-    site.succeed("adopt_credentials", spamexperts_credentials_csv=str(table))
+    site.succeed("import_site", spamexperts_credentials_csv=str(table))
     assert site.passwords() == OLD
     summary = site.succeed("onboard_domain", spamexperts_domain="example.com").output.partition("TASK [Summary]")[2]
     assert "changed, sends as web1@example.com" in summary

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import ROOT
 from tests.fleet import SMARTHOST_NAME, Fleet, why_impossible
+from tests.support.documentation import FENCE
 from tests.support.emulator import Emulator
+from tests.support.rotation import check_mail, steady_mail
 from tests.support.running_site import ELSEWHERE, LOGINS, PASSWORDS, RunningSite
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
@@ -38,7 +41,7 @@ def many(number: int) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.fixture(params=["full", "documented"])
+@pytest.fixture(params=["full", pytest.param("documented", marks=pytest.mark.slow)])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningSite]:
     with Fleet(4) as fleet:
         address, namespace = fleet.emulator_address, fleet.emulator_namespace
@@ -134,6 +137,47 @@ def test_where_the_controller_reaches_no_smarthost_the_mail_servers_try(site: Ru
     addresses = {auth["login"]: auth["client_ip"] for auth in site.emulator.auths()}
     assert addresses == {LOGINS[host.name]: host.address for host in site.fleet.hosts}
     assert len(site.emulator.auths()) == 4, "each once"
+
+
+def guide() -> list[str]:
+    """The blocks of commands of the guide."""
+    text = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
+    return [block["text"] for block in FENCE.finditer(text) if block["language"] == "console"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_guide_from_hand_made_to_rotated_under_mail_flow(site: RunningSite) -> None:
+    """Every command of the page, as it stands there; then new passwords for everybody, while mail flows."""
+    site.seed()
+    take_in, prove, manage = guide()
+    before = site.digests()
+    run = site.type(take_in, prove)
+    assert run.returncode == 0, run.output
+    assert "changed=0" in run.output.rpartition("PLAY RECAP")[2]
+    assert site.digests() == before
+    with steady_mail(site, "managed", 2) as senders:
+        refused = site.type(*manage.splitlines()[:2])
+        assert refused.returncode == 2
+        assert "sender_dependent_default_transport_maps" in refused.output
+        site.do_what_apply_says()
+        run = site.type(manage)
+        assert run.returncode == 0, run.output
+        again = site.type(manage.splitlines()[-1])
+        assert (again.returncode, again.changed()) == (0, 0), again.output
+    assert check_mail(site, senders) > 20
+    assert site.emulator.counters()["auths_refused"] == 0
+    assert "# relay" not in "".join(site.descriptions().values())
+    if site.is_listed:  # the documented API has no call that sets a password
+        old = {name: entry["current"] for name, entry in site.stored().items()}
+        with steady_mail(site, "rotated", 2) as senders:
+            run = site.rotate()
+            assert run.returncode == 0, run.output
+        assert check_mail(site, senders) > 20
+        new = site.stored()
+        assert {name for name in old if new[name]["current"] != old[name]} == set(LOGINS.values())
+    proof = site.apply("--check")
+    assert (proof.returncode, proof.changed()) == (0, 0), proof.output
 
 
 def test_no_log_is_demanded(site: RunningSite) -> None:

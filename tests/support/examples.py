@@ -155,7 +155,7 @@ WRONG = {f"{COLLECTION}.postfix_relay": {"default_login": "shop@example.com", "d
 MAIL = {"ansible.builtin.command": {"cmd": "sendmail -f shop@example.com someone@elsewhere.example", "stdin": "hello"}}
 #: What has to be there before the examples of a module.
 BEFORE: dict[str, list[dict[str, Any]]] = {
-    "adopt_credentials": [RELAY],
+    "import_site": [RELAY],
     "handout": [{f"{COLLECTION}.credential_store": {"path": "./credentials.yml", "names": ["alice@example.com"]}}],
     "postfix_queue_info": [WRONG, MAIL],
     "postfix_relay_info": [RELAY],

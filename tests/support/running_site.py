@@ -6,8 +6,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tests.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, Host
 from tests.support.emulator import Emulator
@@ -52,6 +58,21 @@ class RunningSite(RotationSite):
         self.is_listed = True
         self.old = {**PASSWORDS, "elsewhere": ELSEWHERE}
         self.set_up_by_hand()
+
+    @staticmethod
+    def name(host: str) -> str:
+        """As whom somebody sends on this host."""
+        return SENDERS[host]
+
+    def write_inventory(self, *, own: bool = True) -> None:
+        """The site's variables."""
+        super().write_inventory(own=own)
+        content = yaml.safe_load(self.fleet.inventory.read_text(encoding="utf-8"))
+        hosts = content["all"]["children"]["mail_relays"]["hosts"]
+        hosts["h2"]["outgoing_mail_dedicated_transport"] = True
+        # Its other mail goes another way.
+        hosts["h4"].update(outgoing_mail_only_named_senders=True, outgoing_mail_senders=["@example.net"])
+        self.fleet.inventory.write_text(yaml.safe_dump(content), encoding="utf-8")
 
     @property
     def ours(self) -> str:
@@ -112,6 +133,13 @@ class RunningSite(RotationSite):
         table.chmod(0o600)
         host.run("postmap", "hash:/etc/postfix/sasl_passwd")
 
+    def do_what_apply_says(self) -> None:
+        """Keep one sender's way to another provider where apply gives the server a transport of its own."""
+        table = f"inline:{{ {{ boss@mail.example = smtp:{OTHER} }} }}"
+        second = self.fleet.hosts[1]
+        second.run("postconf", "-e", f"sender_dependent_default_transport_maps={table}")
+        second.run("postfix", "reload")
+
     def digests(self) -> list[str]:
         """What the configuration of each host is, to the last byte."""
         found = []
@@ -131,6 +159,30 @@ class RunningSite(RotationSite):
     def apply(self, *arguments: str, **variables: Any) -> PlaybookRun:
         """Apply what is declared."""
         return self.run("apply", *arguments, spamexperts_store_is_kept=True, **variables)
+
+    def type(self, *commands: str) -> PlaybookRun:
+        """Type these commands into a shell in the folder of the site, in which everything has its usual name."""
+        account = {**self.emulator.connection, **self.api_options}
+        variables = {"spamexperts_accounts": {"default": account}, "spamexperts_store_is_kept": True}
+        (self.folder / "group_vars").mkdir(exist_ok=True)
+        (self.folder / "group_vars" / "all.yml").write_text(yaml.safe_dump(variables), encoding="utf-8")
+        inventory = yaml.safe_load(self.fleet.inventory.read_text(encoding="utf-8"))
+        (self.folder / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+        shutil.copy(self.vault_file, self.folder / "FILE")
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", "-e"],
+            input="\n".join(commands),
+            env={**self.environment, "PATH": path},
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        self.check_secrets(done.stdout)
+        return PlaybookRun(done.returncode, done.stdout)
 
     def descriptions(self) -> dict[str, str]:
         """The text of each file, by the name of the domain."""

@@ -110,7 +110,7 @@ def test_folders_of_tests_are_packages() -> None:
 
 def test_plays_that_carry_passwords_to_hosts_ask_for_pipelining() -> None:
     """Without it a task that is killed leaves its arguments in a temporary folder."""
-    modules = ("adopt_credentials", "outgoing_mail", "outgoing_users", "rotation", "smtp_login_info")
+    modules = ("import_site", "outgoing_mail", "outgoing_users", "rotation", "smtp_login_info")
     carriers = re.compile(rf"smarthost\.spamexperts\.({'|'.join(modules)})(?=[':\n])")
     playbooks = ROOT / "playbooks"
     plays = [play for path in playbooks.glob("*.yml") for play in yaml.safe_load(path.read_text())]

@@ -27,11 +27,13 @@ from hypothesis import strategies as st
 
 SETTABLE = ("dkim_selector", "signature")
 NUMBERS = st.integers(0, 2**31 - 1)
-LIMITS = st.dictionaries(st.sampled_from(LIMIT_NAMES), NUMBERS).flatmap(
-    lambda numbers: st.fixed_dictionaries(
-        {"inherit": st.lists(st.sampled_from([n for n in LIMIT_NAMES if n not in numbers] or [""]), unique=True)},
-        optional={"enabled": st.booleans()},
-    ).map(lambda rest: {**numbers, **rest, "inherit": [name for name in rest["inherit"] if name]})
+LIMITS = st.fixed_dictionaries(
+    {}, optional={"enabled": st.booleans(), **{name: NUMBERS | st.just("inherit") for name in LIMIT_NAMES}}
+).map(
+    lambda limits: {
+        **{name: value for name, value in limits.items() if value != "inherit"},
+        "inherit": [name for name, value in limits.items() if value == "inherit"],
+    }
 )
 LOCKS: dict[str, Any] = {
     "automatic_lock": st.booleans(),

@@ -296,7 +296,7 @@ def test_a_store_that_is_older_than_the_vendor_is_called_so() -> None:
     reason = "The login a@example.com was refused: 535 Incorrect authentication data."
     found = objections.not_ready({"a": {"state": "broken", "reason": reason}})
     assert "as where the store comes from a backup" in found
-    assert "adopt_credentials says where the right password is" in found
+    assert "import_site says where the right password is" in found
     assert (ROOT / "docs" / "recovery.md").exists()
 
 

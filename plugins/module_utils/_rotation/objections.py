@@ -126,7 +126,7 @@ def not_ready(states: Mapping[str, Mapping[str, Any]]) -> str:
         text += (
             " A login that is refused has another password at the vendor than in the credential store, as where the "
             "store comes from a backup or an older commit. Then run nothing that writes to mail servers, as they may "
-            "have the only copy: adopt_credentials says where the right password is, and docs/recovery.md what to do."
+            "have the only copy: import_site says where the right password is, and docs/recovery.md what to do."
         )
     return text
 

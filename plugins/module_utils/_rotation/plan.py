@@ -135,8 +135,8 @@ def _locks_first(rotation: Mapping[str, Any]) -> bool:
 def _unknown(rotation: Mapping[str, Any], used: Mapping[str, Sequence[str]], known: Container[Identity]) -> list[str]:
     """One sentence for each login of a mail server of this rotation that the store does not have."""
     return [
-        f"{host} uses the login {login}, which is not in the credential store; adopt it with "
-        "smarthost.spamexperts.adopt_credentials, or give the host a credential of the store."
+        f"{host} uses the login {login}, which is not in the credential store; take it in with "
+        "smarthost.spamexperts.import_site, or give the host a credential of the store."
         for host, logins in used.items()
         if rotation.get("everything") or host in (rotation.get("hosts") or ())
         for login in logins

@@ -54,10 +54,10 @@ def _summary(found: Mapping[str, Any], *, check: bool) -> list[str]:
     logins = Counter(one["action"] for one in found["credentials"])
     paths = Counter(one["action"] for one in found["files"])
     lines.append(f"{new} in the store, proven: {counted(logins[CREATED], 'login')}; there before: {logins[UNCHANGED]}.")
-    before = paths[UNCHANGED] + paths[DIFFERS]
+    there = paths[UNCHANGED] + paths[DIFFERS]
     lines.append(
-        f"{new} in domains/: {counted(paths[CREATED], 'description')}; there before: {before}, of which {paths[DIFFERS]} "
-        "differ from what was found, and stay as they are."
+        f"{new} in domains/: {counted(paths[CREATED], 'description')}; there before: {there}, of which "
+        f"{paths[DIFFERS]} are not as what was found, and stay as they are."
     )
     return lines
 

@@ -161,7 +161,22 @@ BEFORE: dict[str, list[dict[str, Any]]] = {
     "postfix_relay_info": [RELAY],
     "postfix_test_mail": [RELAY],
     "rotation": [{f"{COLLECTION}.credential_store": {"path": "./credentials.yml", "names": ["web1@example.com"]}}],
+    "thunderbird_outgoing_server_info": [
+        {
+            f"{COLLECTION}.thunderbird_outgoing_server": {
+                "users": ["alice"],
+                "login": "info@example.com",
+                "password": password("info"),
+            }
+        }
+    ],
 }
+
+
+def _shown(task: dict[str, Any]) -> list[dict[str, Any]]:
+    """A task without a log, and one that shows what it has returned."""
+    show = {"name": RETURNED, "ansible.builtin.debug": {"msg": "{{ hidden }}"}}
+    return [{**task, "no_log": True, "register": "hidden"}, show]
 
 
 def more_tasks(name: str, machine: Machine) -> list[dict[str, Any]]:
@@ -171,7 +186,15 @@ def more_tasks(name: str, machine: Machine) -> list[dict[str, Any]]:
     server = machine.documented_emulator.connection
     gone = {"domain": "example.com", "state": "absent", "remove_outgoing_users": True}
     store = {"path": "./credentials.yml", "names": ["web1@example.com"]}
+    taken: dict[str, Any] = {"describe": False, "hosts": {"mail1": "{{ found }}"}}
+    prove = {"phase": "prove", "found": "{{ found.found }}", "logins": ["shop@example.com"]}
     tasks: dict[str, list[dict[str, Any]]] = {
+        "import_site": [
+            {"import_site": {"phase": "begin", **taken}, "register": "begun"},
+            {"import_site": {"phase": "finish", "run": "{{ begun.run }}", **taken}},
+            *_shown({"import_site": prove}),
+        ],
+        "thunderbird_outgoing_server_info": _shown({"thunderbird_outgoing_server_info": {"passwords": True}}),
         "outgoing_user": [
             {"outgoing_user": {**server, **alice, "password": password("alice")}, "check_mode": True},
             {"outgoing_user": {**server, **alice}},

@@ -17,6 +17,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._plain import plain
+from ..module_utils._smarthost.options import PLACE_OPTIONS
 from ..plugin_utils._declared import inventory_groups
 from ..plugin_utils._import_found import Found, FoundError, gathered
 from ..plugin_utils._import_hosts import MailServer, Seen, look_at_people
@@ -42,6 +43,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "config_directory": {"type": "path"},
     "smarthost": {"type": "str"},
     "smarthost_port": {"type": "int"},
+    "smarthost_tls": PLACE_OPTIONS["smarthost_tls"],
     "smarthost_ca_path": {"type": "path"},
     "found": {"type": "str", "no_log": False},
     "logins": {"type": "list", "elements": "str", "no_log": False, "default": []},
@@ -51,7 +53,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "clients": {"type": "dict", "default": {}},
     "proofs": {"type": "dict", "default": {}},
 }
-_SMARTHOST = ("smarthost", "smarthost_port", "smarthost_ca_path")
+_SMARTHOST = ("smarthost", "smarthost_port", "smarthost_tls", "smarthost_ca_path")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types

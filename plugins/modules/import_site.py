@@ -78,6 +78,10 @@ options:
   smarthost_port:
     description: Its port.
     type: int
+  smarthost_tls:
+    description: How TLS begins there, where the port does not say it; as in M(smarthost.spamexperts.smtp_login_info).
+    type: str
+    choices: [starttls, implicit]
   smarthost_ca_path:
     description: File with the authorities that may have signed its certificate.
     type: path

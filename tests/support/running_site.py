@@ -64,9 +64,9 @@ class RunningSite(RotationSite):
         """As whom somebody sends on this host."""
         return SENDERS[host]
 
-    def write_inventory(self, *, own: bool = True) -> None:
+    def write_inventory(self, *, own: bool = True, **shared: Any) -> None:
         """The site's variables."""
-        super().write_inventory(own=own)
+        super().write_inventory(own=own, **shared)
         content = yaml.safe_load(self.fleet.inventory.read_text(encoding="utf-8"))
         hosts = content["all"]["children"]["mail_relays"]["hosts"]
         hosts["h2"]["outgoing_mail_dedicated_transport"] = True

@@ -127,8 +127,8 @@ def site(whole_site: Site) -> Site:
 
 def test_the_store_is_lost(site: Site) -> None:
     site.store.unlink()
-    adopted, _new, agreed = site.follow("The store is lost")
-    assert WEB in adopted
+    taken, _new, agreed = site.follow("The store is lost")
+    assert "New in the store, proven: 1 login; there before: 0." in taken
     assert "changed=0" in agreed
     assert "changed=1" not in agreed, "the mail server has what the store has"
     assert site.stored()[WEB]["current"] == NOW[WEB]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fleet.host_init import SYSTEM_LOG
-from tests.fleet.network import STANDING, FleetError, Network, kill_all_in, pids_in, send, state_of
+from tests.fleet.network import STANDING, FleetError, Network, kill_all_in, pids_in, processor_seconds, send, state_of
 
 _INIT = Path(__file__).with_name("host_init.py")
 _START_SECONDS = 60
@@ -101,15 +101,23 @@ class Host:
         send(signal.SIGCONT, pids_in(self._namespace))
 
     @contextmanager
-    def slowed_down(self, standing: float = 0.3) -> Iterator[None]:
-        """Let the host work for 0.1 s only, and then stand still for so many seconds, again and again."""
+    def slowed_down(self, standing: float = 3) -> Iterator[None]:
+        """Let the host stand still so many times as long as it has had a processor, again and again.
+
+        A machine that is busy with other things is a brake by itself: by the clock the host would hardly get anywhere.
+        """
         over = threading.Event()
 
         def brake() -> None:
+            before = self._processor_seconds()
             while not over.wait(0.1):
-                self.pause()
-                over.wait(standing)
-                self.resume()
+                now = self._processor_seconds()
+                worked = sum(max(0.0, seconds - before.get(pid, 0.0)) for pid, seconds in now.items())
+                if worked:
+                    self.pause()
+                    over.wait(standing * worked)
+                    self.resume()
+                before = now
 
         thread = threading.Thread(target=brake)
         thread.start()
@@ -118,6 +126,10 @@ class Host:
         finally:
             over.set()
             thread.join()
+
+    def _processor_seconds(self) -> dict[int, float]:
+        """How long each process of the host has had a processor."""
+        return {pid: processor_seconds(pid) for pid in pids_in(self._namespace)}
 
     # Programs and files
 

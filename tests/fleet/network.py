@@ -139,7 +139,17 @@ def send(number: signal.Signals, pids: Iterable[int]) -> None:
 
 def state_of(pid: int) -> str:
     """The letter for the state of a process, as in proc(5); empty when there is none."""
+    return _status(pid)[0]
+
+
+def processor_seconds(pid: int) -> float:
+    """How long this process has had a processor; 0 when there is none."""
+    return sum(map(int, _status(pid)[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def _status(pid: int) -> list[str]:
+    """What proc(5) says of a process behind its name; an empty state when there is none."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
-        return ""
+        return [""]

@@ -25,6 +25,7 @@ ELSEWHERE = "someone@elsewhere.example"
 OTHER = "Correct-Horse-43"
 SYSTEM: dict[str, Any] = {**LOGIN, "system_sender": "true", "dedicated_transport": None}
 PLACES: list[dict[str, Any]] = [{"dedicated_transport": False}, {"dedicated_transport": True}]
+BY_DAY = [pytest.param(PLACES[0], marks=pytest.mark.slow), PLACES[1]]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_it_leaves_as_the_login_and_people_as_themselves(
     assert snapshot(postfix.config_directory) == files
 
 
-@pytest.mark.parametrize("place", PLACES, ids=["main.cf", "own"])
+@pytest.mark.parametrize("place", BY_DAY, ids=["main.cf", "own"])
 def test_its_sender_has_a_login_of_its_own(postfix: ScratchPostfix, vendor: Emulator, place: dict[str, Any]) -> None:
     """Postfix looks the login up by the sender that was there before it was rewritten."""
     entry = {"login": "info@example.net", "password": OTHER, "senders": ["@example.net"]}
@@ -130,7 +131,7 @@ def test_mail_that_goes_elsewhere_keeps_its_sender(postfix: ScratchPostfix, vend
         make_older(postfix.config_directory / "main.cf")
 
 
-@pytest.mark.parametrize("place", PLACES, ids=["main.cf", "own"])
+@pytest.mark.parametrize("place", BY_DAY, ids=["main.cf", "own"])
 def test_what_the_administrator_rewrites_is_still_rewritten(
     postfix: ScratchPostfix, vendor: Emulator, place: dict[str, Any]
 ) -> None:

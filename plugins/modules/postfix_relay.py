@@ -142,6 +142,21 @@ options:
         count. The service C(tlsproxy) is added to C(master.cf) if it is missing.
       - If not given, Postfix does what it did before the first run.
     type: bool
+  system_sender:
+    description:
+      - As whom mail of the host itself leaves through the smarthost, such as that of cron, of root and of a web server.
+        It is otherwise from an account at the name of the host, as in V(root@web1.internal), which a smarthost may
+        refuse, and the mailbox in which that comes back nobody reads.
+      - An address, or V(true) for O(default_login). Its domain must be one that a login here is for.
+      - What is rewritten are all addresses at the name of the host (C(myhostname)); where another domain that no login
+        is for stands behind the names of its accounts (C(myorigin)), those of the accounts of the system there. It
+        happens in envelope and header, of senders and of recipients, in mail that leaves through the smarthost and in
+        no other (C(smtp_generic_maps) of its SMTP client, before the tables of the administrator).
+      - Where other mail leaves by the same SMTP client, this needs O(dedicated_transport), which is taken by itself
+        unless O(dedicated_transport=false).
+      - V(false) leaves these senders as they are. If it is not given, that is so too, and a warning says where they are
+        of a domain that no login is for, or that does not exist in the DNS.
+    type: str
   map_type:
     description:
       - Type of the lookup tables. The default is what this Postfix prefers (C(default_database_type)).
@@ -224,6 +239,12 @@ EXAMPLES = r"""
       - login: ceo@example.com
         password: "{{ vault_ceo_password }}"
         senders: [ceo@example.com, assistant@example.com]
+
+- name: Mail of cron and root leaves as the login, as the smarthost does not know root@web1.internal
+  smarthost.spamexperts.postfix_relay:
+    default_login: server@example.com
+    default_password: "{{ vault_server_password }}"
+    system_sender: true
 
 - name: The smarthost knows this host by its address
   smarthost.spamexperts.postfix_relay:
@@ -348,6 +369,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "concurrency": {"type": "int", "default": 5},
     "rate_delay": {"type": "int"},
     "connection_reuse": {"type": "bool"},
+    "system_sender": {"type": "str"},
     "map_type": {"type": "str", "choices": list(INDEX_SUFFIXES)},
     **INSTANCE_OPTIONS,
     "flush": {"type": "str", "choices": ["changed", "always", "never"], "default": "changed"},

@@ -22,6 +22,11 @@ options:
       - Envelope sender and From of the mail. It decides which login is used.
       - The default is C(postmaster) at the name of this host, as Postfix knows it (C(myhostname)).
     type: str
+  user:
+    description:
+      - Account of this host that hands the mail in, in the way of a cron job, with the sender that Postfix makes of its
+        name. Instead of O(sender), and for the main instance only.
+    type: str
   recipient:
     description: Where the mail goes. It arrives there.
     type: str
@@ -59,6 +64,11 @@ EXAMPLES = r"""
 - name: Does a mail of the shop leave this host?
   smarthost.spamexperts.postfix_test_mail:
     sender: shop@example.com
+    recipient: postmaster@example.com
+
+- name: Does a mail of cron leave it?
+  smarthost.spamexperts.postfix_test_mail:
+    user: nobody
     recipient: postmaster@example.com
 
 - name: And does it go through the smarthost?
@@ -106,7 +116,7 @@ from typing import Any
 
 from ..module_utils._module import Module
 from ..module_utils._names import InputError, host_name
-from ..module_utils._postfix.commands import Instance, PostfixError
+from ..module_utils._postfix.commands import Instance, PostfixError, submit_as
 from ..module_utils._postfix.mail_log import Delivery, MailLog
 from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance
 
@@ -129,11 +139,13 @@ def main() -> None:
     module = Module(
         argument_spec={
             "sender": {"type": "str"},
+            "user": {"type": "str"},
             "recipient": {"type": "str", "required": True},
             "smarthost": {"type": "str"},
             "wait_timeout": {"type": "int", "default": 60},
             **INSTANCE_OPTIONS,
         },
+        mutually_exclusive=[("sender", "user"), ("config_directory", "user")],
         supports_check_mode=True,
     )
     try:
@@ -166,7 +178,12 @@ def send(module: Any) -> dict[str, str]:
     message_id = f"{uuid.uuid4()}@{host_name}"
     log, begin = MailLog(instance), time.monotonic()
     queue_id: str | None = None
-    instance.submit(sender, recipient, MESSAGE.format(sender=sender, recipient=recipient, message_id=message_id))
+    message = MESSAGE.format(sender=sender, recipient=recipient, message_id=message_id)
+    if module.params["user"] is None:
+        instance.submit(sender, recipient, message)
+    else:
+        # It says nothing of its sender.
+        submit_as(module.params["user"], recipient, message.partition("\n")[2])
     while time.monotonic() - begin < timeout:
         try:
             queue_id = log.queue_id(message_id)

@@ -334,3 +334,12 @@ def test_filter_that_would_lose_mail_is_refused(postfix: ScratchPostfix) -> None
     assert run.failed
     assert "would lose mail silently" in run.message
     assert snapshot(postfix.config_directory) == files
+
+
+def test_port_25_works_with_a_warning(postfix: ScratchPostfix, warnings: list[str]) -> None:
+    assert relay(postfix, smarthost_port=25).result["next_hop"] == "[localhost]:25"
+    assert [text.partition(",")[0] for text in warnings] == ["smarthost_port: 25 is for mail between servers"]
+    warnings.clear()
+    for port in (587, 465):
+        relay(postfix, smarthost_port=port)
+    assert warnings == []

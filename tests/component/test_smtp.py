@@ -18,9 +18,11 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
     LoginProof,
+    Refusals,
     Smarthost,
     Verdict,
     _address_literal,
+    _Attempts,
     prove_login,
     prove_logins,
 )
@@ -360,6 +362,16 @@ def test_a_server_that_resets_the_connection() -> None:
         Verdict.UNKNOWN,
         f"127.0.0.1 ended the connection on port {scripted.server.port}",
     )
+
+
+def test_a_port_that_providers_block_is_named() -> None:
+    """Nothing answers there, as with port 25 of most hosts that one can rent."""
+
+    def said(port: int) -> str:
+        return _Attempts(Smarthost("localhost", port), 15, {}, Refusals(), 0)._connection_problem(TimeoutError())
+
+    assert said(25).endswith("within 15 seconds; many providers block this port, so use 587 or 465")
+    assert said(587).endswith("within 15 seconds")
 
 
 # For whose mail

@@ -100,7 +100,15 @@ def instance(old_server: Sink) -> Iterator[ScratchPostfix]:
         yield running
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row.name))
+#: What other rows have as well, but for a word.
+AT_NIGHT = ("a null client, in main.cf", "wrappermode by hand with -o", "one connection for many mails")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, marks=pytest.mark.slow if row.name in AT_NIGHT else ()) for row in ROWS],
+    ids=lambda row: str(row.name),
+)
 def test_existing(row: Row, vendor: Emulator, warnings: list[str]) -> None:
     row = Row(**{**vars(row), "implicit": True})
     wrapped = "wrappermode=yes" in row.services or WRAPPED in row.main
@@ -140,7 +148,7 @@ def there_and_back_with_kills(
                 postfix.wait_until_empty()
         assert not relay(postfix, **place, **LOGIN, **options).failed
         assert not relay(postfix, check=True, **place, **LOGIN, **options).changed
-    assert len(sent) >= 4
+    assert len(sent) >= 2
     deadline = time.monotonic() + 30
     while postfix.queue() and time.monotonic() < deadline:
         postfix.flush()
@@ -152,7 +160,7 @@ def there_and_back_with_kills(
 
 
 def test_from_starttls_and_back_although_some_runs_are_killed(postfix: ScratchPostfix, vendor: Emulator) -> None:
-    there_and_back_with_kills(postfix, vendor, OWN, FREE, 6)
+    there_and_back_with_kills(postfix, vendor, OWN, FREE, 9)
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ def test_the_whole_life(tmp_path: Path, vendor: Emulator, postfix: ScratchPostfi
     second = play(tmp_path, vendor, postfix, **variables)
     assert second.returncode == 0, second.output
     assert second.changed() == 0
-    assert len(re.findall(r"^TASK ", second.output, re.MULTILINE)) <= 8
+    assert len(re.findall(r"^TASK ", second.output, re.MULTILINE)) <= 9
 
     back = play(tmp_path, vendor, postfix, "-e", "outgoing_mail_state=absent", **variables)
     assert back.returncode == 0, back.output

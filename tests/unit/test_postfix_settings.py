@@ -19,6 +19,7 @@ USUAL: dict[str, Any] = {
     "smarthost": "4489.smtp.antispamcloud.com",
     "smarthost_port": 587,
     "smarthost_tls": None,
+    "system_sender": None,
     "smarthost_ca_path": None,
     "smarthost_certificate_names": [],
     "default_login": "web@example.com",
@@ -276,3 +277,16 @@ def test_tls_from_the_first_byte_gets_a_transport_of_its_own_unless_told_otherwi
 def test_without_tls_and_with_tls_from_the_first_byte_is_a_contradiction() -> None:
     options = {"authentication": "ip", **NO_LOGIN}
     assert problem(**options, smarthost_port=465, reveal_mail_without_tls=True).startswith("reveal_mail_without_tls: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(None, None), ("false", ""), ("False", ""), ("no", ""), ("Cron@Example.Com", "cron@example.com")],
+)
+def test_the_sender_of_the_host_itself(given: str | None, kept: str | None) -> None:
+    assert settings(default_login="server@example.com", system_sender=given).system_sender == kept
+
+
+def test_the_sender_of_the_host_itself_is_the_login() -> None:
+    for word in ("true", "True", "yes"):
+        assert settings(default_login="server@example.com", system_sender=word).system_sender == "server@example.com"

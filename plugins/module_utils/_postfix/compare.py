@@ -17,10 +17,11 @@ from . import conflicts, delivery_filter, files, maps
 from .changes import Plan
 from .commands import Instance, PostfixError
 from .originals import Remembered, Service
-from .parameters import OUR_TRANSPORTS, PASSWORDS_FILE, ROUTES, SENDERS_FILE, is_right, normal, shown
+from .parameters import OUR_TRANSPORTS, PASSWORDS_FILE, ROUTES, SENDERS_FILE, SYSTEM_FILE, is_right, normal, shown
 from .tables import split
 
 NOT_SET = "(not set)"
+_FILES = (delivery_filter.FILE, PASSWORDS_FILE, SENDERS_FILE, SYSTEM_FILE)
 # A parameter that the value of another one names: $name, ${name} or $(name).
 _NAMED = re.compile(r"\$[({]?(\w+)")
 
@@ -31,7 +32,7 @@ def administrators(instance: Instance, plan: Plan, name: str) -> str:
     current = instance.explicit().get(name, "")
     if known and normal(current) == normal(known.ours):
         return known.original or ""
-    paths = "|".join(re.escape(instance.path(file)) for file in (delivery_filter.FILE, PASSWORDS_FILE, SENDERS_FILE))
+    paths = "|".join(re.escape(instance.path(file)) for file in _FILES)
     # What is left keeps its spelling: a table that stands in main.cf itself may hold blanks and commas.
     return re.sub(rf"[\s,]*[^\s,]+:(?:{paths})(?![^\s,])", "", current).strip(" ,")
 

@@ -137,6 +137,11 @@ def _check_other_ways(
             f"this Postfix also sends by {other[0]}, and TLS before the first word (smtp_tls_wrappermode) would bind "
             f"that mail too, as no table can take a server out of it; {remedy}."
         )
+    if other and settings.system_sender:
+        raise PostfixError(
+            f"this Postfix also sends by {other[0]}, and system_sender (smtp_generic_maps) would rewrite that mail "
+            f"too; {remedy}."
+        )
     effective = instance.effective(["smtp_sasl_password_maps", "smtp_tls_policy_maps"])
     logins = effective["smtp_sasl_password_maps"]
     if other and logins and not _is_ours(instance, plan, "smtp_sasl_password_maps"):
@@ -208,8 +213,7 @@ def _check_other_clients(instance: Instance, settings: RelaySettings, remedy: st
 
     It would defer all its mail without TLS, or offer it the logins that are chosen by sender.
     """
-    needed = ["smtp_tls_security_level", *(["smtp_sasl_auth_enable"] if settings.logins else [])]
-    needed += ["smtp_tls_wrappermode"] if settings.implicit_tls else []
+    needed = [*parameters.binding_rules(settings), *(["smtp_sasl_auth_enable"] if settings.logins else [])]
     for service, words in instance.services().items():
         if words[7] != "smtp" or service in ("smtp/unix", "relay/unix", *parameters.OUR_SERVICES):
             continue

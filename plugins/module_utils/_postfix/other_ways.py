@@ -68,11 +68,11 @@ def other_ways(instance: Instance) -> OtherWays:
 
 def bound(instance: Instance, settings: RelaySettings, ways: Sequence[Way]) -> list[Way]:
     """The ways that the rules of main.cf bind: by a client of SMTP that has no rule of its own, to somebody else."""
-    rule = "smtp_tls_wrappermode" if settings.implicit_tls else "smtp_tls_security_level"
+    rules = set(parameters.binding_rules(settings))
     clients = {
         service.removesuffix("/unix")
         for service, words in instance.services().items()
-        if words[7] == "smtp" and rule not in instance.overrides(service)
+        if words[7] == "smtp" and not rules <= instance.overrides(service).keys()
     }
     return [
         way

@@ -20,6 +20,9 @@ SHARED_TLSPROXY = "tlsproxy"
 OWN_TLSPROXY = f"{STARTTLS_TRANSPORT}-tlsproxy"
 PASSWORDS_FILE = "smarthost_passwords"
 SENDERS_FILE = "smarthost_senders"
+SYSTEM_FILE = "smarthost_system_senders"
+#: Rewrites the addresses of what one SMTP client sends, in envelope and header.
+GENERIC = "smtp_generic_maps"
 # These decide which mail takes the way to the smarthost. They change last when the way is made, first when it ends.
 ROUTES = ("default_transport", "relayhost", "sender_dependent_default_transport_maps")
 _PLAIN_TEXT = "noanonymous"
@@ -40,6 +43,13 @@ def transport(settings: RelaySettings) -> str:
 def only_verified_servers(settings: RelaySettings) -> bool:
     """Whether a password is given only to a server whose certificate was matched, whatever lowers the TLS level."""
     return settings.tls_level == "secure"
+
+
+def binding_rules(settings: RelaySettings) -> list[str]:
+    """The rules that other mail of the same client would notice, unless the client says otherwise of them."""
+    found = ["smtp_tls_security_level"]
+    found += ["smtp_tls_wrappermode"] if settings.implicit_tls else []
+    return found + ([GENERIC] if settings.system_sender else [])
 
 
 def client_rules(settings: RelaySettings, ca_path: str, passwords: str, status_filter: str) -> dict[str, str]:

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .._names import port_warnings
-from . import chroot, compare, conflicts, delivery_filter, files, hearing, maps, originals, parameters
+from . import chroot, compare, conflicts, delivery_filter, files, hearing, maps, originals, parameters, system_mail
 from .changes import Plan
 from .commands import Instance, PostfixError
 from .maps import Table, choose_kind
 from .originals import Service
 from .other_ways import check_own_transport, other_ways
-from .settings import RelaySettings
+from .settings import RelaySettings, login_of
 
 
 def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
@@ -58,6 +58,7 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
         wanted.update(rules)
     else:
         plan.warnings += check_own_transport(instance, settings, other_ways(instance))
+    plan.warnings += system_mail.warnings(instance, settings)
     plan.warnings += conflicts.check_reach(instance, settings, plan)
     compare.plan_services(instance, plan, _services(instance, settings, plan, rules, tables))
     compare.plan_parameters(instance, plan, wanted)
@@ -116,13 +117,18 @@ def _rules(instance: Instance, settings: RelaySettings, plan: Plan, tables: Mapp
     administrators = compare.administrators(instance, plan, "smtp_delivery_status_filter")
     if not administrators and instance.explicit().get("default_delivery_status_filter"):
         administrators = "$default_delivery_status_filter"
-    passwords = tables.get(parameters.PASSWORDS_FILE)
+    passwords, system = tables.get(parameters.PASSWORDS_FILE), tables.get(parameters.SYSTEM_FILE)
     rules = parameters.client_rules(
         settings,
         conflicts.find_ca_file(settings.ca_path),
         passwords.name if passwords else "",
         delivery_filter.merged(instance, administrators),
     )
+    if system:
+        theirs = compare.administrators(instance, plan, parameters.GENERIC)
+        if settings.dedicated_transport:
+            theirs = instance.overrides("smtp/unix").get(parameters.GENERIC, theirs)
+        rules[parameters.GENERIC] = ", ".join(filter(None, (system.name, theirs)))
     rules |= hearing.rules(hearing.client(instance) if settings.dedicated_transport else instance.everything())
     known = instance.effective(rules)
     return {name: value for name, value in rules.items() if name in known}
@@ -132,6 +138,11 @@ def _tables(instance: Instance, settings: RelaySettings, kind: str) -> dict[str,
     """The maps that the relay needs, by file name."""
     tables = {}
     logins = {key: login.secret for login in settings.logins for key in login.senders}
+    own = system_mail.own_senders(instance, settings) if settings.system_sender else []
+    login = login_of(settings, settings.system_sender) if settings.system_sender else None
+    if login and login != settings.default_login:
+        # Postfix looks the login up before it rewrites the sender.
+        logins |= dict.fromkeys(own, login.secret)
     if settings.default_login:
         logins[settings.next_hop] = settings.default_login.secret
     if logins:
@@ -141,6 +152,9 @@ def _tables(instance: Instance, settings: RelaySettings, kind: str) -> dict[str,
         name = parameters.SENDERS_FILE
         target = f"{parameters.transport(settings)}:{settings.next_hop}"
         tables[name] = Table(instance.path(name), kind, 0o644, dict.fromkeys(settings.named_senders, target))
+    if settings.system_sender and own:
+        name = parameters.SYSTEM_FILE
+        tables[name] = Table(instance.path(name), kind, 0o644, dict.fromkeys(own, settings.system_sender))
     return tables
 
 

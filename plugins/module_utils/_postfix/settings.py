@@ -56,6 +56,7 @@ class RelaySettings:
     concurrency: int = 5
     rate_delay: Optional[int] = None
     connection_reuse: Optional[bool] = None
+    system_sender: Optional[str] = None  # an address; "": the host's own mail is left as it is; None: nobody has said
 
     @property
     def next_hop(self) -> str:
@@ -125,12 +126,35 @@ def settings_from(options: Mapping[str, Any]) -> RelaySettings:
         concurrency=options["concurrency"],
         rate_delay=options["rate_delay"],
         connection_reuse=options["connection_reuse"],
+        system_sender=_system_sender(options, problems),
     )
     problems += _contradictions(settings)
     problems += _out_of_range(settings)
     if problems:
         raise InputError(" ".join(problems))
     return settings
+
+
+def _system_sender(options: Mapping[str, Any], problems: list[str]) -> Optional[str]:
+    """As whom the host's own mail leaves; see RelaySettings."""
+    given = options["system_sender"]
+    if given is None or given.lower() in ("false", "no"):
+        return given and ""
+    is_login = given.lower() in ("true", "yes")
+    address = (options["default_login"] or "") if is_login else given
+    (key,) = _senders([address], "system_sender", [] if is_login else problems)[:1] or ("",)
+    if is_login and key.partition("@")[0] == "":
+        problems.append("system_sender: default_login is no address, so give the address of a sender instead of true.")
+    elif key.startswith(("@", "<")):
+        problems.append(f"system_sender: '{given}' is no address such as server@example.com.")
+    return key
+
+
+def login_of(settings: RelaySettings, sender: str) -> Optional[Login]:
+    """The login for mail of this sender, as Postfix chooses it; None where there is none."""
+    keys = (sender, f"@{sender.rpartition('@')[2]}")
+    own = (login for key in keys for login in settings.logins if key in login.senders)
+    return next(own, settings.default_login)
 
 
 def _contradictions(settings: RelaySettings) -> list[str]:
@@ -159,6 +183,7 @@ def _contradictions(settings: RelaySettings) -> list[str]:
         problems.append("senders: this only has a meaning with only_named_senders=true, as now all mail is sent so.")
     has_login = settings.default_login is not None or bool(settings.logins)
     problems += _tls_contradictions(settings, has_login=has_login)
+    problems += _wrong_system_sender(settings)
     seen: dict[str, str] = {}
     places = [(f"logins, entry {n}", login.senders) for n, login in enumerate(settings.logins, start=1)]
     for place, keys in [*places, ("senders", settings.senders)]:
@@ -167,6 +192,24 @@ def _contradictions(settings: RelaySettings) -> list[str]:
                 problems.append(f"{place}: sender '{key}' is already named in {seen[key]}; it can have one login only.")
             seen[key] = place
     return problems
+
+
+def _wrong_system_sender(settings: RelaySettings) -> list[str]:
+    """A sender of somebody else's domain would be refused, and with it all mail of the host itself."""
+    sender = settings.system_sender
+    if not sender or sender[0] in "@<" or (settings.by_address and not settings.logins):
+        return []
+    domain = sender.rpartition("@")[2]
+    login = login_of(settings, sender)
+    named = login is not settings.default_login or sender in settings.senders or f"@{domain}" in settings.senders
+    if login is None and settings.by_address:
+        return []
+    if login and (named or ascii_name(login.name.rpartition("@")[2]) == domain):
+        return []
+    return [
+        f"system_sender: no login here is for {domain}, so the smarthost would refuse '{sender}'; give an address of "
+        f"{'the domain of default_login, or of ' if settings.default_login else ''}the senders of an entry of logins."
+    ]
 
 
 def _tls_contradictions(settings: RelaySettings, *, has_login: bool) -> list[str]:

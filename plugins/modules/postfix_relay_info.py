@@ -195,6 +195,26 @@ waiting:
   returned: when Postfix is installed
   type: int
   sample: 0
+mynetworks:
+  description: Who may send through this host without a login, the words of C(mynetworks); networks, and tables.
+  returned: when Postfix is installed
+  type: list
+  elements: str
+  sample: [127.0.0.0/8, "[::1]/128"]
+readable_password_files:
+  description: Files with logins, of C(smtp_sasl_password_maps), that everybody on the host can read.
+  returned: when Postfix is installed
+  type: list
+  elements: str
+  sample: [/etc/postfix/sasl_passwd]
+verification_probes:
+  description:
+    - Whether this host asks the smarthost if an address exists, for each mail that it receives
+      (C(reject_unverified_sender) or C(reject_unverified_recipient), with no way of their own for that).
+    - Such a probe is a connection that counts there.
+  returned: when Postfix is installed
+  type: bool
+  sample: false
 failure:
   description:
     - Why, in a word for programs. The notes say what C(code) can be.
@@ -214,6 +234,7 @@ from ..module_utils._names import IMPLICIT, STARTTLS, InputError, begins_with_tl
 from ..module_utils._postfix import files, host_manager, maps, originals, password_maps
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.conflicts import find_ca_file, has_sasl_plugin
+from ..module_utils._postfix.exposure import exposure
 from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance, names_main_instance
 from ..module_utils._postfix.originals import Originals
 from ..module_utils._postfix.parameters import OUR_TRANSPORTS, PASSWORDS_FILE, ROUTES, SENDERS_FILE, normal
@@ -320,6 +341,7 @@ def look_at_instance(instance: Instance) -> dict[str, Any]:
         "logins": [{"key": key, "login": value.partition(":")[0]} for key, value in sorted(entries.items())],
         "other_logins": other_logins(settings[_PASSWORD_MAPS], instance.path(PASSWORDS_FILE)),
         "waiting": waiting(instance) if running else None,
+        **exposure(instance.everything()),
     }
 
 

@@ -383,3 +383,21 @@ def test_how_the_smarthost_is_reached(postfix: ScratchPostfix, monkeypatch: pyte
     for own in (True, False):
         assert not relay(postfix, smarthost_port=465, **one, smarthost="a.example", dedicated_transport=own).failed
         assert way() == ("[a.example]:465", "secure", "login", True, True, "implicit")
+
+
+def test_what_a_host_opens_to_others(postfix: ScratchPostfix, no_check: None) -> None:
+    assert not relay(postfix, smarthost="smarthost.example", **LOGIN).failed
+    names = ("mynetworks", "readable_password_files", "verification_probes")
+
+    def opened() -> list[Any]:
+        run = run_module("postfix_relay_info", {"config_directory": str(postfix.config_directory)})
+        assert not run.failed, run.message
+        return [run.result[name] for name in names]
+
+    assert opened() == [["127.0.0.0/8"], [], False]
+    passwords = postfix.config_directory / "smarthost_passwords"
+    passwords.chmod(0o644)
+    postfix.set(mynetworks="127.0.0.0/8, hash:/etc/x", smtpd_sender_restrictions="reject_unverified_sender")
+    assert opened() == [["127.0.0.0/8", "hash:/etc/x"], [str(passwords)], True]
+    postfix.set(address_verify_relayhost="")
+    assert opened()[2] is False

@@ -34,10 +34,19 @@ SENDERS = {
 }
 #: How a block of variables runs: the variable that it sets, the playbook that reads it, and whether a second run of
 #: that has nothing to do.
-PLAYBOOKS = {"spamexperts_rotation": ("rotate_credentials", False)}
+PLAYBOOKS = {
+    "spamexperts_rotation": ("rotate_credentials", False),
+    "spamexperts_audit_accepted": ("audit", False),
+}
 #: Prefixes of variables that a guide puts into the inventory; the blocks after it run with them.
 INVENTORY = (
-    *("spamexperts_accounts", "spamexperts_credential_store", "spamexperts_defaults", "spamexperts_domains"),
+    *(
+        "spamexperts_fail_on",
+        "spamexperts_accounts",
+        "spamexperts_credential_store",
+        "spamexperts_defaults",
+        "spamexperts_domains",
+    ),
     "outgoing_mail_",
 )
 

@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_domains": {"_users", "_api", "_smarthost", *_ABOVE_GROUND},
     "_declaration": {"_domains", "_users", "_api", "_smarthost", "_thunderbird.dialogue", *_ABOVE_GROUND},
     "_rotation": {"_declaration", "_domains", "_users", "_api", "_smarthost", *_ABOVE_GROUND},
-    "_audit": {"_declaration", "_domains", "_users", "_api", "_smarthost", *_ABOVE_GROUND},
+    "_audit": {"_postfix.queue", "_declaration", "_domains", "_users", "_api", "_smarthost", *_ABOVE_GROUND},
 }
 
 

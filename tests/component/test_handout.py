@@ -20,7 +20,7 @@ from tests.support.action import Controller
 SENDERS = [
     {"username": "alice"},
     {"username": "info", "shared": True},
-    {"username": "server1", "relay": True},
+    {"username": "server1", "relay": ["mail1"], "default_for": ["mail1"]},
     {"username": "web", "relay": True, "people": [{"host": "desktop1", "user": "carol"}]},
     {"username": "gone", "state": "absent"},
     {"username": "locked", "state": "locked"},
@@ -35,7 +35,7 @@ HOSTILE = "A<b>\"'\\&{{ x }}ü42"
 @pytest.fixture
 def controller(tmp_path: Path) -> Controller:
     made = Controller(tmp_path, [("dev", "vault password one")])
-    made.variables["groups"] = {"all": ["desktop1"], "ungrouped": []}
+    made.variables["groups"] = {"all": ["desktop1", "mail1"], "ungrouped": []}
     return made
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import system_mail
@@ -86,3 +86,34 @@ def test_a_name_that_a_login_is_for_is_left_alone(postfix: ScratchPostfix) -> No
 def test_a_test_mail_of_an_account_that_there_is_not(postfix: ScratchPostfix) -> None:
     run = run_module("postfix_test_mail", {"user": "nobody", "sender": "a@example.com", "recipient": "b@example.com"})
     assert "mutually exclusive" in run.message
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "cannot open file"), (b"", "is empty"), (b" \n", "is empty")])
+def test_a_mailname_that_says_nothing_is_said_as_postfix_says_it(
+    postfix: ScratchPostfix, tmp_path: Path, content: Optional[bytes], reason: str
+) -> None:
+    mailname = tmp_path / "mailname"
+    if content is not None:
+        mailname.write_bytes(content)
+    postfix.set(myorigin=str(mailname))
+    assert_refused(postfix, reason, code="command_failed", system_sender="server@example.com")
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ({"smtp_host_lookup": "native"}, False),
+        ({"smtp_host_lookup": "dns, native"}, True),
+        ({"smtp_host_lookup": "dns", "disable_dns_lookups": "yes"}, False),
+        ({"smtp_host_lookup": "dns", "smtp_dns_support_level": "disabled"}, False),
+    ],
+)
+def test_the_dns_is_asked_where_postfix_asks_it(
+    postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], asked: bool, warnings: list[str]
+) -> None:
+    names: list[str] = []
+    monkeypatch.setattr(system_mail, "exists_in_dns", names.append)
+    postfix.set(**settings)
+    assert configure(postfix, system_sender=None).changed
+    assert names == (["client.test.example"] if asked else [])
+    assert any("does not exist in the DNS" in text for text in warnings) is asked

@@ -31,7 +31,7 @@ def own_domains(instance: Instance) -> tuple[str, str]:
     """What Postfix writes behind the name of an account (myorigin), and the name of the host."""
     known = instance.effective(["myorigin", "myhostname"])
     origin = known["myorigin"]
-    if origin.startswith("/"):  # as Debian's /etc/mailname; Postfix does without neither the file nor a word in it
+    if origin.startswith("/"):  # as Debian's /etc/mailname; postconf does without neither the file nor a word in it
         origin = Path(origin).read_text("utf-8", "replace").split()[0]
     return origin.lower(), known["myhostname"].lower()
 
@@ -82,7 +82,7 @@ def warnings(instance: Instance, settings: RelaySettings) -> list[str]:
     domain = sender.rpartition("@")[2]
     if domain in login_domains(settings):
         return []
-    missing = not exists_in_dns(domain)
+    missing = _asks_dns(instance) and not exists_in_dns(domain)
     if settings.by_address and not missing:
         return []
     why = f"no login here is for {domain}{', which does not exist in the DNS either' if missing else ''}"
@@ -91,6 +91,16 @@ def warnings(instance: Instance, settings: RelaySettings) -> list[str]:
         "nobody reads what comes back. Set system_sender to an address, or to true for the login, or to false where "
         "this is meant."
     ]
+
+
+def _asks_dns(instance: Instance) -> bool:
+    """Whether Postfix itself looks names up there; where it does not, nobody else does."""
+    known = instance.effective(["smtp_dns_support_level", "disable_dns_lookups", "smtp_host_lookup"])
+    return (
+        known.get("smtp_dns_support_level") != "disabled"
+        and known.get("disable_dns_lookups") != "yes"
+        and "dns" in known.get("smtp_host_lookup", "dns")
+    )
 
 
 def exists_in_dns(domain: str, servers: str = "/etc/resolv.conf", port: int = 53) -> bool:

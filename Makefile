@@ -98,7 +98,7 @@ lint-changelog: environment
 	@$(STAGE) changelog antsibull-changelog lint
 
 test-unit: environment  ## Pure logic
-	@$(STAGE) unit $(PYTEST) $(PARALLEL) tests/unit $(COVERED)
+	@$(STAGE) unit $(PYTEST) $(PARALLEL) -m "not slow" tests/unit $(COVERED)
 
 test-component: environment  ## Modules in this process against the emulator
 	@$(STAGE) component $(PYTEST) $(PARALLEL) -m "not slow" tests/component $(COVERED)

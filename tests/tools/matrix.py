@@ -47,7 +47,7 @@ CORES = (
 SECRETS = ("tests/integration/test_secrets.py", "tests/integration/test_rotation_secrets.py")
 #: Unit, component and secrecy tests, and both of ansible-test.
 STAGES = {
-    "unit": ["python", "-m", "pytest", "tests/unit"],
+    "unit": ["python", "-m", "pytest", "-m", "not slow", "tests/unit"],
     "component": ["python", "-m", "pytest", "-m", "not slow", "-n4", "--dist=worksteal", "tests/component"],
     "secrets": ["python", "-m", "pytest", "-m", "not slow", *SECRETS],
     "sanity": ["python", "-m", "tests.tools.ansible_test", "sanity"],

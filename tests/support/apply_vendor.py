@@ -80,7 +80,6 @@ class ApplyWorld(World):
         _load_modules()
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(folder / "store")
-        self.is_measured = False
         self.domains = list(domains)
         self.accounts = dict(accounts or {"default": Account()})
         self.options = options
@@ -145,6 +144,7 @@ class ApplyWorld(World):
         assert isinstance(other, ApplyWorld)
         for name in ("accounts", "faults", "hosts", "clients", "domains", "_present"):
             setattr(other, name, copy.deepcopy(getattr(self, name)))
+        other.is_measured = False  # it is killed somewhere; what lines there are, whole runs have shown
         return other
 
     def apply(self, kill_at: Optional[int] = None, **options: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import socket
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -80,8 +81,15 @@ async def _watch_parent(parent: int, stop: asyncio.Event) -> None:
     stop.set()
 
 
+def _unless_client_reset(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say what nobody has caught, but that a client has reset its connection while nobody read from it any more."""
+    if not isinstance(context.get("exception"), ConnectionResetError):
+        loop.default_exception_handler(context)
+
+
 async def _run(arguments: argparse.Namespace, parent: int, directory: Path) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_unless_client_reset)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

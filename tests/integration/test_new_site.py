@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import yaml
 from tests import ROOT
 from tests.support.documentation import FENCE
 from tests.support.emulator import Emulator
-from tests.support.playbook import PlaybookRun, ansible_environment
+from tests.support.playbook import PlaybookRun, ansible_environment, run_program
 from tests.support.postfix import ScratchPostfix
 
 pytestmark = pytest.mark.root
@@ -50,18 +49,8 @@ class Desk:
 
     def type(self, *commands: str, folder: Path | None = None, **environment: str) -> PlaybookRun:
         """Type these commands into a shell."""
-        done = subprocess.run(
-            ["bash", "-e"],
-            input="\n".join(commands),
-            env={**self.environment, **environment},
-            cwd=folder or self.site,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=280,
-        )
-        return PlaybookRun(done.returncode, done.stdout)
+        variables = {**self.environment, **environment}
+        return run_program(["bash", "-e"], variables, folder=folder or self.site, given="\n".join(commands))
 
     def name_the_mail_server(self, **variables: Any) -> None:
         """What an administrator enters in the files of the new site."""

@@ -87,15 +87,28 @@ def run_playbook(
 
     `wrapper`: a command that runs the program, for namespaces. `folder`: from where it is started.
     """
+    command = [*wrapper, str(Path(sys.executable).with_name("ansible-playbook")), playbook, *arguments]
+    return run_program(command, environment, folder=folder)
+
+
+def run_program(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    folder: Path | None = None,
+    given: str = "",
+    timeout: float = 280,
+) -> PlaybookRun:
+    """Run a program that runs playbooks. given: what is typed into it. folder: from where it is started."""
     done = subprocess.run(
-        [*wrapper, str(Path(sys.executable).with_name("ansible-playbook")), playbook, *arguments],
+        command,
+        input=given,
         env=dict(environment),
         cwd=folder,
-        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=280,
+        timeout=timeout,
     )
     return PlaybookRun(done.returncode, done.stdout)

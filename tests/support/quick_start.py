@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from tests.fleet import Fleet
 from tests.support.documentation import FENCE
 from tests.support.emulator import Emulator
 from tests.support.machine import CONTROL_PANEL, SMARTHOST
-from tests.support.playbook import PlaybookRun, ansible_environment
+from tests.support.playbook import PlaybookRun, ansible_environment, run_program
 
 #: Each page with the heading of the part that is followed.
 QUICK_STARTS = {"README.md": "From nothing to a sent mail", "docs/schnellstart.md": "Von nichts zur ersten Mail"}
@@ -114,18 +113,9 @@ class NewUser:
     def type(self, *commands: str) -> PlaybookRun:
         """Type these commands into one shell, and the password of the API when it is asked for; stop at a failure."""
         script = "\n".join(["set -e", f"mount --bind {self.folder / 'hosts'} /etc/hosts", *commands, ""])
-        done = subprocess.run(
-            ["unshare", "--mount", "bash", "-c", script],
-            input=f"{self.emulator.api_password}\n",
-            env=self.environment(),
-            cwd=self.site,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=900,
-        )
-        return PlaybookRun(done.returncode, done.stdout)
+        command = ["unshare", "--mount", "bash", "-c", script]
+        given = f"{self.emulator.api_password}\n"
+        return run_program(command, self.environment(), folder=self.site, given=given, timeout=900)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import yaml
 
 from tests.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, Host
 from tests.support.emulator import Emulator
-from tests.support.playbook import PlaybookRun
+from tests.support.playbook import PlaybookRun, run_program
 from tests.support.rotation import RotationSite
 
 #: The login with which each mail server sends, and as whom.
@@ -170,19 +169,10 @@ class RunningSite(RotationSite):
         (self.folder / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
         shutil.copy(self.vault_file, self.folder / "FILE")
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        done = subprocess.run(
-            ["bash", "-e"],
-            input="\n".join(commands),
-            env={**self.environment, "PATH": path},
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        self.check_secrets(done.stdout)
-        return PlaybookRun(done.returncode, done.stdout)
+        environment = {**self.environment, "PATH": path}
+        run = run_program(["bash", "-e"], environment, folder=self.folder, given="\n".join(commands), timeout=600)
+        self.check_secrets(run.output)
+        return run
 
     def descriptions(self) -> dict[str, str]:
         """The text of each file, by the name of the domain."""

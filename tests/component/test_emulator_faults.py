@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import requests
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import Smarthost, prove_logins
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.connection import Smarthost
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import prove_logins
 
 from tests.support.emulator import Emulator
 

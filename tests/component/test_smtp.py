@@ -16,10 +16,10 @@ from typing import Any, cast
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.connection import Smarthost
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
     LoginProof,
     Refusals,
-    Smarthost,
     Verdict,
     _address_literal,
     _Attempts,

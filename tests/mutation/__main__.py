@@ -70,13 +70,16 @@ def unit(*names: str) -> tuple[str, ...]:
 WAITING = ("test_a_dead_server_is_not_asked_for_every_login", "test_connections_of_others_are_waited_for")
 #: The slowest first, so that all processors are busy to the end.
 TARGETS = (
-    Target(
-        "_smarthost/login",
-        (
-            "tests/component/test_smtp.py",
-            "tests/component/test_smtp_many.py",
-            *(f"--deselect=tests/component/test_smtp_many.py::{name}" for name in WAITING),
-        ),
+    *(
+        Target(
+            f"_smarthost/{name}",
+            (
+                "tests/component/test_smtp.py",
+                "tests/component/test_smtp_many.py",
+                *(f"--deselect=tests/component/test_smtp_many.py::{test}" for test in WAITING),
+            ),
+        )
+        for name in ("login", "connection")
     ),
     Target("plugin_utils/_rotation", unit("rotation_choices", "rotation_run")),
     Target("plugin_utils/_rotation_means", unit("rotation_choices", "rotation_run")),

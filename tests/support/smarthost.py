@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import trustme
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import Smarthost
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.connection import Smarthost
 
 from tests.support.emulator import Emulator
 from tests.support.sink import FreePortController

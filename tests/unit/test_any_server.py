@@ -18,11 +18,11 @@ from typing import Any, Optional
 from unittest import mock
 
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client import ApiError, ErrorKind, Reply
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.connection import Smarthost
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
     MOST_REFUSALS,
     LoginProof,
     Refusals,
-    Smarthost,
     Verdict,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import apply, manage, plan, proof

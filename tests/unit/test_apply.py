@@ -10,10 +10,10 @@ from typing import Any, Optional
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.client import ApiError, ErrorKind, Reply
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.connection import Smarthost
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
     LoginProof,
     Refusals,
-    Smarthost,
     Verdict,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users import apply, plan

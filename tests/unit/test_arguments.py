@@ -13,7 +13,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._api import options
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._names import InputError
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import Smarthost
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.connection import Smarthost
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.options import DEFAULT_SMARTHOST
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.server import (
     SMARTHOST_OPTIONS,

@@ -17,10 +17,11 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Callable, Optional, Union, cast
+from typing import Optional, Union, cast
 
-from .._names import IMPLICIT_TLS_PORT, RELAY_PORT
+from .._names import RELAY_PORT
 from .._redaction import Redactor
+from .connection import Client, Smarthost, UnreachableError
 
 #: The vendor's limit of connections from one address at a time.
 #: https://github.com/SpamExperts/sekb/blob/master/docs/5-Outgoing_Filtering_Service/15-Classifications.rst
@@ -30,8 +31,6 @@ MOST_CONNECTIONS = 10
 MOST_REFUSALS = 3
 _CONNECTION_FAILURES = 3  # in a row; then the others are not tried
 _BUSY_PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds, after a 421
-#: How many seconds a greeting may take before we look whether the server waits for TLS instead.
-_GREETING_SECONDS = 3.0
 
 
 class Verdict(enum.Enum):
@@ -40,20 +39,6 @@ class Verdict(enum.Enum):
     ACCEPTED = "accepted"
     REFUSED = "refused"  # no such login, or another password
     UNKNOWN = "unknown"  # the smarthost could not be asked, or did not decide
-
-
-@dataclass(frozen=True)
-class Smarthost:
-    """Where to log in.
-
-    ca_path: a file (PEM) with authorities; None: the system's. implicit_tls: TLS begins before the first word, as on
-    port 465, and not with STARTTLS.
-    """
-
-    host: str
-    port: int = 587
-    ca_path: Optional[str] = None
-    implicit_tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,10 +68,6 @@ class Refusals:
     def spent(self, keep: int = 0) -> bool:
         """Whether no login may be tried any more by somebody who leaves `keep` refusals to others."""
         return bool(self.blocked) or self.used >= MOST_REFUSALS - keep
-
-
-class _UnreachableError(Exception):
-    """No login could be tried; the message says why."""
 
 
 class _BusyError(Exception):
@@ -167,7 +148,7 @@ class _Attempts:
                 return self._prove_once(login, password)
             except _BusyError as error:
                 busy = str(error)
-            except _UnreachableError as error:
+            except UnreachableError as error:
                 self._count_failure(str(error))
                 return LoginProof(login, Verdict.UNKNOWN, str(error))
         self._count_failure(busy)
@@ -218,30 +199,30 @@ class _Attempts:
         return LoginProof(login, verdict, reason, may_send)
 
     def _connect(self, stack: contextlib.ExitStack) -> smtplib.SMTP:
-        """A connection with TLS, which ends with the stack. Raises _UnreachableError or _BusyError."""
+        """A connection with TLS, which ends with the stack. Raises UnreachableError or _BusyError."""
         host, port = self._server.host, self._server.port
         text: Union[bytes, str] = b""
         try:
-            client = _Client(self._server, self._context, self._timeout, self._takes_tls)
+            client = Client(self._server, self._context, self._timeout, self._takes_tls)
             stack.callback(_quit, client)
             client.local_hostname = _address_literal(cast(socket.socket, client.sock))
             code, text = client.ehlo()
             if code == 250 and not self._server.implicit_tls:
                 if not client.has_extn("starttls"):
-                    raise _UnreachableError(f"{host} offers no TLS on port {port}, so no password was sent")
+                    raise UnreachableError(f"{host} offers no TLS on port {port}, so no password was sent")
                 code, text = client.starttls(context=self._context)
                 if code == 220:
                     code, text = client.ehlo()
         except smtplib.SMTPResponseException as error:
             code, text = error.smtp_code, error.smtp_error
         except (OSError, UnicodeError, smtplib.SMTPException) as error:
-            raise _UnreachableError(self._connection_problem(error)) from None
+            raise UnreachableError(self._connection_problem(error)) from None
         if code == 421:
             raise _BusyError(f"{host} answered: {_shown(code, text)}")
         if code < 0:
-            raise _UnreachableError(f"{host} did not answer like a mail server on port {port}")
+            raise UnreachableError(f"{host} did not answer like a mail server on port {port}")
         if code != 250:
-            raise _UnreachableError(f"{host} answered: {_shown(code, text)}")
+            raise UnreachableError(f"{host} answered: {_shown(code, text)}")
         return client
 
     def _takes_tls(self, timeout: float) -> bool:
@@ -328,85 +309,6 @@ class _Attempts:
                 verdict = Verdict.REFUSED if 500 <= code < 600 else Verdict.UNKNOWN
                 return verdict, f"{host} takes the login, but not mail of {sender}: {_shown(code, text)}"
         return Verdict.ACCEPTED, ""
-
-
-class _Client(smtplib.SMTP):
-    """A connection that begins with TLS where the server does; its password goes nowhere else.
-
-    Raises _UnreachableError where the server begins TLS in the other way. Who waits for STARTTLS there would wait for a
-    greeting until the time is over, as the server waits as well.
-    """
-
-    def __init__(
-        self, server: Smarthost, context: ssl.SSLContext, timeout: float, takes_tls: Callable[[float], bool]
-    ) -> None:
-        """takes_tls: whether the server begins with TLS, found out in so many seconds."""
-        self._server = server
-        self._context = context
-        self._takes_tls = takes_tls
-        # With a name given, smtplib asks no name server for the one of this host.
-        super().__init__(server.host, server.port, local_hostname="localhost", timeout=timeout)
-
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        """What smtplib calls for its connection, as in its own SMTP_SSL."""
-        connection = socket.create_connection((host, port), timeout)
-        with contextlib.ExitStack() as stack:
-            stack.callback(connection.close)
-            if self._server.implicit_tls:
-                connection = self._wrapped(connection, timeout)
-            else:
-                self._wait_for_greeting(connection, timeout)
-            stack.pop_all()
-        return connection
-
-    def _wait_for_greeting(self, connection: socket.socket, timeout: float) -> None:
-        end = time.monotonic() + timeout
-        patience = min(_GREETING_SECONDS, timeout / 3)
-        if _first_bytes(connection, patience) is None:
-            if self._takes_tls(patience):
-                raise _UnreachableError(
-                    f"{self._server.host} begins with TLS on port {self._server.port}, and not with STARTTLS, so no "
-                    "password was sent; set smarthost_tls to implicit, or smarthost_port to the port for STARTTLS, "
-                    "usually 587"
-                )
-            if _first_bytes(connection, max(0.1, end - time.monotonic())) is None:
-                raise TimeoutError
-        connection.settimeout(timeout)
-
-    def _wrapped(self, connection: socket.socket, timeout: float) -> socket.socket:
-        host, port = self._server.host, self._server.port
-        try:
-            return self._context.wrap_socket(connection, server_hostname=host)
-        except ssl.SSLCertVerificationError:
-            raise
-        except ssl.SSLError:
-            if not self._greets(min(_GREETING_SECONDS, timeout)):
-                raise
-            remedy = (
-                "smarthost_port to the port for STARTTLS, usually 587"
-                if port == IMPLICIT_TLS_PORT
-                else "smarthost_tls to starttls, or smarthost_port to the port for TLS from the first byte, usually 465"
-            )
-            raise _UnreachableError(
-                f"{host} begins with STARTTLS on port {port}, and not with TLS, so no password was sent; set {remedy}"
-            ) from None
-
-    def _greets(self, timeout: float) -> bool:
-        """Whether another connection begins with the words of a mail server."""
-        try:
-            with socket.create_connection((self._server.host, self._server.port), timeout) as connection:
-                return (_first_bytes(connection, timeout) or b"").isdigit()
-        except OSError:
-            return False
-
-
-def _first_bytes(connection: socket.socket, patience: float) -> Optional[bytes]:
-    """What the server says first, which stays to be read; None where it says nothing for so many seconds."""
-    connection.settimeout(patience)
-    try:
-        return connection.recv(3, socket.MSG_PEEK)
-    except (socket.timeout, TimeoutError):
-        return None
 
 
 def _quit(client: smtplib.SMTP) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .._names import IMPLICIT, STARTTLS
@@ -20,3 +21,13 @@ PLACE_OPTIONS: dict[str, Any] = {
 }
 #: Fragment `_smarthost.CA`.
 AUTHORITY_OPTIONS: dict[str, Any] = {"smarthost_ca_path": {"type": "path"}}
+#: Fragment `_smarthost.ASKED`: without values of their own, as those of whoever is asked count.
+ASKED_OPTIONS: dict[str, Any] = {
+    name: {key: value for key, value in option.items() if key != "default"}
+    for name, option in {**PLACE_OPTIONS, **AUTHORITY_OPTIONS}.items()
+}
+
+
+def asked_place(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given of ASKED_OPTIONS, to be handed on."""
+    return {name: params[name] for name in ASKED_OPTIONS if params[name] is not None}

@@ -11,7 +11,8 @@ from typing import Any
 
 from .._environment import from_environment
 from .._names import InputError, begins_with_tls, host_name, port_number
-from .login import Refusals, Smarthost
+from .connection import Smarthost
+from .login import Refusals
 from .options import AUTHORITY_OPTIONS, PLACE_OPTIONS
 
 #: Fragments `_smarthost`, `_smarthost.CA` and `_smarthost.ENVIRONMENT`.

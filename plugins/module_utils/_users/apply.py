@@ -15,7 +15,8 @@ from typing import Callable, Optional
 from .._api.client import ApiError, Client, ErrorKind
 from .._api.session import HOPELESS
 from .._names import is_network, unicode_domain
-from .._smarthost.login import Refusals, Smarthost, Verdict, prove_login
+from .._smarthost.connection import Smarthost
+from .._smarthost.login import Refusals, Verdict, prove_login
 from .current import KEPT_FOR_PROOF, Current, attribute_name, read_lists
 from .methods import ADD, ADD_IP, ADDRESS, LIST, LOCK, REMOVE, SET_PASSWORD, UNLOCK, MethodError, Methods
 from .plan import (

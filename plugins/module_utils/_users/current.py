@@ -14,7 +14,8 @@ from typing import Optional
 from .._api.client import ApiError, Client, ErrorKind
 from .._api.parallel import first_alone
 from .._names import InputError, is_network, normalise_domain
-from .._smarthost.login import Refusals, Smarthost, Verdict, prove_logins
+from .._smarthost.connection import Smarthost
+from .._smarthost.login import Refusals, Verdict, prove_logins
 from .methods import LIST, Method, MethodError, Methods, known_name
 from .user import (
     AUTHENTICATIONS,

@@ -17,7 +17,8 @@ from .._api.session import api_session, help_page
 from .._module import TaskFailedError
 from .._names import InputError, normalise_domain, unicode_domain
 from .._passwords import PasswordFileError, check_password, read_or_generate, write_new
-from .._smarthost.login import Refusals, Smarthost
+from .._smarthost.connection import Smarthost
+from .._smarthost.login import Refusals
 from .._smarthost.server import refusals_from, smarthost_from
 from .apply import Applier
 from .current import KEPT_FOR_PROOF, Current, is_without_list, prove_passwords, read_lists

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from .._smarthost.login import LoginProof, Refusals, Smarthost, Verdict, prove_login, prove_logins
+from .._smarthost.connection import Smarthost
+from .._smarthost.login import LoginProof, Refusals, Verdict, prove_login, prove_logins
 from .plan import CREATED, FAILED, LOGIN_REFUSED, ON_CREATE, PASSWORD_SET, UNKNOWN, UPDATED, Change
 from .user import DOMAIN, counted, first_three
 

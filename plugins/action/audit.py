@@ -17,7 +17,7 @@ from ..module_utils._audit.report import FAIL_ON, Report, report
 from ..module_utils._audit.seen import Seen
 from ..module_utils._names import InputError
 from ..module_utils._plain import plain
-from ..module_utils._smarthost.options import PLACE_OPTIONS
+from ..module_utils._smarthost.options import ASKED_OPTIONS
 from ..plugin_utils._audit import AuditError, Auditor
 from ..plugin_utils._audit_files import csv_text, json_text
 from ..plugin_utils._audit_page import Table, render
@@ -36,10 +36,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "accounts": {"type": "dict", "no_log": False, "default": {}},
     "mail_servers": {"type": "list", "elements": "str", "default": []},
     "hosts": {"type": "dict", "default": {}},
-    "smarthost": {"type": "str"},
-    "smarthost_port": {"type": "int"},
-    "smarthost_tls": PLACE_OPTIONS["smarthost_tls"],
-    "smarthost_ca_path": {"type": "path"},
+    **ASKED_OPTIONS,
     "prove": {"type": "str", "choices": ["new", "all"], "default": "new"},
     "nameservers": {"type": "list", "elements": "str"},
     "port": {"type": "int"},

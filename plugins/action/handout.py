@@ -21,7 +21,7 @@ from ..module_utils._users.known import nearest
 from ..module_utils._users.report import named
 from ..module_utils._users.user import USER
 from ..plugin_utils._credentials import Credential
-from ..plugin_utils._declared import declared
+from ..plugin_utils._declared import declared, inventory_groups
 from ..plugin_utils._handout_page import LANGUAGES, Page, render
 from ..plugin_utils._private_folder import UNCHANGED, FolderError, PrivateFolder
 from ..plugin_utils._secrets import register_secret
@@ -52,10 +52,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         """Return what the stub module documents."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
-        groups = {name: list(hosts) for name, hosts in ((task_vars or {}).get("groups") or {}).items()}
-        groups.update({host: [host] for hosts in list(groups.values()) for host in hosts})
         # As what a mail server sends concerns no page.
-        descriptions, _mail_servers, problems, warnings = declared(params, groups, None)
+        descriptions, _mail_servers, problems, warnings = declared(params, inventory_groups(task_vars or {}), None)
         if problems:
             more = f" {len(problems) - 1} more: see what the module declaration says." if len(problems) > 1 else ""
             raise AnsibleActionFail(f"{problems[0]}{more}")

@@ -10,21 +10,19 @@ store. Between two phases it is encrypted with a vault password of this run.
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from typing import Any, Optional
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
 from ..module_utils._plain import plain
-from ..module_utils._smarthost.options import PLACE_OPTIONS
+from ..module_utils._smarthost.options import ASKED_OPTIONS, asked_place
 from ..plugin_utils._declared import inventory_groups
 from ..plugin_utils._import_found import Found, FoundError, gathered
 from ..plugin_utils._import_hosts import MailServer, Seen, look_at_people
 from ..plugin_utils._import_site import PHASES, ImportSite
-from ..plugin_utils._owner import StopError
+from ..plugin_utils._phase_action import PhaseAction
 from ..plugin_utils._secrets import register_secret
-from ..plugin_utils._store import Store, StoreError
+from ..plugin_utils._store import Store
 from ..plugin_utils._vault import Vault, VaultError
 
 ON_HOSTS = ("look_at_mail_server", "look_at_people", "prove")
@@ -41,10 +39,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "accounts": {"type": "dict", "no_log": False, "default": {}},
     "csv": {"type": "path"},
     "config_directory": {"type": "path"},
-    "smarthost": {"type": "str"},
-    "smarthost_port": {"type": "int"},
-    "smarthost_tls": PLACE_OPTIONS["smarthost_tls"],
-    "smarthost_ca_path": {"type": "path"},
+    **ASKED_OPTIONS,
     "found": {"type": "str", "no_log": False},
     "logins": {"type": "list", "elements": "str", "no_log": False, "default": []},
     "refused_logins": {"type": "int", "default": 0},
@@ -53,24 +48,18 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "clients": {"type": "dict", "default": {}},
     "proofs": {"type": "dict", "default": {}},
 }
-_SMARTHOST = ("smarthost", "smarthost_port", "smarthost_tls", "smarthost_ca_path")
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
+class ActionModule(PhaseAction):
     """The action."""
 
-    _supports_check_mode = True
-    _supports_async = False
     _supports_diff = True
-    TRANSFERS_FILES = False
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         """Return what the stub module documents; a failure as well, with the calls that were made before."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        result = super().run(tmp, task_vars)
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
         params = plain(params)
-        self._task_vars = task_vars or {}
-        self._warnings: list[Any] = []
         if params["phase"] in PHASES:
             return {**result, **self._on_controller(params)}
         if not self._play_context.no_log:
@@ -93,34 +82,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         for account in params["accounts"].values():
             register_secret(*(str((account or {}).get(name) or "") for name in ("api_password", "proxy")))
         store = Store(params["path"], self._loader, params["vault_id"])
-
-        def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-            store.this_run()  # a run that was killed asks nobody any more
-            answer = self._run_module(f"smarthost.spamexperts.{name}", arguments)
-            self._warnings += answer.get("warnings", [])
-            return answer
-
-        result: dict[str, Any] = {}
         try:
             vault = Vault(self._loader)
         except VaultError as problem:
             raise AnsibleActionFail(str(problem)) from None
-        owner = ImportSite(params, store, call, check_mode=self._task.check_mode, vault=vault)
-        done = False
-        try:
-            getattr(owner, params["phase"])()
-            done = params["phase"] != PHASES[-1]
-        except (StopError, StoreError) as problem:
-            result.update(failed=True, msg=str(problem))
-            owner.data = {}
-        finally:
-            if not done:
-                # What went wrong first is what is said.
-                with suppress(StoreError):
-                    owner.release()
-        result.update(changed=owner.changed, calls=owner.calls, run=owner.data)
-        if self._task.diff and owner.diffs:
-            result["diff"] = owner.diffs
+        owner = ImportSite(params, store, self._call_for(store), check_mode=self._task.check_mode, vault=vault)
+        result = self._carry_out(owner, params["phase"], PHASES)
         if self._warnings:
             result["warnings"] = list(dict.fromkeys(self._warnings))
         return result
@@ -151,9 +118,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         logins, _strange = gathered(Found(*fields) for fields in json.loads(plain_text))
         found = {one.name: one for one in logins.values()}
         wanted = [{"login": name, "password": found[name].password} for name in params["logins"] if name in found]
-        arguments: dict[str, Any] = {name: params[name] for name in _SMARTHOST if params[name] is not None}
-        arguments.update(logins=wanted, fail_on_refusal=False, refused_logins=params["refused_logins"])
-        answer = self._run_module("smarthost.spamexperts.smtp_login_info", arguments)
+        arguments = {**asked_place(params), "logins": wanted, "refused_logins": params["refused_logins"]}
+        answer = self._module("smtp_login_info", {**arguments, "fail_on_refusal": False})
         proofs = {
             one["login"]: {name: one[name] for name in ("accepted", "reason")} for one in answer.get("logins", ())
         }
@@ -168,9 +134,3 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             return self._run_module(name, arguments)
         finally:
             self._task.check_mode = before
-
-    def _run_module(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        result: dict[str, Any] = self._execute_module(
-            module_name=name, module_args=arguments, task_vars=self._task_vars
-        )
-        return result

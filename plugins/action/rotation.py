@@ -8,19 +8,15 @@ An action, so that one owner has the store, the order of calls and the passwords
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, Optional
 
-from ansible.plugins.action import ActionBase
-
-from ..module_utils._names import InputError
 from ..module_utils._passwords import DEFAULT_LENGTH, SAFE_ALPHABET, generate
 from ..module_utils._plain import plain
-from ..module_utils._smarthost.options import PLACE_OPTIONS
-from ..plugin_utils._owner import StopError
+from ..module_utils._smarthost.options import ASKED_OPTIONS
+from ..plugin_utils._phase_action import PhaseAction
 from ..plugin_utils._rotation import PHASES, Rotation
 from ..plugin_utils._secrets import register_secret
-from ..plugin_utils._store import Store, StoreError
+from ..plugin_utils._store import Store
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "phase": {"type": "str", "required": True, "choices": list(PHASES)},
@@ -29,10 +25,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "accounts": {"type": "list", "elements": "str", "default": []},
     # Not no_log: core would take every value for a secret, also that of retries, and hide each 1 that it prints.
     "account": {"type": "dict", "no_log": False, "default": {}},
-    "smarthost": {"type": "str"},
-    "smarthost_port": {"type": "int"},
-    "smarthost_tls": PLACE_OPTIONS["smarthost_tls"],
-    "smarthost_ca_path": {"type": "path"},
+    **ASKED_OPTIONS,
     "run": {"type": "dict", "default": {}},
     "uses": {"type": "dict", "default": {}},
     "senders": {"type": "list", "elements": "list", "default": []},
@@ -45,51 +38,21 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
+class ActionModule(PhaseAction):
     """The action."""
-
-    _supports_check_mode = True
-    _supports_async = False
-    TRANSFERS_FILES = False
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         """Return what the stub module documents; a failure as well, with the calls that were made before."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        result = super().run(tmp, task_vars)
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
         params = plain(params)
-        self._task_vars = task_vars or {}
-        self._warnings: list[Any] = []
         params["make_password"] = lambda: self._new_password(params["rotation"])
         register_secret(*(str(params["account"].get(name) or "") for name in ("api_password", "proxy")))
         store = Store(params["path"], self._loader)
-
-        def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-            store.this_run()  # a run that was killed asks nobody any more
-            return self._module(name, arguments)
-
-        rotation = Rotation(params, store, call, check_mode=self._task.check_mode)
-        done = False
-        try:
-            getattr(rotation, params["phase"])()
-            done = params["phase"] != PHASES[-1]
-        except (StopError, InputError, StoreError) as problem:
-            result.update(failed=True, msg=str(problem))
-        finally:
-            if not done:
-                # What went wrong first is what is said.
-                with suppress(StoreError):
-                    rotation.release()
-        result.update(changed=rotation.changed, calls=rotation.calls, run=rotation.data)
+        rotation = Rotation(params, store, self._call_for(store), check_mode=self._task.check_mode)
+        result.update(self._carry_out(rotation, params["phase"], PHASES))
         if self._warnings:
             result["warnings"] = [*result.get("warnings", []), *self._warnings]
-        return result
-
-    def _module(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Run a module of the collection here, on the controller."""
-        result: dict[str, Any] = self._execute_module(
-            module_name=f"smarthost.spamexperts.{name}", module_args=arguments, task_vars=self._task_vars
-        )
-        self._warnings += result.get("warnings", [])
         return result
 
     @staticmethod

@@ -47,6 +47,24 @@ options:
     type: path
 """
 
+    # For actions that ask those modules.
+    ASKED = r"""
+options:
+  smarthost:
+    description: Name of the smarthost at which logins are tried; as in M(smarthost.spamexperts.smtp_login_info).
+    type: str
+  smarthost_port:
+    description: Its port.
+    type: int
+  smarthost_tls:
+    description: How TLS begins there, where the port does not say it; as in M(smarthost.spamexperts.smtp_login_info).
+    type: str
+    choices: [starttls, implicit]
+  smarthost_ca_path:
+    description: A file on the controller with the authorities that may have signed its certificate.
+    type: path
+"""
+
     # For modules that run on the controller: there the environment belongs to the person who runs the playbook.
     ENVIRONMENT = r"""
 options: {}

@@ -21,6 +21,7 @@ author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:
   - smarthost.spamexperts._attributes
+  - smarthost.spamexperts._smarthost.ASKED
 options:
   phase:
     description:
@@ -67,19 +68,6 @@ options:
     type: list
     elements: str
     default: []
-  smarthost:
-    description: The smarthost at which logins are tried; as in M(smarthost.spamexperts.smtp_login_info).
-    type: str
-  smarthost_port:
-    description: Its port.
-    type: int
-  smarthost_tls:
-    description: How TLS begins there, where the port does not say it; as in M(smarthost.spamexperts.smtp_login_info).
-    type: str
-    choices: [starttls, implicit]
-  smarthost_ca_path:
-    description: The authorities that it is checked by.
-    type: path
   prove:
     description:
       - Which passwords are proven by a login. V(new) are those that no run has proven since they were made or changed.

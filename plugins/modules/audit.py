@@ -24,6 +24,7 @@ author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:
   - smarthost.spamexperts._attributes
+  - smarthost.spamexperts._smarthost.ASKED
 attributes:
   diff_mode:
     description: Has no diff to show in C(diff_mode); RV(files) says what was written.
@@ -60,19 +61,6 @@ options:
         M(smarthost.spamexperts.postfix_queue_info), and V(smarthost), to which it has to send.
     type: dict
     default: {}
-  smarthost:
-    description: Name of the smarthost, at which passwords are tried.
-    type: str
-  smarthost_port:
-    description: Its port.
-    type: int
-  smarthost_tls:
-    description: How TLS begins there, where the port does not say it; as in M(smarthost.spamexperts.smtp_login_info).
-    type: str
-    choices: [starttls, implicit]
-  smarthost_ca_path:
-    description: The authorities that its certificate is verified with, on the controller.
-    type: path
   prove:
     description:
       - With V(all), each password of the store is tried at the smarthost, until three were refused.

@@ -24,6 +24,7 @@ author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:
   - smarthost.spamexperts._attributes
+  - smarthost.spamexperts._smarthost.ASKED
 options:
   phase:
     description:
@@ -75,16 +76,6 @@ options:
       - Name of the smarthost, see M(smarthost.spamexperts.smtp_login_info).
       - Where the maps have it under another name, such as that of your provider, give that name.
     type: str
-  smarthost_port:
-    description: Its port.
-    type: int
-  smarthost_tls:
-    description: How TLS begins there, where the port does not say it; as in M(smarthost.spamexperts.smtp_login_info).
-    type: str
-    choices: [starttls, implicit]
-  smarthost_ca_path:
-    description: File with the authorities that may have signed its certificate.
-    type: path
   found:
     description: For V(prove), what the host has, as RV(found).
     type: str

@@ -22,6 +22,7 @@ author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:
   - smarthost.spamexperts._attributes
+  - smarthost.spamexperts._smarthost.ASKED
 options:
   phase:
     description:
@@ -51,19 +52,6 @@ options:
     description: How to reach the API, as options of the modules for it. Empty where environment variables say it.
     type: dict
     default: {}
-  smarthost:
-    description: The smarthost at which logins are tried; as in M(smarthost.spamexperts.smtp_login_info).
-    type: str
-  smarthost_port:
-    description: Its port.
-    type: int
-  smarthost_tls:
-    description: How TLS begins there, where the port does not say it; as in M(smarthost.spamexperts.smtp_login_info).
-    type: str
-    choices: [starttls, implicit]
-  smarthost_ca_path:
-    description: A file on the controller with the authorities for its certificate.
-    type: path
   run:
     description: RV(run) of the phase before.
     type: dict

@@ -39,15 +39,13 @@ _GONE = ("removed", "unchanged")
 class Apply(ApplyVendor):
     """The phases. Each raises StopError, InputError and StoreError; afterwards the store is to be released."""
 
+    def left(self) -> dict[str, Any]:
+        """What is wrong: what comes after it on hosts is left."""
+        return {"problems": self.data.get("problems", [])}
+
     def begin(self) -> None:
         """Read and check what is declared, keep the store for this run, and have a password for each login in it."""
-        run = self._store.this_run()
-        if self._check_mode:
-            self._store.check_lock(run)
-        else:
-            with self._store.locked(run):
-                self._store.hold(run)
-                self.holds = True
+        self.hold()
         declared = self._declared()
         leavers = declared.leavers
         if self._removes:

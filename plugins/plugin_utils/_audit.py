@@ -12,6 +12,7 @@ from ..module_utils._audit.seen import Account, Host, Passwords, Seen, user_of_r
 from ..module_utils._declaration import identities
 from ..module_utils._declaration.identities import account_of
 from ..module_utils._names import InputError, normalise_domain
+from ..module_utils._smarthost.options import asked_place
 from ._credentials import Credentials
 from ._declared import declared
 from ._secrets import register_secret
@@ -90,10 +91,9 @@ class Auditor:
         pairs = [entry.in_use for entry in credentials.entries.values()]
         if not pairs:
             return [], [], ""
-        names = ("smarthost", "smarthost_port", "smarthost_tls", "smarthost_ca_path")
-        place = {name: self._options[name] for name in names if self._options[name] is not None}
         logins = [{"login": login, "password": password} for login, password in pairs]
-        answer = self._call("smtp_login_info", {**place, "logins": logins, "fail_on_refusal": False})
+        arguments = {**asked_place(self._options), "logins": logins, "fail_on_refusal": False}
+        answer = self._call("smtp_login_info", arguments)
         shown = answer.get("logins") or ()
         reasons = [str(one["reason"]) for one in shown if one["accepted"] is None]
         return (

@@ -61,15 +61,13 @@ class ImportSite(Owner):
         super().__init__(*arguments, **options)
         self._vault = vault
 
+    def left(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
     def begin(self) -> None:
         """Keep the store for this run, ask the accounts what they have, and try each login once."""
-        run = self._store.this_run()
-        if self._check_mode:
-            self._store.check_lock(run)
-        else:
-            with self._store.locked(run):
-                self._store.hold(run)
-                self.holds = True
+        self.hold()
         logins, networks, strange = self._found()
         accounts = self._look_at_accounts(logins) if self._options["describe"] else []
         self.data.update(accounts=[account.to_run() for account in accounts], proofs={}, elsewhere={}, refusals=0)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Callable
 
+from ..module_utils._smarthost.options import asked_place
 from ._credentials import UNCHANGED, Credentials
 from ._secrets import register_secret
 from ._store import Store
@@ -42,6 +43,20 @@ class Owner:
         self.changed = False
         self.holds = not check_mode and bool(self.data)
 
+    def hold(self) -> None:
+        """Keep the store for this run. In check mode, only find out whether it could be kept."""
+        run = self._store.this_run()
+        if self._check_mode:
+            self._store.check_lock(run)
+        else:
+            with self._store.locked(run):
+                self._store.hold(run)
+                self.holds = True
+
+    def left(self) -> Any:
+        """What a phase that has failed hands on."""
+        return self.data
+
     def release(self) -> None:
         """Let other runs have the store."""
         if self.holds:
@@ -56,8 +71,7 @@ class Owner:
 
     @property
     def _smarthost(self) -> dict[str, Any]:
-        names = ("smarthost", "smarthost_port", "smarthost_tls", "smarthost_ca_path")
-        return {name: self._options[name] for name in names if self._options[name] is not None}
+        return asked_place(self._options)
 
     @staticmethod
     def _stop_for(problems: Sequence[str], before: str = "") -> None:

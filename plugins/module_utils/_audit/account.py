@@ -35,8 +35,7 @@ def findings(seen: Seen) -> Iterator[Finding]:
 
 def unseen(seen: Seen) -> Iterator[Unseen]:
     """What could not be looked at."""
-    for name in sorted({account_of(one) for one in seen.descriptions}):
-        account = seen.accounts.get(name, Account())
+    for name, account in seen.described_accounts():
         if account.domains is None:
             what = f"domains, products and abuse contacts of the account {name}"
             yield Unseen(ACCOUNT, what, account.no_domains or "nobody has asked")

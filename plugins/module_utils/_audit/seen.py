@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Optional
@@ -71,6 +71,11 @@ class Seen:
     def senders(self) -> list[tuple[Description, Sender]]:
         """Who is described to be there."""
         return [(one, sender) for one in self.descriptions for sender in one.senders if sender.state != ABSENT]
+
+    def described_accounts(self) -> Iterator[tuple[str, Account]]:
+        """The accounts of the descriptions, by name; one that nobody has asked is empty."""
+        for name in sorted({account_of(one) for one in self.descriptions}):
+            yield name, self.accounts.get(name, Account())
 
     def key_in_use(self, sender: Sender) -> Key:
         """Who the sender is at the vendor: a rotation may have given it a second login."""

@@ -10,11 +10,11 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 from .._declaration.description import ABSENT, LOCKED, PRESENT, Description, Sender
-from .._declaration.identities import account_of, leavers
+from .._declaration.identities import leavers
 from .._declaration.only import login_of
 from .._users.user import DOMAIN, INHERIT, IP, Key, OutgoingUser
 from .finding import SENDERS, Finding, Unseen, found
-from .seen import Account, Seen
+from .seen import Seen
 
 #: More addresses than a small site gets from its provider.
 _MOST_ADDRESSES = {4: 8, 6: 2**64}
@@ -42,8 +42,7 @@ def findings(seen: Seen) -> Iterator[Finding]:
 
 def unseen(seen: Seen) -> Iterator[Unseen]:
     """What could not be looked at."""
-    for name in sorted({account_of(one) for one in seen.descriptions}):
-        account = seen.accounts.get(name, Account())
+    for name, account in seen.described_accounts():
         if account.users is None:
             what = f"{_OF_THE_LIST} of the account {name}"
             yield Unseen(SENDERS, what, account.no_users or "nobody has asked")

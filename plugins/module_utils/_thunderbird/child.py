@@ -46,6 +46,14 @@ class Owner(NamedTuple):
             return Path("/")
 
 
+def person_named(name: str) -> pwd.struct_passwd:
+    """The account of this person. Raises ThunderbirdError where there is none."""
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        raise ThunderbirdError(f"there is no user {name} on this host", "not_found") from None
+
+
 def run_as(owner: Owner, function: Callable[[], Any]) -> Any:
     """The result of `function` (anything that JSON can hold), run with exactly the rights of `owner`.
 

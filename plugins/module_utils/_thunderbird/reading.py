@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import base64
-import pwd
 from pathlib import Path
 from typing import Any
 
 from . import nss, profiles
-from .child import Owner, run_as
+from .child import Owner, person_named, run_as
 from .errors import ThunderbirdError, sentence
 from .files import read
 from .installation import Installation, installations, libraries
@@ -28,10 +27,7 @@ def look_at_person(name: str, host: str, program_directory: str, nss_library: st
 
     Raises ThunderbirdError where there is no such person, or their profiles cannot be told apart.
     """
-    try:
-        person = pwd.getpwnam(name)
-    except KeyError:
-        raise ThunderbirdError(f"there is no user {name} on this host", "not_found") from None
+    person = person_named(name)
     home = Path(person.pw_dir)
 
     def work() -> list[Look]:

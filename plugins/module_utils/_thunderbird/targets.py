@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import files, overrides, policies, profile, profiles
-from .child import Owner, run_as
+from .child import Owner, person_named, run_as
 from .errors import ThunderbirdError, code_of, sentence
 from .installation import FLATPAKS, NEWEST_TESTED, Installation, installations, libraries, untested_version
 from .nss import Keys
@@ -71,10 +71,7 @@ def edit_person(name: str, edit: Edit, *, every: bool, create: bool) -> list[Res
 
     Raises ThunderbirdError where there is no such person, or their profiles cannot be told apart.
     """
-    try:
-        person = pwd.getpwnam(name)
-    except KeyError:
-        raise ThunderbirdError(f"there is no user {name} on this host", "not_found") from None
+    person = person_named(name)
     home = Path(person.pw_dir)
 
     def work() -> list[Result]:

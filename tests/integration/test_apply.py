@@ -115,6 +115,7 @@ def other() -> Iterator[ScratchPostfix]:
         yield running
 
 
+@pytest.mark.slow
 def test_an_account_that_cannot_be_reached_and_a_mail_server_of_the_inventory(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, other: ScratchPostfix
 ) -> None:
@@ -147,6 +148,7 @@ def test_an_account_that_cannot_be_reached_and_a_mail_server_of_the_inventory(
     assert again.changed() == 0
 
 
+@pytest.mark.slow
 def test_two_then_ten_domains_on_the_same_mail_servers(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, other: ScratchPostfix
 ) -> None:
@@ -184,6 +186,7 @@ def test_two_then_ten_domains_on_the_same_mail_servers(
     assert again.changed() == 0, again.output
 
 
+@pytest.mark.slow
 def test_the_first_mail_server_fails_and_the_others_are_left(
     tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix, other: ScratchPostfix
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_site_is_taken_in_and_apply_has_nothing_to_do(site: RunningSite) -> No
     assert site.digests() == before
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_and_nothing_is_decided(site: RunningSite, tmp_path: Path) -> None:
     site.seed()
     first, second, third, fourth = site.fleet.hosts

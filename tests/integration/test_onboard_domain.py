@@ -90,6 +90,7 @@ def test_what_check_mode_predicts_comes_true_and_the_second_run_changes_nothing(
     assert emulator.counters()["writes"] == 0
 
 
+@pytest.mark.slow
 def test_with_the_public_calls_only(tmp_path: Path, documented_emulator: Emulator, postfix: ScratchPostfix) -> None:
     site = Site(tmp_path, documented_emulator, postfix, discovered=False)
     run = site.onboard()
@@ -103,6 +104,7 @@ def test_with_the_public_calls_only(tmp_path: Path, documented_emulator: Emulato
     assert documented_emulator.counters()["effective_writes"] == 0
 
 
+@pytest.mark.slow
 def test_two_domains_on_one_mail_server(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
     """The second takes nothing from the first; until somebody says as what the rest goes out, nothing is changed."""
     site = Site(tmp_path, emulator, postfix)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleet import why_impossible
-from tests.support.quick_start import QUICK_STARTS, new_user, quick_start
+from tests.support.quick_start import new_user, quick_start
 
 pytestmark = [
     pytest.mark.root,
@@ -19,7 +19,10 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("page", "methods"), [*zip(QUICK_STARTS, ["documented", "full"], strict=True)])
+@pytest.mark.parametrize(
+    ("page", "methods"),
+    [("README.md", "documented"), pytest.param("docs/schnellstart.md", "full", marks=pytest.mark.slow)],
+)
 def test_a_new_user_follows_the_page(tmp_path: Path, page: str, methods: str) -> None:
     to_do = quick_start(page)
     with new_user(tmp_path, methods) as user:

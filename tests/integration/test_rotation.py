@@ -93,6 +93,7 @@ def test_check_mode_says_what_would_happen_and_changes_nothing(site: RotationSit
         assert host.path("/etc/postfix/smarthost_passwords").read_bytes() == files[host.name]
 
 
+@pytest.mark.slow
 def test_a_host_that_is_cut_off_stops_the_start_or_is_left_for_later(site: RotationSite) -> None:
     before = site.store.read_bytes()
     lost = site.fleet.hosts[1]
@@ -174,6 +175,7 @@ def test_a_mail_server_that_cannot_take_the_next_password_is_found_before_any_ch
     assert {name: entry["current"] for name, entry in site.stored().items()} == site.old
 
 
+@pytest.mark.slow
 def test_exactly_the_login_that_fails_is_rolled_back(site: RotationSite) -> None:
     host, before = site.fleet.hosts[1], site.stored()
     with steady_mail(site, "failing") as senders:

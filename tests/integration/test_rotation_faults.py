@@ -42,11 +42,12 @@ def check_finished(site: RotationSite, **rotation: Any) -> None:
     site.check_rotated()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "turns"),
     [
         pytest.param("in_place", [["setpassword"]], id="in_place"),
-        pytest.param("alternate", [["add", "setlimits"], ["remove"]], id="alternate", marks=pytest.mark.slow),
+        pytest.param("alternate", [["add", "setlimits"], ["remove"]], id="alternate"),
     ],
 )
 def test_the_api_fails_at_every_write_in_three_ways(site: RotationSite, strategy: str, turns: list[list[str]]) -> None:
@@ -116,7 +117,8 @@ def small_disk(site: RotationSite) -> Iterator[None]:
         site.store.write_bytes(content)
 
 
-@pytest.mark.parametrize("events", [[SET], pytest.param([STAGE, SET, COMMIT], marks=pytest.mark.slow)], ids=len)
+@pytest.mark.slow
+@pytest.mark.parametrize("events", [[SET], [STAGE, SET, COMMIT]], ids=len)
 def test_the_disk_is_full_when_the_store_is_written(site: RotationSite, events: list[str]) -> None:
     filler = site.store.parent / "filler"
     with small_disk(site), steady_mail(site, "full") as senders:

@@ -54,7 +54,7 @@ CHAINS = {
     "locked": ({"emergency": True, "emergency_action": "lock"}, [SET, IS_SET]),
 }
 #: At night: by day every transition of these phases is killed in one process (tests/unit/test_rotation_transitions.py).
-AT_NIGHT = ("before", "after", "locked")
+AT_NIGHT = ("before", "between", "after", "locked")
 #: As above, of a run that goes back.
 BACK = [DECIDE, f"{DECIDE} / done", USE_OLD, COMMIT]
 _LABEL = itertools.count()

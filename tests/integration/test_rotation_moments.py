@@ -57,22 +57,9 @@ def _killed_while_it_rolls_back(site: RotationSite, rotation: Mapping[str, Any],
         assert site.accepts(entry["login"], site.old[name])
 
 
-#: So many by day, the others at night: inside of a phase, every transition is killed in one process by day.
-BY_DAY = 1
-
-
-@pytest.mark.parametrize(("place", "fraction"), moments(BY_DAY))
+@pytest.mark.slow  # every transition is killed in one process by day, in tests/unit/test_rotation_transitions.py
+@pytest.mark.parametrize(("place", "fraction"), moments(50))
 def test_killed_at_any_moment(site: RotationSite, place: int, fraction: float) -> None:
-    killed_at_any_moment(site, place, fraction)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("place", "fraction"), moments(50)[BY_DAY:])
-def test_killed_at_any_further_moment(site: RotationSite, place: int, fraction: float) -> None:
-    killed_at_any_moment(site, place, fraction)
-
-
-def killed_at_any_moment(site: RotationSite, place: int, fraction: float) -> None:
     """Kill the controller alone or with everything, in both strategies by turns."""
     rotation, alone = STRATEGIES[place % 2], place % 4 >= 2
     event, seconds = site.moment(fraction, rotation["strategy"])

@@ -17,9 +17,11 @@ from typing import Any
 import yaml
 
 from tests import ROOT
+from tests.support import warm
 from tests.support.emulator import Emulator
 from tests.support.postfix import ScratchPostfix
 
+_SECONDS = 280.0
 #: Variables of a host that cannot be reached.
 OUT_OF_REACH: dict[str, Any] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 
@@ -87,8 +89,9 @@ def run_playbook(
 
     `wrapper`: a command that runs the program, for namespaces. `folder`: from where it is started.
     """
-    command = [*wrapper, str(Path(sys.executable).with_name("ansible-playbook")), playbook, *arguments]
-    return run_program(command, environment, folder=folder)
+    if wrapper or not warm.can_run(environment):
+        return run_program([*wrapper, warm.PROGRAM, playbook, *arguments], environment, folder=folder)
+    return PlaybookRun(*warm.run([playbook, *arguments], environment, folder or Path.cwd(), _SECONDS))
 
 
 def run_program(
@@ -97,7 +100,7 @@ def run_program(
     *,
     folder: Path | None = None,
     given: str = "",
-    timeout: float = 280,
+    timeout: float = _SECONDS,
 ) -> PlaybookRun:
     """Run a program that runs playbooks. given: what is typed into it. folder: from where it is started."""
     done = subprocess.run(

@@ -12,7 +12,10 @@ from typing import Any, Callable
 
 import pytest
 
+from tests.support import warm
 from tests.support.emulator import Emulator
+
+warm.is_used = True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

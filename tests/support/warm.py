@@ -35,16 +35,18 @@ _LIBRARIES = (
 )
 
 
+#: The tests set it; benchmarks and the demonstration run the program.
+is_used = False
 _idle: list[subprocess.Popen[str]] = []
 
 
 def can_run(environment: Mapping[str, str]) -> bool:
-    """Whether such a run is the same as that of the program: whether its Python would start as this one has."""
+    """Whether such a run may be forked, and is the same as the program's, whose Python would start as this one has."""
 
     def at_start(variables: Mapping[str, str]) -> dict[str, str]:
         return {name: value for name, value in variables.items() if name.startswith(_AT_START)}
 
-    return at_start(environment) == at_start(os.environ)
+    return is_used and at_start(environment) == at_start(os.environ)
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, timeout: float) -> tuple[int, str]:

@@ -21,7 +21,7 @@ from ..module_utils._users.known import nearest
 from ..module_utils._users.report import named
 from ..module_utils._users.user import USER
 from ..plugin_utils._credentials import Credential
-from ..plugin_utils._declared import declared, inventory_groups
+from ..plugin_utils._declared import described
 from ..plugin_utils._handout_page import LANGUAGES, Page, render
 from ..plugin_utils._private_folder import UNCHANGED, FolderError, PrivateFolder
 from ..plugin_utils._secrets import register_secret
@@ -52,13 +52,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         """Return what the stub module documents."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
-        # As what a mail server sends concerns no page.
-        descriptions, _mail_servers, problems, warnings = declared(params, inventory_groups(task_vars or {}), None)
-        if problems:
-            more = f" {len(problems) - 1} more: see what the module declaration says." if len(problems) > 1 else ""
-            raise AnsibleActionFail(f"{problems[0]}{more}")
-        people = [sender for one in descriptions for sender in one.senders if is_person(sender)]
         try:
+            descriptions, warnings = described(params, task_vars or {})
+            people = [sender for one in descriptions for sender in one.senders if is_person(sender)]
             host, port = host_name(params["smarthost"]), port_number(params["smarthost_port"])
             implicit_tls = begins_with_tls(port, params["smarthost_tls"])
             warnings += port_warnings(port)

@@ -11,6 +11,7 @@ from typing import Any, Optional
 
 from ..module_utils._declaration.description import Description, Given, Site, read
 from ..module_utils._declaration.relays import HostLogins, logins_of_hosts
+from ..module_utils._names import InputError
 from ..module_utils._plain import plain
 from ._domain_files import read_folder
 
@@ -36,6 +37,15 @@ def own_logins(task_vars: Mapping[str, Any], hosts: list[str]) -> dict[str, list
         if names:
             found[host] = names
     return found
+
+
+def described(params: Mapping[str, Any], task_vars: Mapping[str, Any]) -> tuple[list[Description], list[str]]:
+    """The descriptions, where it does not matter as what mail servers send, and warnings. Raises InputError."""
+    descriptions, _mail_servers, problems, warnings = declared(params, inventory_groups(task_vars), None)
+    if problems:
+        more = f" {len(problems) - 1} more: see what the module declaration says." if len(problems) > 1 else ""
+        raise InputError(f"{problems[0]}{more}")
+    return descriptions, warnings
 
 
 def declared(

@@ -75,6 +75,20 @@ class PrivateFolder:
         """What is in it."""
         return [] if self._handle is None else sorted(os.listdir(self._handle))  # noqa: PTH208 - of the open folder, whatever has its name now
 
+    def read(self, name: str) -> Optional[bytes]:
+        """What is in this file: None where it is not there, b"" where it is a link or cannot be read."""
+        if self._handle is None:
+            return None
+        try:
+            if not stat.S_ISREG(os.lstat(name, dir_fd=self._handle).st_mode):
+                return b""
+            with os.fdopen(os.open(name, _OLD, dir_fd=self._handle), "rb") as stream:
+                return stream.read()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return b""
+
     def put(self, name: str, content: bytes, *, check: bool) -> str:
         """Have this file in the folder, whole or not at all, for nobody else to read. Raises FolderError.
 

@@ -179,6 +179,10 @@ def test_every_job_template_runs_in_an_execution_environment(site: Site) -> None
     (page,) = pages.iterdir()
     assert site.controller.stored()["alice@example.com"]["current"] in page.read_text(encoding="utf-8")
 
+    folder = site.controller.kept / "thunderbird"
+    site.run("thunderbird_autoconfig", spamexperts_thunderbird_folder=str(folder))
+    assert b"alice@example.com" in (folder / "thunderbird.cfg").read_bytes()
+
     site.declare("web1", "alice", "bob")
     refused = site.controller.run("apply", **site.variables)
     assert refused.returncode != 0

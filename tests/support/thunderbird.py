@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -61,6 +62,13 @@ return logins.map(login => ({origin: login.origin, realm: login.httpRealm, usern
   password: login.password, guid: login.QueryInterface(Ci.nsILoginMetaInfo).guid}));
 """
 
+SAVE_LOGIN_SCRIPT = """
+const [origin, username, password] = parameters;
+const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
+login.init(origin, null, origin, username, password, "", "");
+await Services.logins.addLoginAsync(login);
+"""
+
 # The store that is to take the place of logins.json.
 COPIED_LOGINS_SCRIPT = """
 const {LoginManagerRustStorage} = ChromeUtils.importESModule("resource://gre/modules/storage-rust.sys.mjs");
@@ -74,7 +82,7 @@ return (await storage.getAllLogins()).map(login => [login.username, login.passwo
 
 ACCOUNT_SCRIPT = """
 const {MailServices} = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
-const [email, ownServer, ownPassword] = parameters;
+const [email, ownServer, ownPassword, ownPort] = parameters;
 const accounts = MailServices.accounts;
 const incoming = accounts.createIncomingServer(email.split("@")[0], "127.0.0.1", "pop3");
 incoming.port = 1; incoming.loginAtStartUp = false; incoming.doBiff = false;
@@ -85,7 +93,7 @@ account.incomingServer = incoming; account.addIdentity(identity); accounts.defau
 if (ownServer) {
   const server = MailServices.outgoingServer.createServer("smtp");
   const smtp = server.QueryInterface(Ci.nsISmtpServer);
-  smtp.hostname = ownServer; smtp.port = 465;
+  smtp.hostname = ownServer; smtp.port = ownPort;
   server.username = email; server.authMethod = 3; server.socketType = 3; server.description = "The user's own";
   identity.smtpServerKey = server.key; MailServices.outgoingServer.defaultServer = server;
   const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
@@ -136,6 +144,20 @@ return await new Promise(resolve => {
 """
 
 
+def make_installation(folder: Path) -> Path:
+    """Another installation of the same program, into which files may be put; returns its folder.
+
+    It finds its own folder by the file that runs, so this is a copy, and everything else a link.
+    """
+    folder.mkdir()
+    for path in PROGRAM_DIRECTORY.iterdir():
+        if path.name not in {"thunderbird", "thunderbird-bin", "defaults"}:
+            (folder / path.name).symlink_to(path)
+    shutil.copy(PROGRAM_DIRECTORY / "thunderbird", folder / "thunderbird")
+    shutil.copytree(PROGRAM_DIRECTORY / "defaults", folder / "defaults", ignore=shutil.ignore_patterns("syspref"))
+    return folder
+
+
 class Thunderbird:
     """A running Thunderbird; a context manager that ends it by its own process group, also after a failure."""
 
@@ -148,12 +170,14 @@ class Thunderbird:
         user_preferences: Mapping[str, str | bool] | None = None,
         display: str | None = None,
         wrapper: Sequence[str] = (),
+        program: Path = PROGRAM_DIRECTORY,
     ) -> None:
         """Prepare a start.
 
         `choose_profile`: let Thunderbird choose by profiles.ini of `home`, which must lead it to `profile`.
         `user_preferences`: what else stands in the profile's user.js.
         `wrapper`: a command that runs the program, for namespaces.
+        `program`: the folder that it was installed in.
         """
         self.profile = profile
         self.home = home
@@ -161,6 +185,7 @@ class Thunderbird:
         self.user_preferences = dict(user_preferences or {})
         self.display = display
         self.wrapper = list(wrapper)
+        self.program = program
         self._socket: socket.socket | None = None
         self._sequence = 0
         self._buffer = b""
@@ -185,7 +210,7 @@ class Thunderbird:
         environment.update(HOME=str(self.home), LC_ALL="C.UTF-8", TMPDIR=str(self.home))
         command = [
             *self.wrapper,
-            str(PROGRAM_DIRECTORY / "thunderbird"),
+            str(self.program / "thunderbird"),
             "--no-remote",
             "--marionette",
             "--remote-allow-system-access",
@@ -271,9 +296,13 @@ class Thunderbird:
         """Name -> password of what it has copied into logins.db, once that is done; since 153."""
         return dict(self.script(COPIED_LOGINS_SCRIPT))
 
-    def add_account(self, address: str, own_server: str = "", own_password: str = "") -> str:
+    def add_account(self, address: str, own_server: str = "", own_password: str = "", own_port: int = 465) -> str:
         """An account with one identity, and with its own outgoing server where one is named; returns the identity."""
-        return str(self.script(ACCOUNT_SCRIPT, address, own_server, own_password))
+        return str(self.script(ACCOUNT_SCRIPT, address, own_server, own_password, own_port))
+
+    def save_login(self, host: str, username: str, password: str) -> None:
+        """Save a password for an outgoing server, as a person who is asked for it."""
+        self.script(SAVE_LOGIN_SCRIPT, f"smtp://{host}", username, password)
 
     def trust(self, authority: str) -> None:
         """Trust the certificate authority in this PEM file, as a person would who imports it."""

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a bare Debian to a sent mail, to the letter, the installation included.
 
-What is not as on the page: Galaxy is not asked, so the line that installs the collection names the artefact of this work tree; what
-an installed machine has and debootstrap does not make, a person who may use sudo, is there; the emulator's authority is trusted.
+What is not as on the page: Galaxy is not asked, so the line that installs the collection names the artefact of this
+work tree; what an installed machine has and debootstrap does not make, a person who may use sudo, is there; and the
+emulator's authority is trusted.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class BareUser(NewUser):
         shutil.copy(emulator.ca_file, self.folder / "emulator.pem")
         shutil.copy(AUTHORITIES, self.folder / "authorities.pem")
         folder = system.work / "artefact"
-        command = [str(Path(sys.executable).with_name("ansible-galaxy")), "collection", "build", "--output-path", folder]
+        program = str(Path(sys.executable).with_name("ansible-galaxy"))
+        command = [program, "collection", "build", "--output-path", str(folder)]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
         (self.artefact,) = folder.iterdir()
         shutil.copy(self.artefact, self.folder)

@@ -153,7 +153,7 @@ test-matrix: packages-test $(LINK)  ## Unit, component, secrecy, sanity and unit
 	@$(PYTHON) -m tests.tools.matrix $(CORES) $(STAGES)
 
 changelog: environment  ## Turn the fragments into CHANGELOG.md for the version in galaxy.yml
-	@antsibull-changelog release
+	@antsibull-changelog release --reload-plugins --update-existing
 
 release-check: build  ## The version, its changelog and its artefact agree: make release-check VERSION=1.2.0
 	@$(STAGE) release-check tests/tools/release_check "$(VERSION)"

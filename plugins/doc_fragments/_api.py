@@ -102,9 +102,11 @@ options:
     type: bool
     default: false
 notes:
-  - If a connection option is not given, the environment variable with its name is used, for example
-    E(SPAMEXPERTS_API_URL), E(SPAMEXPERTS_API_USERNAME), E(SPAMEXPERTS_API_PASSWORD), E(SPAMEXPERTS_CA_PATH),
-    E(SPAMEXPERTS_PROXY) or E(SPAMEXPERTS_TIMEOUT). This is the environment of the host on which the module runs.
+  - If an option of the connection is not given, the environment variable with its name is used. They are
+    E(SPAMEXPERTS_API_URL), E(SPAMEXPERTS_API_USERNAME), E(SPAMEXPERTS_API_PASSWORD), E(SPAMEXPERTS_VALIDATE_CERTS),
+    E(SPAMEXPERTS_CA_PATH), E(SPAMEXPERTS_CLIENT_CERT), E(SPAMEXPERTS_CLIENT_KEY), E(SPAMEXPERTS_PROXY),
+    E(SPAMEXPERTS_TIMEOUT), E(SPAMEXPERTS_RETRIES), E(SPAMEXPERTS_RETRY_TIME), E(SPAMEXPERTS_HTTP_AGENT) and
+    E(SPAMEXPERTS_HTTP_METHOD). This is the environment of the host on which the module runs.
   - Run it on the controller, once, with the controller's own Python, and not on each host.
 requirements:
   - Python 3.10 or later

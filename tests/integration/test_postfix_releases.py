@@ -19,7 +19,7 @@ import pytest
 import trustme
 import yaml
 
-from tests import ROOT
+from tests.support.debian import Debian
 from tests.support.emulator import Emulator
 from tests.support.interrupted import InterruptedRun, with_timeline
 from tests.support.playbook import PlaybookRun, ansible_environment, run_playbook
@@ -27,7 +27,6 @@ from tests.support.postfix import make_older
 from tests.support.sink import Sink, certificate
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(1200)]
-MIRROR = "http://deb.debian.org/debian"
 PASSWORD = 'Zitrone "x\\ {a} $b # ü😀'
 PLAY = """\
 - name: Set up
@@ -38,27 +37,13 @@ PLAY = """\
 """
 
 
-class Release:
-    """One release of Debian in a directory: an overlay of a bare system, thrown away afterwards."""
+class Release(Debian):
+    """One release of Debian as a mail server: Ansible starts every module with the release's own Python."""
 
     def __init__(self, suite: str, work: Path) -> None:
-        self.root = work / "root"
-        self.work = work
-        base = ROOT / "build" / "releases" / suite
-        if not (base / "usr/bin/python3").exists():
-            subprocess.run([str(ROOT / "tests/install_packages"), "debootstrap"], cwd=ROOT, check=True)
-            base.parent.mkdir(parents=True, exist_ok=True)
-            # Debian 12's debootstrap knows how to make newer releases only by the name of an older one.
-            command = ["debootstrap", "--variant=minbase", "--include=python3,python3-apt", suite, str(base), MIRROR]
-            subprocess.run([*command, "sid"], check=True, stdout=subprocess.DEVNULL)
-        for name in ("upper", "overlay", "root"):
-            (work / name).mkdir()
-        layers = f"lowerdir={base},upperdir={work / 'upper'},workdir={work / 'overlay'}"
-        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(self.root)], check=True)
-        subprocess.run(["mount", "-t", "proc", "proc", str(self.root / "proc")], check=True)
-        # Ansible starts every module with the release's own Python.
+        super().__init__(suite, work)
         self.python = work / "python"
-        chroot = shlex.join(self._command("/usr/bin/python3"))
+        chroot = shlex.join(self.command("/usr/bin/python3"))
         self.python.write_text(f'#!/bin/sh\nexec {chroot} "$@"\n', encoding="utf-8")
         self.python.chmod(0o755)
 
@@ -66,18 +51,7 @@ class Release:
         """Stop its Postfix and take everything away."""
         if (self.root / "usr/sbin/postfix").exists():
             self.run("postfix", "stop", check=False)
-        for place in (self.root / "proc", self.root):
-            subprocess.run(["umount", str(place)], check=False)
-
-    def _command(self, *command: str) -> list[str]:
-        """The command for a program inside, where the temporary folder of whoever runs the tests does not exist."""
-        return ["env", "-u", "TMPDIR", "chroot", str(self.root), *command]
-
-    def run(self, *command: str, stdin: str = "", check: bool = True) -> str:
-        """Run a program inside."""
-        done = subprocess.run(self._command(*command), input=stdin, capture_output=True, text=True, check=False)
-        assert not check or done.returncode == 0, done.stderr
-        return done.stdout
+        super().close()
 
     def version(self) -> tuple[int, int]:
         """The version of its Postfix: (3, 7)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from tests.support.playbook import PlaybookRun, ansible_environment, run_program
 
 #: Each page with the heading of the part that is followed.
 QUICK_STARTS = {"README.md": "From nothing to a sent mail", "docs/schnellstart.md": "Von nichts zur ersten Mail"}
+#: Each page with the heading of the part that says how to install.
+INSTALLATIONS = {"README.md": "Install", "docs/schnellstart.md": "Was Sie brauchen"}
 #: Where a host has the authorities that its programs trust.
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -47,8 +49,7 @@ class QuickStart:
 
 def quick_start(page: str) -> QuickStart:
     """What the page tells a new user to write and to type."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    part, *rest = re.split(r"^## ", text.partition(f"\n## {QUICK_STARTS[page]}\n")[2], flags=re.MULTILINE)
+    part, *rest = _parts(page, QUICK_STARTS[page])
     files: dict[str, str] = {}
     for block in FENCE.finditer(part):
         if block["language"] == "yaml":
@@ -58,10 +59,27 @@ def quick_start(page: str) -> QuickStart:
     return QuickStart(files, _typed(part), _typed("".join(rest)))
 
 
+def installation(page: str) -> list[str]:
+    """What the page tells the user of a Debian to type first."""
+    part, *_rest = _parts(page, INSTALLATIONS[page])
+    return _typed(re.sub(r"^On (Red Hat|macOS).*?```.*?```\n", "", part, flags=re.DOTALL | re.MULTILINE))
+
+
+def _parts(page: str, heading: str) -> list[str]:
+    """The part of the page below this heading, and all later ones."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.split(r"^## ", text.partition(f"\n## {heading}\n")[2], flags=re.MULTILINE)
+
+
 def _typed(text: str) -> list[str]:
     """The lines that somebody types at a shell."""
     blocks = [block["text"] for block in FENCE.finditer(text) if block["language"] == "console"]
     return "".join(blocks).replace("\\\n", " ").splitlines()
+
+
+def trust(authority: str) -> dict[str, str]:
+    """Where the controller has the authority of the emulator, which is none of those that everybody trusts."""
+    return {"SPAMEXPERTS_CA_PATH": authority, "SPAMEXPERTS_SMARTHOST_CA_PATH": authority}
 
 
 class NewUser:
@@ -97,8 +115,7 @@ class NewUser:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "ANSIBLE_PRIVATE_KEY_FILE": str(self.fleet.directory / "ssh_key"),
             "ANSIBLE_SSH_COMMON_ARGS": ssh,
-            "SPAMEXPERTS_CA_PATH": self.emulator.ca_file,
-            "SPAMEXPERTS_SMARTHOST_CA_PATH": self.emulator.ca_file,
+            **trust(self.emulator.ca_file),
         }
 
     def write(self, page: QuickStart) -> None:
@@ -106,9 +123,6 @@ class NewUser:
         for name, text in page.files.items():
             (self.site / name).parent.mkdir(exist_ok=True)
             (self.site / name).write_text(text, encoding="utf-8")
-        # A new user runs it on a machine; the tests may run in a container, whose disk is thrown away.
-        (self.site / "group_vars").mkdir()
-        (self.site / "group_vars" / "all.yml").write_text("spamexperts_store_is_kept: true\n", encoding="utf-8")
 
     def type(self, *commands: str) -> PlaybookRun:
         """Type these commands into one shell, and the password of the API when it is asked for; stop at a failure."""
@@ -117,9 +131,12 @@ class NewUser:
         given = f"{self.emulator.api_password}\n"
         return run_program(command, self.environment(), folder=self.site, given=given, timeout=900)
 
+    def close(self) -> None:
+        """Leave nothing behind beside the folder."""
+
 
 @contextmanager
-def new_user(folder: Path, methods: str) -> Iterator[NewUser]:
+def new_user(methods: str, make: Callable[[Fleet, Emulator], NewUser]) -> Iterator[NewUser]:
     """A new user at a vendor that knows these methods; the vendor has its real names and ports."""
     with Fleet(2) as fleet:
         emulator = Emulator(
@@ -131,4 +148,8 @@ def new_user(folder: Path, methods: str) -> Iterator[NewUser]:
         )
         emulator.api_url, emulator.smtp_port = f"https://{fleet.emulator_address}:443", 587
         with emulator:
-            yield NewUser(fleet, emulator, folder)
+            user = make(fleet, emulator)
+            try:
+                yield user
+            finally:
+                user.close()

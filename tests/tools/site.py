@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from html.parser import HTMLParser
@@ -31,6 +32,14 @@ LABELS = {
     "ansible_configuration_settings": f"{ANSIBLE}/reference_appendices/config.html",
     "common_return_values": f"{ANSIBLE}/reference_appendices/common_return_values.html",
 }
+#: What only the collection's own playbooks use: `ansible-doc` shows it, and the list of modules does not.
+PARTS = {"apply_module", "audit_module", "check_tags_module", "declared_logins_lookup", "import_site_module"}
+PARTS |= {"rotation_module"}
+#: What a page that is called as another one, or as nothing in particular, is called in the site.
+TITLES = {"overview.md": "Overview and quick start", "changelog.md": "What has changed"}
+ENVIRONMENT = re.compile(r"^\| `(SPAMEXPERTS_\w+)` \| `(\w+)` \|", re.MULTILINE)
+#: How antsibull-changelog writes code in Markdown, with a backslash before each sign; MyST makes a dash of two hyphens.
+HTML_CODE = re.compile(r"<code>(.*?)</code>")
 CONTENTS = re.compile(r"^\.\. contents::\n   :local:\n   :depth: \d\n", re.MULTILINE)
 LABEL = re.compile(r":ref:`(?:(?P<text>[^`<]+) <(?P<label>\w+)>|(?P<only>\w+))`")
 LINK = re.compile(rf"\]\((?:(?P<whole>{re.escape(REPOSITORY)}/)|(?!https?://|#))(?P<target>[^)#\s]+)")
@@ -38,7 +47,8 @@ LINK = re.compile(rf"\]\((?:(?P<whole>{re.escape(REPOSITORY)}/)|(?!https?://|#))
 
 def pages() -> dict[Path, str]:
     """Return the files that become pages -> the page's name in the site."""
-    found = {ROOT / "README.md": "overview.md", ROOT / "roles" / "outgoing_mail" / "README.md": "postfix.md"}
+    found = {ROOT / "README.md": "overview.md", ROOT / "CHANGELOG.md": "changelog.md"}
+    found |= {ROOT / "roles" / "outgoing_mail" / "README.md": "postfix.md"}
     found |= {path: path.name for path in sorted(ROOT.glob("docs/*.md"))}
     found |= {path: path.name for path in sorted(ROOT.glob("docs/docsite/*.md"))}
     return found
@@ -49,6 +59,8 @@ def place(target: Path) -> str:
     known = pages()
     if target in known:
         return known[target]
+    if target == ROOT / "plugins" / "modules":
+        return "collection/index.rst"
     if target.parent == ROOT / "plugins" / "modules":
         return f"collection/{target.stem}_module.rst"
     return f"{REPOSITORY}/{target.relative_to(ROOT)}"
@@ -65,7 +77,9 @@ def fill() -> None:
     for path, name in pages().items():
         folder = path.parent
         text = LINK.sub(partial(_linked, folder), path.read_text())
-        (SOURCE / name).write_text(text)
+        if name in TITLES:
+            text = re.sub(r"^# .*", f"# {TITLES[name]}", text, count=1)
+        (SOURCE / name).write_text(HTML_CODE.sub(as_code, text))
     (SOURCE / "collection").mkdir(mode=0o755)
     command = ["antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"]
     command += ["--no-add-antsibull-docs-version", "--dest-dir", str(SOURCE / "collection"), "smarthost.spamexperts"]
@@ -75,6 +89,34 @@ def fill() -> None:
         text = CONTENTS.sub("", path.read_text())
         text = re.sub(r"^smarthost\.spamexperts\.(?=\w+ (?:module|lookup|filter|role) )", "", text, flags=re.MULTILINE)
         path.write_text(LABEL.sub(ansible_link, text))
+    index = SOURCE / "collection" / "index.rst"
+    index.write_text(without_parts(index.read_text()))
+    (SOURCE / "collection" / "environment_variables.rst").write_text(environment_variables())
+
+
+def without_parts(index: str) -> str:
+    """Return the list of modules and lookups with those only that people use."""
+    for part in PARTS:
+        name, _separator, kind = part.rpartition("_")
+        index, lines = re.subn(rf"^(?:\* :ansplugin:`{name} {kind} .*| +{part})\n", "", index, flags=re.MULTILINE)
+        if lines != 2:
+            sys.exit(f"The list of modules and lookups has {part} in {lines} places, and not in two.")
+    return re.sub(
+        r"^Smarthost\.Spamexperts\n=+$", "Modules and lookups\n===================", index, flags=re.MULTILINE
+    )
+
+
+def environment_variables() -> str:
+    """Return the page to which the reference links each variable; antsibull-docs knows only those of lookups."""
+    entries = ENVIRONMENT.findall((ROOT / "docs" / "accounts.md").read_text())
+    text = ":orphan:\n\nEnvironment variables\n=====================\n\nWith their defaults: :doc:`../accounts`.\n"
+    return text + "".join(f"\n.. envvar:: {variable}\n\n    Option ``{option}``\n" for variable, option in entries)
+
+
+def as_code(match: re.Match[str]) -> str:
+    """Return the code in backticks."""
+    code = re.sub(r"\\(.)", r"\1", match[1])
+    return f"`{code}`"
 
 
 def ansible_link(match: re.Match[str]) -> str:
@@ -100,6 +142,8 @@ class _Page(HTMLParser):
         super().__init__()
         self.links: list[str] = []
         self.anchors: set[str] = {""}
+        self.title = ""
+        self._in_title = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -107,11 +151,19 @@ class _Page(HTMLParser):
         values = dict(attrs)
         self.anchors.update(value for value in (values.get("id"), values.get("name")) if value)
         self.links += [value for value in (values.get("href"), values.get("src")) if value]
+        self._in_title = tag == "title" and not self.title  # the first, as pictures have titles too
+
+    def handle_data(self, data: str) -> None:
+        """Note the title, which comes in one piece."""
+        if self._in_title:
+            self.title, self._in_title = data, False
 
 
-def dead_links() -> Iterator[str]:
-    """Yield every link of the site that leads to a file or a place in a file that is not there."""
+def problems() -> Iterator[str]:
+    """Yield each title that two pages have, and every link to a file or a place in a file that is not there."""
     read = {path: _Page(path.read_text()) for path in SITE.rglob("*.html")}
+    titles = Counter(page.title for page in read.values())
+    yield from (f"{count} pages are called {title!r}" for title, count in titles.items() if count > 1)
     for path, page in read.items():
         for link in page.links:
             parts = urlsplit(link)
@@ -119,7 +171,7 @@ def dead_links() -> Iterator[str]:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.is_file() or (target in read and unquote(parts.fragment) not in read[target].anchors):
-                yield f"{path.relative_to(SITE)}: {link}"
+                yield f"{path.relative_to(SITE)} links to {link}, which is not there"
 
 
 def main() -> None:
@@ -127,9 +179,9 @@ def main() -> None:
     fill()
     shutil.rmtree(SITE, ignore_errors=True)
     run(["sphinx-build", "-W", "--keep-going", "-q", "-b", "html", str(SOURCE), str(SITE)])
-    dead = sorted(set(dead_links()))
-    if dead:
-        sys.exit("These links lead nowhere:\n" + "\n".join(dead))
+    wrong = sorted(set(problems()))
+    if wrong:
+        sys.exit("\n".join(wrong))
     print(f"{len(list(SITE.rglob('*.html')))} pages: {SITE}/index.html")
 
 

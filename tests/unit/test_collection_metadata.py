@@ -16,6 +16,7 @@ import yaml
 from tests import ROOT
 from tests.tools.artefact import strangers
 from tests.tools.committed import committed_files
+from tests.tools.matrix import CORES
 
 FILES = committed_files()
 # The changelog is written by antsibull-changelog, which keeps no comment.
@@ -132,3 +133,9 @@ def test_the_readme_names_every_module_and_playbook() -> None:
     names = [path.stem for folder in ("plugins/modules", "playbooks") for path in ROOT.glob(f"{folder}/*.*")]
     readme = (ROOT / "README.md").read_text()
     assert [name for name in names if not re.search(rf"\b{name}\b", readme)] == []
+
+
+def test_the_readme_names_the_ansible_cores_of_the_matrix() -> None:
+    rows = re.findall(r"^\| (2\.[\w., ]+) \| (3\.\d+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    named = {version: python for versions, python in rows for version in versions.split(", ")}
+    assert named == {core.version: core.pythons[0] for core in CORES}

@@ -27,8 +27,8 @@ from tests.support.documentation import COLLECTION, Block, guide_blocks, module_
 BLOCKS = list(guide_blocks("bash", "console", "sh"))
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 #: Programs of which only the name is known here.
-OTHER_PROGRAMS = {".", "ansible-builder", "apt-get", "cd", "git", "grep", "install", "mv", "openssl", "pip", "podman"}
-OTHER_PROGRAMS |= {"python3", "read", "sed"}
+OTHER_PROGRAMS = {".", "ansible-builder", "apt-get", "brew", "cd", "dnf", "git", "grep", "install", "mv", "openssl"}
+OTHER_PROGRAMS |= {"pip", "podman", "python3", "python3.12", "python3.13", "read", "sed"}
 
 
 def commands(text: str) -> Iterator[list[str]]:

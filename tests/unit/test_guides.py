@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._api.options import API_OPTIONS
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration.description import (
     DEFAULTS_OPTIONS,
     DESCRIPTION_OPTIONS,
@@ -17,6 +18,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration
     SENDER_OPTIONS,
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._rotation import description
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.server import SMARTHOST_OPTIONS
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._users.options import OUTGOING_USER_OPTIONS
 
 from tests import ROOT
@@ -108,6 +110,18 @@ def test_every_message_that_is_explained_is_one_of_the_code(name: str) -> None:
 def test_every_key_of_a_description_is_explained(name: str, options: Iterable[str]) -> None:
     text = (ROOT / "docs" / name).read_text()
     assert [key for key in options if not re.search(rf"`{key}\b|^ +{key}:", text, re.MULTILINE)] == []
+
+
+def test_every_environment_variable_is_on_the_page_about_accounts() -> None:
+    text = (ROOT / "docs" / "accounts.md").read_text()
+    named = dict(re.findall(r"^\| `SPAMEXPERTS_(\w+)` \| `(\w+)` \|", text, re.MULTILINE))
+    assert named.pop("CREDENTIAL_STORE") == "store"
+    spec = {**API_OPTIONS, **SMARTHOST_OPTIONS}
+    assert named == {name.upper(): name for name, option in spec.items() if "fallback" in option}
+    documented = (ROOT / "plugins/doc_fragments/_api.py").read_text()
+    assert [name for name, option in API_OPTIONS.items() if f"E(SPAMEXPERTS_{name.upper()})" not in documented] == [
+        name for name, option in API_OPTIONS.items() if "fallback" not in option
+    ]
 
 
 def test_every_guide_is_a_page_of_the_site() -> None:

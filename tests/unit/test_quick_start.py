@@ -8,7 +8,15 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.support.quick_start import QUICK_STARTS, quick_start
+from tests.support.quick_start import QUICK_STARTS, installation, quick_start
+
+
+def test_the_lines_for_a_debian_are_the_same_on_all_pages() -> None:
+    lines, *others = [installation(page) for page in QUICK_STARTS]
+    assert lines[0].startswith("sudo apt-get install ")
+    assert not [line for line in lines if line.startswith(("brew", "sudo dnf"))]
+    assert {"ansible-core", "requests", "dnspython"} < {*lines[-2].split()}
+    assert others == [lines]
 
 
 @pytest.mark.parametrize("page", QUICK_STARTS)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.smarthost.spamexperts.plugins.action.audit import contents
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.accepted import parse
@@ -34,7 +36,13 @@ WAITING = {
 def page() -> str:
     """A site as there are many."""
     people = [{"username": name, "limits": {"per_hour": 100}} for name in ("bob", "carol", "dave")]
-    senders = [ALICE, SERVER, *people, {"username": "info", "shared": True}, {"authentication_method": "domain"}]
+    senders: list[Mapping[str, Any]] = [
+        ALICE,
+        SERVER,
+        *people,
+        {"username": "info", "shared": True},
+        {"authentication_method": "domain"},
+    ]
     there = [user(name) for name in ("alice", "server1", "bob", "carol")]
     there += [user("info", limits={"enabled": False}), user(method="domain"), user("eve")]
     seen = site(

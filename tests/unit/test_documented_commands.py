@@ -28,7 +28,7 @@ BLOCKS = list(guide_blocks("bash", "console", "sh"))
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 #: Programs of which only the name is known here.
 OTHER_PROGRAMS = {".", "ansible-builder", "apt-get", "cd", "git", "grep", "install", "mv", "openssl", "pip", "podman"}
-OTHER_PROGRAMS |= {"python3", "read", "sed"}
+OTHER_PROGRAMS |= {"python3", "read", "sed", "systemctl"}
 
 
 def commands(text: str) -> Iterator[list[str]]:

@@ -37,7 +37,7 @@ SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all env
 PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: check schema screenshot mutation help environment packages-demo packages-test demo live \
+.PHONY: check schema screenshot picture mutation help environment packages-demo packages-test demo live \
 	test test-unit test-component test-integration test-slow slow properties test-matrix coverage sanity units build importer audit docs \
 	lint lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog \
 	changelog release-check publish publish-github bench clean
@@ -127,6 +127,9 @@ mutation: packages-test environment  ## Whether the tests notice small changes o
 
 screenshot: packages-test environment  ## A picture of Thunderbird's account settings with our outgoing server, in build/
 	@$(STAGE) screenshot env PYTHONPATH=collections python -m tests.support.thunderbird_settings $(BUILD)/thunderbird-account-settings.png
+
+picture: environment  ## The picture of the audit's page that README shows, in docs/ (needs Chromium)
+	@$(STAGE) picture env PYTHONPATH=collections python -m tests.support.audit_picture docs/audit.png
 
 sanity: environment  ## ansible-test sanity for the running Python, without a container; test-matrix has the others
 	@$(STAGE) sanity python -m tests.tools.ansible_test sanity --python running

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible.plugins.loader import init_plugin_loader
 
-from benchmarks import apply, create, domains, fleet, growth, logins, start, unchanged
+from benchmarks import apply, audit, create, domains, fleet, growth, logins, start, unchanged
 from benchmarks.measure import BenchmarkError, Figure, SkippedError
 from tests import ROOT
 
@@ -36,6 +36,7 @@ ROWS: dict[str, Callable[[int], list[Figure]]] = {
     "B12": growth.new_domain,
     "B13": domains.measure,
     "B14": apply.provider,
+    "B15": audit.measure,
 }
 _REPORT = ROOT / "build" / "bench.json"
 

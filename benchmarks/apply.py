@@ -20,22 +20,23 @@ from benchmarks.measure import BenchmarkError, Figure, Run, bounded, run_process
 from tests.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, fleet_emulator, why_impossible
 from tests.support.emulator import Emulator
 from tests.support.playbook import ansible_environment, inventory_file
+from tests.support.site import VAULT_PASSWORD
 
 _PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 #: B9.
 _COUNTS, _MOST_SECONDS, _MOST_MEGABYTES = (5, 30, 300), 4, 80
 #: B14.
-_DOMAINS, _SENDERS, _HOSTS, _LATENCY = 300, 30, 10, 0.02
+DOMAINS, SENDERS, _HOSTS, LATENCY = 300, 30, 10, 0.02
 _MOST_FIRST, _MOST_AGAIN, _MOST_MEGABYTES_AGAIN = 360, 90, 300
 
 
-class _Site:
+class ProviderSite:
     """A folder with an inventory, descriptions and a vault password."""
 
     def __init__(self, folder: Path, emulator: Emulator, inventory: Path) -> None:
         self.folder, self.emulator, self._inventory = folder, emulator, inventory
         self._vault_password = folder / "vault-password"
-        self._vault_password.write_text("the vault's own password\n", encoding="utf-8")
+        self._vault_password.write_text(f"{VAULT_PASSWORD}\n", encoding="utf-8")
         self._variables = folder / "variables.json"
         variables = {
             "spamexperts_accounts": {"default": {**emulator.connection, "use_discovered_methods": True}},
@@ -53,10 +54,10 @@ class _Site:
         path.parent.mkdir(exist_ok=True)
         path.write_text(yaml.safe_dump({"domain": domain, "senders": senders}), encoding="utf-8")
 
-    def apply(self, *options: str, environment: Mapping[str, str] | None = None) -> Run:
+    def apply(self, *options: str, environment: Mapping[str, str] | None = None, playbook: str = "apply") -> Run:
         """Run the playbook. Raises BenchmarkError where it fails."""
         files = [f"--vault-password-file={self._vault_password}", "-e", f"@{self._variables}"]
-        command = [_PLAYBOOK, "smarthost.spamexperts.apply", "-i", str(self._inventory), *files, *options]
+        command = [_PLAYBOOK, f"smarthost.spamexperts.{playbook}", "-i", str(self._inventory), *files, *options]
         return run_process(command, {**ansible_environment(self.folder), **(environment or {})})
 
     def result(self) -> dict[str, Any]:
@@ -79,8 +80,8 @@ def senders(runs: int) -> list[Figure]:
             folder = Path(directory) / str(count)
             folder.mkdir()
             emulator.reset()
-            site = _Site(folder, emulator, inventory_file(folder / "inventory.yml", emulator))
-            site.describe("example.com", _people(count))
+            site = ProviderSite(folder, emulator, inventory_file(folder / "inventory.yml", emulator))
+            site.describe("example.com", people(count))
             site.apply()
             emulator.reset_counters()
             measured = [site.apply() for _number in range(runs)]
@@ -96,16 +97,16 @@ def senders(runs: int) -> list[Figure]:
     return figures
 
 
-def _people(count: int) -> list[dict[str, Any]]:
+def people(count: int) -> list[dict[str, Any]]:
     return [{"username": f"user{number}", "limits": {"per_hour": 100 + number % 7}} for number in range(count)]
 
 
 def provider(_runs: int) -> list[Figure]:
     """B14: all domains of a provider: from nothing, then with nothing to do, then with four that differ; once."""
-    with _provider() as (site, fleet, environment):
-        site.emulator.faults({"match": "*", "kind": "latency", "seconds": _LATENCY})
+    with provider_site() as (site, fleet, environment):
+        site.emulator.faults({"match": "*", "kind": "latency", "seconds": LATENCY})
         first = site.apply(environment=environment)
-        if len(site.emulator.users()) != _DOMAINS * _SENDERS:
+        if len(site.emulator.users()) != DOMAINS * SENDERS:
             raise BenchmarkError(f"{len(site.emulator.users())} users are there")
         site.emulator.reset_counters()
         again = site.apply(environment=environment)
@@ -116,7 +117,7 @@ def provider(_runs: int) -> list[Figure]:
         if found != sorted(expected):
             raise BenchmarkError(f"other things differ than {expected}: {found}")
     hosts = len(fleet.hosts) if fleet else 0
-    title = f"B14 apply, {_DOMAINS} domains, {_SENDERS} senders each, {hosts} mail servers"
+    title = f"B14 apply, {DOMAINS} domains, {SENDERS} senders each, {hosts} mail servers"
     return [
         bounded(f"{title}: from nothing", first.seconds, _MOST_FIRST, "s"),
         bounded(f"{title}: nothing to do", again.seconds, _MOST_AGAIN, "s"),
@@ -127,7 +128,7 @@ def provider(_runs: int) -> list[Figure]:
 
 
 @contextmanager
-def _provider() -> Iterator[tuple[_Site, Fleet | None, dict[str, str]]]:
+def provider_site() -> Iterator[tuple[ProviderSite, Fleet | None, dict[str, str]]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         fleet, environment = None, {}
@@ -147,11 +148,11 @@ def _provider() -> Iterator[tuple[_Site, Fleet | None, dict[str, str]]]:
                 }
             )
             inventory, environment = fleet.inventory, {**fleet.ansible_environment, "ANSIBLE_FORKS": str(_HOSTS)}
-        site = _Site(folder, emulator, inventory)
+        site = ProviderSite(folder, emulator, inventory)
         relay: dict[str, Any] = {"username": "server", "relay": True}
-        for number in range(_DOMAINS):
+        for number in range(DOMAINS):
             default = {"default_for": ["mail_relays"]} if fleet and not number else {}
-            site.describe(f"customer{number}.example", [{**relay, **default}, *_people(_SENDERS - 1)])
+            site.describe(f"customer{number}.example", [{**relay, **default}, *people(SENDERS - 1)])
         yield site, fleet, environment
 
 
@@ -168,10 +169,10 @@ def _make_drift(emulator: Emulator, fleet: Fleet | None) -> list[str]:
     if fleet:
         host = fleet.hosts[-1]
         host.run("postconf", "-e", "relayhost = [old.example.net]:25")
-        sends = f"sends as server@customer0.example and {_DOMAINS - 1} more"
+        sends = f"sends as server@customer0.example and {DOMAINS - 1} more"
         return [*found, f"mail server {host.name}: would be changed, {sends}"]
     emulator.call("domain/remove", domain="customer40.example")
-    again = [f"user{number}" for number in range(_SENDERS - 1)]
+    again = [f"user{number}" for number in range(SENDERS - 1)]
     return [
         *found,
         "domain customer40.example: would be created",

@@ -36,6 +36,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "accounts": {"type": "dict", "no_log": False, "default": {}},
     "mail_servers": {"type": "list", "elements": "str", "default": []},
     "hosts": {"type": "dict", "default": {}},
+    "clients": {"type": "list", "elements": "str", "default": []},
+    "computers": {"type": "dict", "default": {}},
     **ASKED_OPTIONS,
     "prove": {"type": "str", "choices": ["new", "all"], "default": "new"},
     "nameservers": {"type": "list", "elements": "str"},

@@ -19,7 +19,7 @@ description:
     O(hosts) they are said not to have been looked at.
   - The vendor, the smarthost and DNS are asked by M(smarthost.spamexperts.api_info),
     M(smarthost.spamexperts.outgoing_user_info), M(smarthost.spamexperts.domain_info),
-    M(smarthost.spamexperts.smtp_login_info) and M(smarthost.spamexperts.spf_info).
+    M(smarthost.spamexperts.smtp_login_info) and M(smarthost.spamexperts.sender_dns_info).
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:
@@ -61,6 +61,15 @@ options:
         M(smarthost.spamexperts.postfix_queue_info), and V(smarthost), to which it has to send.
     type: dict
     default: {}
+  clients:
+    description: The computers of people in the inventory.
+    type: list
+    elements: str
+    default: []
+  computers:
+    description: What M(smarthost.spamexperts.thunderbird_outgoing_server_info) has seen on each of O(clients).
+    type: dict
+    default: {}
   prove:
     description:
       - With V(all), each password of the store is tried at the smarthost, until three were refused.
@@ -69,11 +78,11 @@ options:
     choices: [new, all]
     default: new
   nameservers:
-    description: As in M(smarthost.spamexperts.spf_info).
+    description: As in M(smarthost.spamexperts.sender_dns_info).
     type: list
     elements: str
   port:
-    description: As in M(smarthost.spamexperts.spf_info).
+    description: As in M(smarthost.spamexperts.sender_dns_info).
     type: int
   accepted:
     description:

@@ -14,8 +14,8 @@ description:
   - Reads the queue of this host, and says how many mails wait for the smarthost, since when, for which reasons, what
     mends each of them, and when Postfix gives up the first one.
   - Counts in the mail log what was returned to its sender in the last day.
-  - Nothing of a mail is in the result, neither address nor content, and of what a server has said only the code, as a
-    reply may repeat a password.
+  - Nothing of a mail is in the result but the domain of its sender, neither address nor content, and of what a server
+    has said only the code, as a reply may repeat a password.
 options:
   smarthost:
     description: Name of the smarthost, as it stands in the queue and in the log.
@@ -151,6 +151,15 @@ log_reaches_back:
   returned: always
   type: int
   sample: 86400
+sender_domains:
+  description:
+    - The domains of the envelope senders of mail for the smarthost, of the time of RV(log_reaches_back), those with
+      the most mails first; at most 200.
+    - Null without RV(log).
+  returned: always
+  type: list
+  elements: str
+  sample: [example.com]
 failure:
   description:
     - Why, in a word for programs. The notes say what C(code) can be.
@@ -240,16 +249,18 @@ def way_of(instance: Instance, known: dict[str, str], smarthost: str) -> Way:
 def bounced(instance: Instance, way: Way, syslog_name: str) -> dict[str, Any]:
     """What was returned in the last day."""
     now = datetime.now()
+    nothing = dict.fromkeys(("log", "bounced", "log_reaches_back", "sender_domains"))
     since = now.replace(microsecond=0) - timedelta(seconds=_DAY)
     try:
         path = log_file(instance)
         lines: Optional[Iterable[str]] = lines_since(path, since) if path else journal(instance, since)
         if lines is None:
-            return {"log": None, "bounced": None, "log_reaches_back": None}
-        number, reach = count_bounces(lines, since, now, way, syslog_name)
+            return nothing
+        found, reach = count_bounces(lines, since, now, way, syslog_name)
     except OSError:
-        return {"log": None, "bounced": None, "log_reaches_back": None}
-    return {"log": str(path or "journal"), "bounced": number, "log_reaches_back": reach}
+        return nothing
+    shown = {"log": str(path or "journal"), "bounced": found.number, "log_reaches_back": reach}
+    return {**shown, "sender_domains": [domain for domain, _number in found.domains.most_common()]}
 
 
 def journal(instance: Instance, since: datetime) -> Optional[list[str]]:

@@ -163,6 +163,86 @@ tls_required_header_ignored:
   returned: when Postfix is installed
   type: bool
   sample: true
+changed_routes:
+  description:
+    - What somebody has made since of the parameters that lead to the smarthost, such as C(relayhost).
+    - Null without RV(next_hop).
+  returned: when Postfix is installed
+  type: list
+  elements: dict
+  sample: []
+  contains:
+    name:
+      description: The parameter.
+      type: str
+      returned: always
+      sample: relayhost
+    value:
+      description: What main.cf says now. Empty where it says nothing.
+      type: str
+      returned: always
+      sample: "[smtp.example.net]"
+lowered_tls:
+  description:
+    - Where the TLS level is lower for the smarthost than V(verify), by a table of C(smtp_tls_policy_maps) or
+      C(smtp_tls_per_site), or by C(-o) in master.cf.
+    - Null without RV(next_hop).
+  returned: when Postfix is installed
+  type: list
+  elements: dict
+  sample: []
+  contains:
+    place:
+      description: The table and the key, or the service.
+      type: str
+      returned: always
+      sample: "hash:/etc/postfix/tls_policy for [4489.smtp.antispamcloud.com]:587"
+    level:
+      description: The level.
+      type: str
+      returned: always
+      sample: may
+past:
+  description:
+    - Which mail goes to other servers than the smarthost, by C(transport_maps), C(relay_transport) and their like,
+      C(sender_dependent_relayhost_maps) or C(sender_dependent_default_transport_maps).
+    - Null without RV(next_hop).
+  returned: when Postfix is installed
+  type: list
+  elements: dict
+  sample:
+    - place: transport_maps
+      keys: [inside.example]
+      number: 1
+  contains:
+    place:
+      description: The parameter.
+      type: str
+      returned: always
+      sample: transport_maps
+    keys:
+      description: The first senders, recipients or domains; without a table, the next hop.
+      type: list
+      elements: str
+      returned: always
+      sample: [inside.example]
+    number:
+      description: How many there are.
+      type: int
+      returned: always
+      sample: 1
+tables_not_read:
+  description: Tables that cannot be asked or listed, so that RV(lowered_tls) and RV(past) have left them out.
+  returned: when Postfix is installed
+  type: list
+  elements: str
+  sample: ["transport_maps (regexp:/etc/postfix/transport)"]
+own_networks:
+  description: The networks of the interfaces of this host. Null where it has no C(ip) that tells them.
+  returned: when Postfix is installed
+  type: list
+  elements: str
+  sample: [127.0.0.0/8, 192.0.2.0/24]
 logins:
   description: The logins that it has set up, by what they are looked up with. Never a password.
   returned: when Postfix is installed
@@ -224,7 +304,6 @@ failure:
   sample: {code: host_managed}
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
@@ -236,21 +315,12 @@ from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.conflicts import find_ca_file, has_sasl_plugin
 from ..module_utils._postfix.exposure import exposure
 from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance, names_main_instance
-from ..module_utils._postfix.originals import Originals
-from ..module_utils._postfix.parameters import OUR_TRANSPORTS, PASSWORDS_FILE, ROUTES, SENDERS_FILE, normal
+from ..module_utils._postfix.parameters import PASSWORDS_FILE
 from ..module_utils._postfix.settings import checked_login, next_hop
+from ..module_utils._postfix.way import exceptions_from_the_way, own_networks, way_to_the_smarthost, ways
 from ..module_utils._smarthost.options import PLACE_OPTIONS
 
 _PASSWORD_MAPS = "smtp_sasl_password_maps"
-_CLIENT_RULES = (
-    "smtp_sasl_tls_security_options",
-    "smtp_sasl_tls_verified_security_options",
-    "smtp_tls_security_level",
-    "smtp_sasl_auth_enable",
-    "smtp_tls_wrappermode",
-    "tls_required_enable",
-)
-_LOCKS = ("password_only_for_verified_servers", "tls_required_header_ignored")
 
 
 def main() -> None:
@@ -336,43 +406,15 @@ def look_at_instance(instance: Instance) -> dict[str, Any]:
         "default_map_type": instance.default_map_type(),
         "map_types": sorted(set(instance.map_types()) & set(maps.INDEX_SUFFIXES)),
         **way_to_the_smarthost(instance, remembered),
+        **exceptions_from_the_way(instance, remembered),
         "managed": not remembered.is_empty,
         "unfinished": remembered.unfinished,
         "logins": [{"key": key, "login": value.partition(":")[0]} for key, value in sorted(entries.items())],
         "other_logins": other_logins(settings[_PASSWORD_MAPS], instance.path(PASSWORDS_FILE)),
         "waiting": waiting(instance) if running else None,
         **exposure(instance.everything()),
+        "own_networks": own_networks(instance),
     }
-
-
-def way_to_the_smarthost(instance: Instance, remembered: Originals) -> dict[str, Any]:
-    """Where mail goes by what was set up, and what its SMTP client may do there: what main.cf and master.cf say now."""
-    known = instance.effective([*_CLIENT_RULES, *ROUTES])
-    found = ways(instance, remembered)
-    for transport in {way.partition(":")[0] for way in found} & set(OUR_TRANSPORTS):
-        overrides = instance.overrides(f"{transport}/unix")
-        own = {name: value for name, value in overrides.items() if name in _CLIENT_RULES}
-        known.update({name: instance.expand(value) if "$" in value else value for name, value in own.items()})
-    hops = re.findall(r"\[[^\]]+\]:\d+", " ".join(found))
-    if not hops:
-        return {"next_hop": "", "smarthost_tls": "", "tls_level": "", "authentication": "", **dict.fromkeys(_LOCKS)}
-    elsewhere, verified = (normal(known[name]).split() for name in _CLIENT_RULES[:2])
-    return {
-        "next_hop": hops[0],
-        "smarthost_tls": IMPLICIT if known["smtp_tls_wrappermode"] == "yes" else STARTTLS,
-        "tls_level": known["smtp_tls_security_level"],
-        "authentication": "login" if known["smtp_sasl_auth_enable"] == "yes" else "ip",
-        _LOCKS[0]: "noplaintext" in elsewhere and "noplaintext" not in verified,
-        _LOCKS[1]: known.get("tls_required_enable", "no") == "no",
-    }
-
-
-def ways(instance: Instance, remembered: Originals) -> list[str]:
-    """The values of ours, in main.cf and in our map of senders, that lead to the smarthost."""
-    found = [remembered.parameters[name].ours for name in ROUTES if name in remembered.parameters]
-    if SENDERS_FILE in remembered.files:
-        found += maps.parse(files.read(instance.path(SENDERS_FILE))).values()
-    return found
 
 
 def other_logins(setting: str, own: str) -> list[str]:

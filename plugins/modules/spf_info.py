@@ -169,65 +169,16 @@ failure:
   sample: {code: no_nameserver}
 """
 
-import ipaddress
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
+from ..module_utils._domains.dns_options import NAMESERVER_OPTIONS, checked_names, problems_of_nameservers
 from ..module_utils._domains.resolver import Dns, require_dnspython
-from ..module_utils._domains.spf import DEFAULT_INCLUDE, LookupFailure, Report, inspect
+from ..module_utils._domains.spf import DEFAULT_INCLUDE, LookupFailure, inspect
 from ..module_utils._module import Module
-from ..module_utils._names import InputError, normalise_domain, unicode_domain
+from ..module_utils._names import InputError
 
 #: Domains that are looked at at once.
 _CONCURRENCY = 8
-
-
-def check_options(params: dict[str, Any]) -> tuple[list[str], str]:
-    """The domains and the include in ASCII. Raises InputError that names everything that is wrong."""
-    problems: list[str] = []
-    domains: list[str] = []
-    for position, text in enumerate(params["domains"]):
-        try:
-            domains.append(normalise_domain(text))
-        except InputError as problem:
-            problems.append(f"domains[{position}]: {problem}")
-    try:
-        include = normalise_domain(params["include"])
-    except InputError as problem:
-        problems.append(f"include: {problem}")
-    for position, text in enumerate(params["nameservers"] or ()):
-        try:
-            ipaddress.ip_address(text)
-        except ValueError:
-            problems.append(f"nameservers[{position}]: {text!r} is not an IP address; a name cannot be asked")
-    if params["nameservers"] == []:
-        problems.append("nameservers is empty; leave it out to ask those of the host")
-    for name, highest in (("port", 65535), ("timeout", 60)):
-        if not 1 <= params[name] <= highest:
-            problems.append(f"{name} is {params[name]}; it must be from 1 to {highest}")
-    if problems:
-        raise InputError("; ".join(problems) + ".")
-    return domains, include
-
-
-def to_result(report: Report) -> dict[str, Any]:
-    """One domain as the result shows it."""
-    cost = report.cost
-    counted = {
-        "included": cost.included if cost else None,
-        "lookups": cost.lookups if cost else None,
-        "void_lookups": cost.void_lookups if cost else None,
-        "too_many_lookups": cost.too_many if cost else None,
-    }
-    return {
-        "domain": unicode_domain(report.domain),
-        "records": report.records,
-        "record": report.record,
-        **counted,
-        "problems": report.problems,
-        "recommended_record": report.recommended,
-        "recommended_lookups": report.recommended_lookups,
-    }
 
 
 def main() -> None:
@@ -236,16 +187,17 @@ def main() -> None:
         argument_spec={
             "domains": {"type": "list", "elements": "str", "required": True},
             "include": {"type": "str", "default": DEFAULT_INCLUDE},
-            "nameservers": {"type": "list", "elements": "str"},
-            "port": {"type": "int", "default": 53},
-            "timeout": {"type": "int", "default": 5},
+            **NAMESERVER_OPTIONS,
         },
         supports_check_mode=True,
     )
     require_dnspython(module)
     params = module.params
     try:
-        domains, include = check_options(params)
+        problems: list[str] = []
+        domains = checked_names({f"domains[{n}]": text for n, text in enumerate(params["domains"])}, problems)
+        include = "".join(checked_names({"include": params["include"]}, problems))
+        problems_of_nameservers(params, problems)
         resolver = Dns(params["nameservers"], params["port"], params["timeout"])
     except InputError as problem:
         module.fail_json(msg=str(problem), code=problem.code)
@@ -254,7 +206,7 @@ def main() -> None:
         module.fail_json(msg=text, code="no_nameserver")
     with ThreadPoolExecutor(max_workers=_CONCURRENCY) as pool:
         reports = list(pool.map(lambda domain: inspect(domain, include, resolver.lookup), domains))
-    module.exit_json(changed=False, domains=[to_result(report) for report in reports])
+    module.exit_json(changed=False, domains=[report.to_result() for report in reports])
 
 
 if __name__ == "__main__":

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..module_utils._audit.seen import Account, Host, Passwords, Seen, user_of_result
+from ..module_utils._audit.seen import Account, Computer, Host, Passwords, Seen, user_of_result
+from ..module_utils._audit.servers import is_below
 from ..module_utils._declaration import identities
+from ..module_utils._declaration.description import Description
+from ..module_utils._declaration.hosts import people_of_hosts
 from ..module_utils._declaration.identities import account_of
 from ..module_utils._names import InputError, normalise_domain
 from ..module_utils._smarthost.options import asked_place
@@ -52,7 +55,7 @@ class Auditor:
         credentials, reason = self._read()
         hosts = {name: host_of(options["hosts"].get(name) or {}) for name in options["mail_servers"]}
         accounts = {name: self._account(name) for name in sorted({account_of(one) for one in descriptions})}
-        spf, no_spf = self._spf({one.domain for one in descriptions} | envelope_domains(hosts.values()))
+        dns, no_dns = self._dns(descriptions, envelope_domains(descriptions, hosts.values()))
         return Seen(
             descriptions,
             identities.from_store(credentials.declared),
@@ -60,8 +63,15 @@ class Auditor:
             accounts,
             hosts,
             self._passwords(credentials, reason),
-            spf,
-            no_spf,
+            dns,
+            no_dns,
+            {name: computer_of(options["computers"].get(name) or {}) for name in options["clients"]},
+            people_of_hosts(
+                [sender for one in descriptions for sender in one.senders],
+                *((), {}),
+                lambda sender: sender.login,
+                options["groups"],
+            ),
         )
 
     def _read(self) -> tuple[Credentials, str]:
@@ -119,13 +129,22 @@ class Auditor:
         domains = {normalise_domain(one["domain"]): one for one in shown["domains"]}
         return Account(works, users, no_users, domains)
 
-    def _spf(self, domains: set[str]) -> tuple[dict[str, Any] | None, str]:
+    def _dns(self, descriptions: Iterable[Description], others: set[str]) -> tuple[dict[str, Any] | None, str]:
+        asked = {one.domain: dns_of(one.options) for one in descriptions}
+        asked.update({domain: {} for domain in others - set(asked)})
         place = {name: self._options[name] for name in ("nameservers", "port")}
         given = {name: value for name, value in place.items() if value is not None}
-        answer = self._call("spf_info", {"domains": sorted(domains), **given})
+        domains = [{"domain": name, **options} for name, options in sorted(asked.items())]
+        answer = self._call("sender_dns_info", {"domains": domains, **given})
         if answer.get("failed"):
             return None, str(answer.get("msg"))
-        return {one["domain"]: one for one in answer["domains"]}, ""
+        return {normalise_domain(one["domain"]): one for one in answer["domains"]}, ""
+
+
+def dns_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a description says of the DNS of its domain, as sender_dns_info takes it."""
+    names = {"include": options.get("spf_include"), "selectors": options.get("dkim_selectors")}
+    return {name: value for name, value in names.items() if value}
 
 
 def host_of(state: Mapping[str, Any]) -> Host:
@@ -140,14 +159,22 @@ def host_of(state: Mapping[str, Any]) -> Host:
     )
 
 
-def envelope_domains(hosts: Iterable[Host]) -> set[str]:
-    """The domains that mail servers send for by the sender, described or not."""
-    keys = [str(entry["key"]) for host in hosts for entry in (host.relay or {}).get("logins", ())]
-    found = set()
-    for key in keys:
-        domain = key.rpartition("@")[2] if "@" in key else ""
-        try:
-            found |= {normalise_domain(domain)} if domain else set()
-        except InputError:
-            continue
+def computer_of(state: Mapping[str, Any]) -> Computer:
+    """What the tasks on a computer of people have seen."""
+    profiles = state.get("profiles")
+    return Computer(None if profiles is None else profiles, str(state.get("msg") or ""))
+
+
+def envelope_domains(descriptions: Iterable[Description], hosts: Iterable[Host]) -> set[str]:
+    """The domains with which mail servers send: those of their tables, and of the log those below a described one."""
+    described, found = {one.domain for one in descriptions}, set()
+    for host in hosts:
+        keys = [str(entry["key"]) for entry in (host.relay or {}).get("logins", ())]
+        used = [key.rpartition("@")[2] for key in keys if "@" in key]
+        used += [each for each in (host.queue or {}).get("sender_domains") or () if is_below(each, described)]
+        for domain in used:
+            try:
+                found |= {normalise_domain(domain)} if domain else set()
+            except InputError:
+                continue
     return found

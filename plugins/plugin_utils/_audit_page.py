@@ -53,7 +53,7 @@ table { border-collapse: collapse; width: 100%; font-size: .92em }
 caption { text-align: left; padding: .2em 0 }
 th, td { border-bottom: 1px solid var(--line); padding: .3em .6em; text-align: left; vertical-align: top }
 thead th { background: var(--soft) }
-thead th, td:first-child { overflow-wrap: normal } .findings td:nth-child(2) { min-width: 10em }
+thead th, td:first-child { overflow-wrap: normal } .findings td:nth-child(2) { min-width: 14em }
 tbody tr { content-visibility: auto }
 tr[hidden] { display: none }
 .high { color: var(--high); font-weight: bold } .medium { color: var(--medium); font-weight: bold }
@@ -135,9 +135,8 @@ tr[hidden] { display: none }
 </table>
 </section>
 {%- for title, table in tables.items() %}
-<section aria-labelledby="table-{{ loop.index }}">
 <h2 id="table-{{ loop.index }}">{{ title }}</h2>
-<div class="wide" tabindex="0" role="region" aria-label="{{ title }}">
+<div class="wide" tabindex="0" role="region" aria-labelledby="table-{{ loop.index }}">
 <table>
 <thead><tr>{% for name in table.columns %}<th scope="col">{{ name.replace('_', ' ') }}</th>{% endfor %}</tr></thead>
 <tbody>
@@ -147,7 +146,6 @@ tr[hidden] { display: none }
 </tbody>
 </table>
 </div>
-</section>
 {%- endfor %}
 </main>
 <script>

@@ -33,6 +33,9 @@ def names() -> Iterator[DnsServer]:
     with dns_server() as running:
         running.txt("example.com", "v=spf1 include:spf.antispamcloud.com -all")
         running.txt("spf.antispamcloud.com", "v=spf1 ip4:192.0.2.0/24 -all")
+        running.txt("_dmarc.example.com", "v=DMARC1; p=reject")
+        running.txt("s1._domainkey.example.com", "k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")
+        running.records["example.com", "A"] = ["192.0.2.7"]
         yield running
 
 
@@ -76,7 +79,8 @@ class AuditedSite(DeclaredSite):
 def site(tmp_path: Path, emulator: Emulator, names: DnsServer, postfix: ScratchPostfix) -> AuditedSite:
     made = AuditedSite(tmp_path, emulator, postfix)
     made.names = names
-    made.declare("example.com", ALICE, INFO, SERVER, abuse_contact="postmaster@example.com")
+    made.declare("example.com", ALICE, INFO, SERVER, abuse_contact="postmaster@example.com", dkim_selectors=["s1"])
+    made.change_host("desk1", group="mail_clients", ansible_connection="local")
     done = made.apply()
     assert done.returncode == 0, done.output
     return made
@@ -87,6 +91,8 @@ def test_a_site_on_which_nothing_is_wrong(site: AuditedSite, postfix: ScratchPos
     foreseen = site.audit("--check", spamexperts_prove="all")
     assert foreseen.returncode == 0, foreseen.output
     assert site.files() == []
+    # By another name the controller reaches the same smarthost, and that is none of a mail server's business.
+    site.variables["spamexperts_smarthost"] = "127.0.0.1"
     run = site.audit(spamexperts_prove="all", spamexperts_fail_on=["drift", "high", "medium", "low", "queue"])
     assert run.returncode == 0, run.output
     assert site.found() == {}
@@ -158,11 +164,19 @@ def test_a_site_with_everything_that_can_be_wrong(site: AuditedSite, postfix: Sc
 def test_what_cannot_be_looked_at_is_said(site: AuditedSite) -> None:
     """A host that is down, an account that refuses, a store without its password, a name server that is silent."""
     site.change_host("mail9", ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=free_port())
+    site.change_host("desk9", group="mail_clients", ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=9)
     site.api_options["api_password"] = "wrong"
     run = site.audit(spamexperts_nameserver_port=free_port())
     assert run.returncode == 0, run.output
     shown = " ".join(f"{one['what']}: {one['why']}" for one in site.audited()["not_looked_at"])
-    for piece in ("mail9, how it sends", "strangers, leavers", "domains, products", "SPF of"):
+    for piece in (
+        "mail9, how it sends",
+        "desk9, as what its people send",
+        "strangers, leavers",
+        "domains, products",
+        "SPF of",
+        "DMARC of",
+    ):
         assert piece in shown
     assert "could not be looked at" in run.output
     assert site.audit(spamexperts_fail_on=["unseen"]).returncode == 2

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
+import json
 import re
-import shutil
-import subprocess
+from html import unescape
 from pathlib import Path
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.action.audit import contents
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.report import report
 
-from tests import ROOT
+from tests.support import audit_picture
 from tests.support.audited import TODAY, USERS, described, site, user
+from tests.support.browser import axe, chromium
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]
 
@@ -66,19 +67,6 @@ def page() -> str:
     return contents(seen, report(seen, [], TODAY), TODAY)["audit.html"].decode("utf-8")
 
 
-def chromium(folder: Path, text: str, *options: str) -> tuple[str, str]:
-    """What a browser has made of the page, and what it says of it."""
-    if not shutil.which("chromium"):
-        subprocess.run([str(ROOT / "tests/install_packages"), "chromium"], cwd=ROOT, check=True)
-    path = folder / "audit.html"
-    path.write_text(text, encoding="utf-8")
-    usual = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
-    usual += ["--enable-logging=stderr", "--virtual-time-budget=60000"]
-    command = ["chromium", *usual, *options, str(path)]
-    done = subprocess.run(command, check=True, timeout=240, capture_output=True, text=True)
-    return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-
-
 def said(folder: Path, text: str, *options: str) -> dict[str, str]:
     """What was seen after each step."""
     dumped, console = chromium(folder, text.replace("</body>", STEPS), "--dump-dom", *options)
@@ -112,3 +100,40 @@ def test_it_prints(tmp_path: Path) -> None:
     printed = tmp_path / "page.pdf"
     chromium(tmp_path, text, "--no-pdf-header-footer", f"--print-to-pdf={printed}")
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes())) <= 2
+
+
+#: All rules, those of good practice as well. What it finds goes to the page's end.
+LOOK = """
+<script>
+addEventListener('load', function () {
+  axe.run(document, {resultTypes: ['violations']}).then(function (result) {
+    var end = document.createElement('pre'); end.id = 'said';
+    end.textContent = JSON.stringify({passes: result.passes.length, violations: result.violations.map(function (one) {
+      return [one.id, one.nodes.map(function (node) { return node.html; }).slice(0, 3)];
+    })});
+    document.body.appendChild(end);
+  });
+});
+</script>
+</body>"""
+
+
+@pytest.mark.parametrize("scheme", [(), ("--blink-settings=preferredColorScheme=0",)], ids=["light", "dark"])
+@pytest.mark.parametrize("size", ["1280,900", "500,900"])
+def test_nothing_keeps_people_from_using_it(tmp_path: Path, scheme: tuple[str, ...], size: str) -> None:
+    """What axe-core knows: contrast, names of fields, order of headings, tables, landmarks."""
+    text = audit_picture.page().replace("</body>", f"<script>{axe()}</script>{LOOK}")
+    dumped, console = chromium(tmp_path, text, "--dump-dom", f"--window-size={size}", *scheme)
+    assert console == ""
+    shown = re.search(r'<pre id="said">(.*?)</pre>', dumped, re.DOTALL)
+    assert shown, dumped[-2000:]
+    found = json.loads(unescape(shown[1]))
+    assert found["violations"] == []
+    assert found["passes"] > 10
+
+
+def test_the_picture_can_be_made(tmp_path: Path) -> None:
+    audit_picture.take_picture(tmp_path / "audit.png")
+    picture = (tmp_path / "audit.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 200_000

@@ -33,7 +33,7 @@ SERVER = {"username": "server1", "relay": ["mail1"]}
 
 
 def described(*senders: Mapping[str, Any], domain: str = "example.com", **keys: Any) -> list[Description]:
-    content = {"domain": domain, "senders": list(senders), **keys}
+    content = {"domain": domain, "dkim_selectors": ["s1"], "senders": list(senders), **keys}
     descriptions, problems = read([Given(f"domains/{domain}.yml", content)], {}, Site(GROUPS))
     assert problems == []
     return descriptions
@@ -48,22 +48,32 @@ RELAY: dict[str, Any] = {
     **{"objection": "", "installed": True, "running": True, "unfinished": False, "managed": True},
     **{"next_hop": f"[{SMARTHOST}]:587", "tls_level": "secure", "authentication": "login"},
     **{"password_only_for_verified_servers": True, "tls_required_header_ignored": True},
+    **{"changed_routes": [], "lowered_tls": [], "past": [], "tables_not_read": []},
+    "own_networks": ["127.0.0.0/8", "192.168.7.0/24", "203.0.113.0/28", "fe80::/64"],
     **{"mynetworks": ["127.0.0.0/8", "[::1]/128"], "readable_password_files": [], "verification_probes": False},
     **{"logins": [{"key": "*", "login": "server1@example.com"}], "other_logins": []},
 }
 QUEUE: dict[str, Any] = {
     **{"waiting": 0, "held": 0, "elsewhere": 0, "oldest_age": None, "first_lost_in": None, "reasons": []},
     **{"complete": True, "bounced": 0, "log": "/var/log/mail.log", "log_reaches_back": 86400},
+    "sender_domains": ["example.com"],
 }
 SPF = {"included": True, "problems": [], "recommended_record": "v=spf1 include:spf.example -all"}
+DMARC = {"place": "example.com", "record": "v=DMARC1; p=reject", "policy": "reject", "aspf": "r", "adkim": "r"}
+KEY = {"selector": "s1", "exists": True, "problems": []}
+DNS: dict[str, Any] = {"dmarc": {**DMARC, "problems": []}, "dkim": [KEY], "takes_mail": True, "unanswered": []}
 DOMAIN = {"exists": True, "products": {"outgoing": True}, "abuse_contact": "abuse@example.com"}
 USERS = (user("alice"), user("server1"))
+
+
+def dns(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {**DNS, "spf": {**SPF, **known["spf"]}, "dmarc": {**DNS["dmarc"], **known["dmarc"]}, **known["dns"]}
 
 
 def site(senders: Sequence[Mapping[str, Any]] = (ALICE, SERVER), users: Any = USERS, **changes: Any) -> Seen:
     """A site on which nothing is wrong, but for what is changed."""
     descriptions = changes.pop("descriptions", None) or described(*senders)
-    known = {name: changes.pop(name, {}) for name in ("relay", "queue", "domain", "spf")}
+    known = {name: changes.pop(name, {}) for name in ("relay", "queue", "domain", "spf", "dmarc", "dns")}
     servers, problems = logins_of_hosts(descriptions, ["mail1", "mail2"], GROUPS)
     assert problems == []
     account = Account({"read_users": True}, users, domains={"example.com": {**DOMAIN, **known["domain"]}})
@@ -74,6 +84,6 @@ def site(senders: Sequence[Mapping[str, Any]] = (ALICE, SERVER), users: Any = US
         accounts={"default": account},
         hosts={"mail1": Host({**RELAY, **known["relay"]}, "", {**QUEUE, **known["queue"]}, "", SMARTHOST)},
         passwords=Passwords(logins, accepted=list(logins)),
-        spf={"example.com": {**SPF, **known["spf"]}},
+        dns={"example.com": dns(known)},
     )
     return replace(seen, **changes)

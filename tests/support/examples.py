@@ -141,6 +141,7 @@ def twice(plays: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def play_of(tasks: list[dict[str, Any]], machine: Machine, **keywords: Any) -> dict[str, Any]:
     """A play on one host with these tasks; DNS is elsewhere, and the administrator trusts the server's help page."""
     defaults = {
+        f"{COLLECTION}.sender_dns_info": {"nameservers": [machine.names.host], "port": machine.names.port},
         f"{COLLECTION}.spf_info": {"nameservers": [machine.names.host], "port": machine.names.port},
         f"group/{COLLECTION}.api": {"use_discovered_methods": True},
     }

@@ -18,6 +18,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.findi
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.report import FAIL_ON, Report, report
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.seen import (
     Account,
+    Computer,
     Host,
     Passwords,
     Seen,
@@ -32,7 +33,13 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration
 )
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._names import InputError
 
-from tests.support.audited import ALICE, RELAY, SERVER, SMARTHOST, SPF, TODAY, USERS, described, site, user
+from tests.support.audited import ALICE, KEY, RELAY, SERVER, SMARTHOST, TODAY, USERS, described, dns, site, user
+
+PERSON = {"user": "alice", "login": "alice@example.com"}
+PROFILE: dict[str, Any] = {
+    **{"user": "alice", "path": "/home/alice/.thunderbird/x", "reason": ""},
+    "servers": [{"login": "alice@example.com", "port": 587}],
+}
 
 
 def found_in(seen: Seen) -> list[tuple[str, str]]:
@@ -107,7 +114,31 @@ STRANGER = (*USERS, user("eve"))
             site(before=from_store({"lost.example": {"place": "domains/lost.example.yml", "senders": {"a": {}}}})),
             *("description_lost", "lost.example"),
         ),
-        (site(spf={"problems": ["It includes nobody."], "included": False}), "spf", "example.com"),
+        (site(spf={"problems": ["It includes nobody."], "included": True}), "spf", "example.com"),
+        (site(dmarc={"place": "", "policy": "reject"}), "dmarc_missing", "example.com"),
+        (site(dmarc={"problems": ["p=all is none"]}), "dmarc_broken", "example.com"),
+        (site(dmarc={"policy": "none"}), "dmarc_none", "example.com"),
+        (site(dmarc={"aspf": "s"}, queue={"sender_domains": ["m.example.com"]}), "dmarc_alignment", "example.com"),
+        (site(dns={"dkim": [KEY, {**KEY, "selector": "s2", "exists": False}]}), "dkim_missing", "example.com"),
+        (site(dns={"dkim": [KEY, {**KEY, "problems": ["it is short"]}]}), "dkim_broken", "example.com"),
+        (site(dns={"takes_mail": False}), "cannot_be_answered", "example.com"),
+        (site(relay={"changed_routes": [{"name": "relayhost", "value": ""}]}), "other_next_hop", "mail1"),
+        (site(relay={"lowered_tls": [{"place": "hash:/x for y", "level": "may"}]}), "lowered_tls", "mail1"),
+        (
+            site(relay={"past": [{"place": "transport_maps", "keys": ["a"], "number": 9}]}),
+            "past_the_smarthost",
+            "mail1",
+        ),
+        (site(relay={"mynetworks": ["192.168.9.0/24"]}), "wide_mynetworks", "mail1"),
+        (site(queue={"sender_domains": ["gmail.example"]}), "foreign_envelope", "mail1"),
+        (
+            site(computers={"desktop1": Computer([{**PROFILE, "servers": [{"login": "eve@example.com"}]}])}),
+            *("undescribed_thunderbird", "desktop1"),
+        ),
+        (
+            site(computers={"desktop1": Computer([])}, people={"desktop1": [PERSON]}),
+            *("thunderbird_login_missing", "desktop1"),
+        ),
     ],
     ids=str,
 )
@@ -168,7 +199,7 @@ def test_what_is_allowed_is_no_finding() -> None:
     moved = Passwords(second, others=["alice@example.com"], accepted=list(second.values()))
     assert found_in(site(users=[user("alice2"), user("alice"), USERS[1]], passwords=moved)) == []
     assert found_in(site(relay={"next_hop": f"[{SMARTHOST.upper()}]:587"})) == []
-    networks = ["192.168.7.0/24", "10.1.0.0/16", "203.0.113.9", "[fe80::]/64", "!0.0.0.0/0"]
+    networks = ["192.168.7.0/24", "10.1.2.3", "203.0.113.9", "[fe80::]/64", "!0.0.0.0/0"]
     assert found_in(site(relay={"mynetworks": networks})) == []
     assert found_in(site(before=known({"username": "eve"}, gone="2026-01-01"))) == []
     assert found_in(site(relay={"next_hop": "", "objection": "Plesk manages it."}))[0][0] == "host_managed"
@@ -193,7 +224,13 @@ def test_what_is_allowed_is_no_finding() -> None:
         (site(queue={"complete": False}), ["a part of what waits"]),
         (site(queue={"log_reaches_back": None, "bounced": None}), ["it has no mail log"]),
         (site(queue={"log_reaches_back": 3600}), ["more than 1 h ago"]),
-        (replace(site(), spf=None, no_spf="no dnspython"), ["SPF of all", "no dnspython"]),
+        (replace(site(), dns=None, no_dns="no dnspython"), ["SPF, DKIM, DMARC", "no dnspython"]),
+        (site(dns={"unanswered": ["MX (timeout)"]}), ["MX (timeout) of example.com"]),
+        (site(descriptions=described(ALICE, SERVER, dkim_selectors=[])), ["DKIM of example.com", "dkim_selectors"]),
+        (site(relay={"own_networks": None, "mynetworks": ["10.1.0.0/24"]}), ["whom 10.1.0.0/24", "in which networks"]),
+        (site(relay={"tables_not_read": ["transport_maps (regexp:/x)"]}), ["what transport_maps (regexp:/x) does"]),
+        (site(computers={"desktop1": Computer(None, "unreachable")}), ["desktop1, as what its", "unreachable"]),
+        (site(computers={"desktop1": Computer([{**PROFILE, "reason": "locked"}])}), ["what alice sends", "locked"]),
         (site(passwords=Passwords(reason="no vault password")), ["no vault password"]),
         (site(passwords=Passwords(LOGINS)), ["alice@example.com, server1@example.com work", "spamexperts_prove=all"]),
         (site(users=[user("alice", limits={}), USERS[1]]), ["limits of alice@example.com"]),
@@ -211,8 +248,42 @@ def test_what_was_not_looked_at_is_said_and_is_never_fine(seen: Seen, pieces: li
     assert [line for line in made.lines() if line.startswith("not looked at: ")]
 
 
+def test_what_big_receivers_ask_of_those_who_send_much() -> None:
+    """DMARC that nobody has, of a domain with so many mails a day, and of one with fewer."""
+    for per_hour, codes in ((200, ["dmarc_missing"]), (209, ["big_receivers", "dmarc_missing"])):
+        one = described({**ALICE, "limits": {"per_hour": per_hour}}, SERVER)
+        there = (user("alice", limits={"enabled": True, "per_hour": per_hour}), USERS[1])
+        seen = site(descriptions=one, users=there, dmarc={"place": "", "policy": ""})
+        assert [code for code, _where in found_in(seen)] == codes
+
+
+def test_a_signature_that_is_none_of_the_domain_itself() -> None:
+    """adkim=s of the domain above, where only that one has a selector."""
+    below = described({"username": "bob"}, domain="m.example.com", dkim_selectors=[])
+    seen = site(descriptions=[*described(ALICE, SERVER), *below], users=[*USERS, user("bob", domain="m.example.com")])
+    strict = {**(seen.dns or {}), "m.example.com": dns({"spf": {}, "dns": {}, "dmarc": {"adkim": "s"}})}
+    codes = found_in(replace(seen, dns=strict))
+    assert ("dmarc_alignment", "m.example.com") in codes
+    assert ("dmarc_alignment", "example.com") not in codes
+
+
+def test_a_thunderbird_as_it_is_described() -> None:
+    """Also where the inventory, and no description, says as what the people of a computer send."""
+    there = {"desktop1": Computer([PROFILE])}
+    assert found_in(site(computers=there, people={"desktop1": [PERSON]})) == []
+    assert found_in(site(computers=there)) == []
+    by_path = {"profile": PROFILE["path"], "login": PERSON["login"]}
+    assert found_in(site(computers=there, people={"desktop1": [by_path]})) == []
+    others = site(computers=there, people={"desktop1": [{**PERSON, "login": "server1@example.com"}]})
+    assert [code for code, _where in found_in(others)] == ["undescribed_thunderbird", "thunderbird_login_missing"]
+    unused = replace(MANY, in_use={**MANY.in_use, "eve@example.com": "eve@example.com"})
+    theirs = {"desktop1": Computer([{**PROFILE, "servers": [{"login": "eve@example.com"}]}])}
+    codes = dict(found_in(site(computers=theirs, passwords=unused)))
+    assert codes["unused_credential"] == "old@example.com"
+
+
 def test_dns_that_is_silent() -> None:
-    seen = replace(site(), spf={"example.com": {**SPF, "included": None, "problems": ["timeout"]}})
+    seen = site(spf={"included": None, "problems": ["timeout"]})
     made = report(seen, [], TODAY)
     assert (made.findings, made.unseen[0].what) == ([], "SPF of example.com")
 
@@ -279,7 +350,7 @@ def test_the_worst_comes_first_and_ten_are_said() -> None:
 
 def test_each_rule_can_be_said() -> None:
     words = "there described differences addresses others host login wanted level objection mails group age lost"
-    words += " remedy network path span problem account senders place"
+    words += " remedy network more path span problem account senders place keys domains user what lacking"
     values = dict.fromkeys(re.findall(r"\w+", words), "x")
     for code, rule in RULES.items():
         finding = found(code, "here", **values)

@@ -93,7 +93,7 @@ def test_the_page_asks_for_nothing() -> None:
 
 def test_the_page_says_what_was_not_looked_at_and_what_is_accepted() -> None:
     taken = {"code": "stranger", "where": "eve@*", "reason": "her own choice", "until": "2027-01-01"}
-    text = written(replace(site(users=[*USERS, user("eve")]), spf=None, no_spf="DNS is silent"), [taken])["audit.html"]
+    text = written(replace(site(users=[*USERS, user("eve")]), dns=None, no_dns="DNS is silent"), [taken])["audit.html"]
     for piece in ("Accepted: her own choice (until 2027-01-01)", "DNS is silent", 'data-severity="accepted"'):
         assert piece in text
     assert "Nothing was left out" not in text

@@ -28,7 +28,7 @@ BLOCKS = list(guide_blocks("bash", "console", "sh"))
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 #: Programs of which only the name is known here.
 OTHER_PROGRAMS = {".", "ansible-builder", "apt-get", "brew", "cd", "dnf", "git", "grep", "install", "mv", "openssl"}
-OTHER_PROGRAMS |= {"pip", "podman", "python3", "python3.12", "python3.13", "read", "sed"}
+OTHER_PROGRAMS |= {"pip", "podman", "python3", "python3.12", "python3.13", "read", "sed", "systemctl"}
 
 
 def commands(text: str) -> Iterator[list[str]]:

@@ -269,7 +269,23 @@ def gone(mail: str) -> str:
     ],
 )
 def test_what_was_returned_is_counted(lines: list[str], number: int) -> None:
-    assert count_bounces(lines, SINCE, NOON, WAY, "postfix")[0] == number
+    assert count_bounces(lines, SINCE, NOON, WAY, "postfix")[0].number == number
+
+
+def sent_as(mail: str, sender: str) -> str:
+    return f"{HEAD}qmgr[7]: {mail}: from=<{sender}>, size=9, nrcpt=1 (queue active)"
+
+
+def test_the_domains_of_senders_are_those_of_mail_for_the_smarthost() -> None:
+    """Each mail once, however often it is tried; not of bounces, of other servers' mail, and not without end."""
+    lines = [sent_as("A", "a@X.example"), attempt("A", "deferred"), sent_as("A", "a@x.example"), attempt("A", "sent")]
+    lines += [gone("A"), sent_as("B", ""), attempt("B", "sent"), gone("B"), sent_as("C", "root"), attempt("C", "sent")]
+    lines += [sent_as("D", "d@other.example"), attempt("D", "sent", relay="mx.x.example[192.0.2.9]:25")]
+    lines += [sent_as("E", '"a@b"@quoted.example'), attempt("E", "bounced")]
+    found, _reach = count_bounces(lines, SINCE, NOON, WAY, "postfix")
+    assert dict(found.domains) == {"x.example": 2, "quoted.example": 1}
+    made_up = [line for n in range(300) for line in (sent_as(f"M{n}", f"a@d{n}.example"), attempt(f"M{n}", "sent"))]
+    assert len(count_bounces(made_up, SINCE, NOON, WAY, "postfix")[0].domains) == 200
 
 
 @pytest.mark.parametrize(
@@ -290,7 +306,8 @@ def test_how_far_the_log_reaches(stamps: list[str], reach: int) -> None:
 
 def test_what_is_older_does_not_count() -> None:
     old = attempt("A", "bounced").replace("May  3", "May  1")
-    assert count_bounces([old, attempt("B", "bounced")], SINCE, NOON, WAY, "postfix") == (1, DAY)
+    found, reach = count_bounces([old, attempt("B", "bounced")], SINCE, NOON, WAY, "postfix")
+    assert (found.number, reach) == (1, DAY)
 
 
 def write(path: Path, *lines: str, changed: datetime = NOON) -> Path:
@@ -343,7 +360,8 @@ def test_of_a_long_log_only_the_end_is_read(tmp_path: Path) -> None:
         stream.seek(0, os.SEEK_END)
         stream.write(b"\n" + 40000 * b"May  1 04:00:00 an old line that is longer than it has to be\n")
         stream.write(b"May  3 05:00:00 x\n")
-    assert count_bounces(lines_since(log, SINCE), SINCE, NOON, WAY, "postfix") == (0, DAY)
+    found, reach = count_bounces(lines_since(log, SINCE), SINCE, NOON, WAY, "postfix")
+    assert (found.number, reach) == (0, DAY)
 
 
 # A program that prints without end

@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with the account and with DNS. Pure."""
+"""What is wrong with the account. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from .._declaration.identities import account_of, vanished
 from .._names import unicode_domain
 from .._users.user import counted
-from .finding import ACCOUNT, DNS, Finding, Unseen, found
+from .finding import ACCOUNT, Finding, Unseen, found
 from .seen import Account, Seen
 
 
 def findings(seen: Seen) -> Iterator[Finding]:
-    """Everything that is wrong with domains at the vendor and in DNS."""
+    """Everything that is wrong with domains at the vendor."""
     for one in seen.descriptions:
         name = account_of(one)
         domains = seen.accounts.get(name, Account()).domains
@@ -30,7 +30,6 @@ def findings(seen: Seen) -> Iterator[Finding]:
         if shown.get("abuse_contact") == "":
             yield found("no_abuse_contact", unicode_domain(one.domain))
     yield from _undescribed(seen)
-    yield from _dns(seen)
 
 
 def unseen(seen: Seen) -> Iterator[Unseen]:
@@ -43,12 +42,6 @@ def unseen(seen: Seen) -> Iterator[Unseen]:
             shown.get("exists", True) and shown.get("abuse_contact") is None for shown in account.domains.values()
         ):
             yield Unseen(ACCOUNT, f"abuse contacts of the account {name}", "the server does not show all of them")
-    if seen.spf is None:
-        yield Unseen(DNS, "SPF of all domains", seen.no_spf or "nobody has asked")
-    else:
-        silent = [domain for domain, shown in seen.spf.items() if shown["included"] is None]
-        if silent:
-            yield Unseen(DNS, f"SPF of {', '.join(silent[:5])}", "DNS gave no answer")
 
 
 def _undescribed(seen: Seen) -> Iterator[Finding]:
@@ -61,13 +54,3 @@ def _undescribed(seen: Seen) -> Iterator[Finding]:
     for domain, gone in vanished(seen.descriptions, seen.before).items():
         senders = counted(len(gone), "sender")
         yield found("description_lost", unicode_domain(domain), place=gone[0].place or "a description", senders=senders)
-
-
-def _dns(seen: Seen) -> Iterator[Finding]:
-    for domain, shown in (seen.spf or {}).items():
-        if shown["included"] is None:
-            continue
-        wanted = shown["recommended_record"]
-        remedy = f"enter in DNS: {wanted}" if wanted else "correct the record in DNS"
-        for problem in shown["problems"]:
-            yield found("spf", domain, problem=problem.rstrip("."), remedy=remedy)

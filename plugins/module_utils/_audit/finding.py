@@ -23,8 +23,10 @@ class Rule(NamedTuple):
     to_do: str
 
 
-SENDERS, SERVERS, QUEUE, DNS, ACCOUNT = "senders", "mail servers", "queue", "DNS", "account"
-AREAS = (SENDERS, SERVERS, QUEUE, DNS, ACCOUNT)
+SENDERS, SERVERS, THUNDERBIRDS, QUEUE, DNS, ACCOUNT = (
+    *("senders", "mail servers", "Thunderbirds"),
+    *("queue", "DNS", "account"),
+)
 
 RULES = {
     "stranger": Rule(
@@ -188,6 +190,27 @@ RULES = {
         "whoever stands between can read the mail and the password",
         "run apply; smarthost_ca_path helps where the certificate cannot be verified",
     ),
+    "lowered_tls": Rule(
+        SERVERS,
+        HIGH,
+        "{place} lowers the TLS level on the way to the smarthost to {level}",
+        "whoever stands between can read the mail, or hold it up",
+        "take that entry out",
+    ),
+    "past_the_smarthost": Rule(
+        SERVERS,
+        MEDIUM,
+        "by {place} mail goes past the smarthost ({keys})",
+        "the filter does not see it, and SPF, which names the smarthost, fails",
+        "take the entries out, or accept the finding where such mail stays inside",
+    ),
+    "foreign_envelope": Rule(
+        SERVERS,
+        MEDIUM,
+        "it sends mail with the envelope domains {domains}, which no description has",
+        "nobody has decided that, and their SPF is not known to name the smarthost",
+        "describe them, or let the host rewrite the sender of what it forwards (SRS)",
+    ),
     "password_for_anybody": Rule(
         SERVERS,
         HIGH,
@@ -205,7 +228,7 @@ RULES = {
     "wide_mynetworks": Rule(
         SERVERS,
         HIGH,
-        "{network} may send through it without a login (mynetworks)",
+        "{network} may send through it without a login (mynetworks){more}",
         "one host there is enough to send spam in the name of this one",
         "name the hosts that have to send through it, and no more",
     ),
@@ -230,6 +253,20 @@ RULES = {
         "what is set here would be overwritten",
         "set the smarthost there, and take the host out of mail_relays",
     ),
+    "undescribed_thunderbird": Rule(
+        THUNDERBIRDS,
+        MEDIUM,
+        "the Thunderbird of {user} sends as {login}, which no description gives them",
+        "a rotation and an offboarding do not reach it",
+        "describe it (people), or take it out of the profile",
+    ),
+    "thunderbird_login_missing": Rule(
+        THUNDERBIRDS,
+        LOW,
+        "no Thunderbird of {user} sends as {login}, which is described for them",
+        "their mail takes another way, or is not sent",
+        "run apply, or correct the description (people)",
+    ),
     "mail_waits": Rule(
         QUEUE,
         HIGH,
@@ -250,6 +287,62 @@ RULES = {
         "{problem}",
         "receivers refuse mail of the domain that comes from the smarthost, or put it aside",
         "{remedy}",
+    ),
+    "dmarc_missing": Rule(
+        DNS,
+        MEDIUM,
+        "there is no DMARC record, neither its own nor one above it",
+        "anybody can send in its name, and big receivers ask for one",
+        "enter in DNS, at {place}: v=DMARC1; p=none; rua=mailto:..., and a stricter p= once the reports are clean",
+    ),
+    "dmarc_broken": Rule(
+        DNS,
+        MEDIUM,
+        "of the DMARC record at {place}, {problem}",
+        "receivers do not use the record, or a part of it",
+        "correct the record in DNS",
+    ),
+    "dmarc_none": Rule(
+        DNS,
+        LOW,
+        "its DMARC record asks receivers to do nothing (p=none)",
+        "mail of whoever sends in its name arrives",
+        "once the reports are clean, enter p=quarantine and then p=reject",
+    ),
+    "dmarc_alignment": Rule(
+        DNS,
+        MEDIUM,
+        "{what}",
+        "DMARC takes such mail for forged, unless the other of SPF and DKIM holds",
+        "relax it in the DMARC record (r), or send as the domain itself",
+    ),
+    "dkim_missing": Rule(
+        DNS,
+        MEDIUM,
+        "there is no DKIM key at {place}, which its description names",
+        "what is signed with it counts as not signed",
+        "enter the key in DNS, or correct dkim_selectors in the description",
+    ),
+    "dkim_broken": Rule(
+        DNS,
+        MEDIUM,
+        "of the DKIM key at {place}, {problem}",
+        "what is signed with it counts as not signed",
+        "enter the key in DNS anew, of 2048 bits",
+    ),
+    "cannot_be_answered": Rule(
+        DNS,
+        HIGH,
+        "no mail server and no address is found for it (MX, A, AAAA)",
+        "many receivers refuse mail that cannot be answered, and returned mail is lost",
+        "enter an MX record in DNS, or send as a domain that has one",
+    ),
+    "big_receivers": Rule(
+        DNS,
+        HIGH,
+        "its senders may send 5000 mails a day, and it lacks {lacking}",
+        "Google and Yahoo since February 2024, and Microsoft since May 2025, refuse mail in such numbers without them",
+        "enter what is lacking in DNS, or lower the limits",
     ),
     "domain_missing": Rule(
         ACCOUNT,

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from .._users.user import counted
-from . import account, senders, servers
+from . import account, dns, senders, servers, thunderbirds
 from .accepted import Acceptance, apply
 from .finding import QUEUE, RULES, SEVERITIES, Finding, Unseen
 from .seen import Seen
@@ -23,6 +23,7 @@ FAIL_ON = (DRIFT, *SEVERITIES, "queue", "unseen")
 #: What a run of apply would mend, or asks a person to decide.
 _DRIFT = {"stranger", "leaver", "missing", "other_method", "other_limits", "domain_missing", "product_off"}
 _DRIFT |= {"undescribed_login", "declared_login_missing", "not_set_up", "unfinished", "other_next_hop", "weak_tls"}
+_DRIFT |= {"lowered_tls", "undescribed_thunderbird", "thunderbird_login_missing"}
 _DRIFT |= {"password_for_anybody", "header_lowers_tls", "description_lost", "domain_undescribed", "no_postfix"}
 _WORST = 10
 
@@ -95,7 +96,7 @@ class Report:
 
 def report(seen: Seen, accepted: Sequence[Acceptance], today: date) -> Report:
     """Look at everything that was seen."""
-    parts = (senders, servers, account)
+    parts = (senders, servers, thunderbirds, dns, account)
     all_findings = [finding for part in parts for finding in part.findings(seen)]
     ordered = sorted(all_findings, key=lambda one: (SEVERITIES.index(one.severity), one.code, one.where, one.what))
     shown, notes = apply(ordered, accepted, today)

@@ -39,6 +39,14 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Computer:
+    """One computer of people. profiles: of thunderbird_outgoing_server_info."""
+
+    profiles: Optional[Sequence[Mapping[str, Any]]] = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Passwords:
     """The credential store, without a password.
 
@@ -57,7 +65,11 @@ class Passwords:
 
 @dataclass(frozen=True)
 class Seen:
-    """Everything. servers: as what each mail server is declared to send. spf: domain -> what spf_info says."""
+    """Everything.
+
+    servers: as what each mail server is declared to send. people: whose Thunderbird is declared to send as whom, by
+    computer. dns: domain -> what sender_dns_info says.
+    """
 
     descriptions: Sequence[Description]
     before: Known = field(default_factory=dict)
@@ -65,8 +77,10 @@ class Seen:
     accounts: Mapping[str, Account] = field(default_factory=dict)
     hosts: Mapping[str, Host] = field(default_factory=dict)
     passwords: Passwords = field(default_factory=Passwords)
-    spf: Optional[Mapping[str, Mapping[str, Any]]] = None
-    no_spf: str = ""
+    dns: Optional[Mapping[str, Mapping[str, Any]]] = None
+    no_dns: str = ""
+    computers: Mapping[str, Computer] = field(default_factory=dict)
+    people: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     def senders(self) -> list[tuple[Description, Sender]]:
         """Who is described to be there."""

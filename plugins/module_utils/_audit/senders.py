@@ -126,7 +126,10 @@ def _passwords(seen: Seen) -> Iterator[Finding]:
     yield from (found("refused", login) for login in passwords.refused)
     described = {sender.login for _one, sender in seen.senders()}
     on_hosts = {login for host in seen.hosts.values() for login in logins_on(host.relay or {})}
+    profiles = [profile for computer in seen.computers.values() for profile in computer.profiles or ()]
+    on_hosts |= {server["login"] for profile in profiles for server in profile["servers"]}
     looked_everywhere = all(host.relay is not None for host in seen.hosts.values())
+    looked_everywhere &= all(computer.profiles is not None for computer in seen.computers.values())
     for name, login in passwords.in_use.items():
         remembered = seen.before.get(Key.of_login(name) or Key("", ""))
         if {name, login}.isdisjoint(described | on_hosts) and looked_everywhere and not remembered:

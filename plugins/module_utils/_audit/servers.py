@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
-from typing import Any, Optional
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Optional, Union
 
 from .._postfix.queue import span
 from .._users.user import Key, counted
@@ -29,6 +29,7 @@ def findings(seen: Seen) -> Iterator[Finding]:
             yield from _server(seen, name, host.relay, host.smarthost.lower())
         if host.queue is not None:
             yield from _queue(name, host.queue)
+            yield from _foreign(seen, name, host.queue)
     yield from _shared_logins(seen)
 
 
@@ -37,9 +38,7 @@ def unseen(seen: Seen) -> Iterator[Unseen]:
     for name, host in seen.hosts.items():
         if host.relay is None:
             yield Unseen(SERVERS, f"{name}, how it sends", host.no_relay or "it could not be reached")
-        for network in (host.relay or {}).get("mynetworks", ()):
-            if _is_wide(network) is None:
-                yield Unseen(SERVERS, f"{name}, whom {network} lets send through it", "it is no network but a table")
+        yield from _unseen_of_relay(name, host.relay or {})
         if host.queue is None:
             if host.relay is None or host.relay.get("installed"):
                 why = host.no_queue or host.no_relay or "it could not be reached"
@@ -54,6 +53,15 @@ def unseen(seen: Seen) -> Iterator[Unseen]:
             yield Unseen(QUEUE, f"{name}, what was returned more than {span(back)} ago", "its mail log begins then")
 
 
+def _unseen_of_relay(name: str, relay: Mapping[str, Any]) -> Iterator[Unseen]:
+    for network in relay.get("mynetworks", ()):
+        wide = _is_wide(network, relay.get("own_networks"))
+        if isinstance(wide, Unsure):
+            yield Unseen(SERVERS, f"{name}, whom {network} lets send through it", wide.why)
+    for table in relay.get("tables_not_read", ()):
+        yield Unseen(SERVERS, f"{name}, what {table} does with mail", "it cannot be listed, or asked")
+
+
 def _server(seen: Seen, name: str, relay: Mapping[str, Any], smarthost: str) -> Iterator[Finding]:
     if relay.get("objection"):
         yield found("host_managed", name, objection=str(relay["objection"]).rstrip("."))
@@ -66,27 +74,49 @@ def _server(seen: Seen, name: str, relay: Mapping[str, Any], smarthost: str) -> 
         yield found("unfinished", name)
     if relay["next_hop"]:
         yield from _way(smarthost, name, relay)
+        yield from _exceptions(smarthost, name, relay)
     elif not relay.get("objection"):
         yield found("not_set_up", name)
     yield from _declared_logins(seen, name, relay)
-    yield from (found("wide_mynetworks", name, network=one) for one in relay["mynetworks"] if _is_wide(one) is True)
+    for network in relay["mynetworks"]:
+        wide = _is_wide(network, relay.get("own_networks"))
+        if isinstance(wide, str):
+            yield found("wide_mynetworks", name, network=network, more=wide)
     yield from (found("readable_passwords", name, path=path) for path in relay["readable_password_files"])
     if relay["verification_probes"] and relay["next_hop"]:
         yield found("probes_at_smarthost", name)
 
 
-def _is_wide(network: str) -> Optional[bool]:
-    """Whether it is more than the networks of one site; None for a table, into which nobody has looked."""
+class Unsure(NamedTuple):
+    """Why nobody knows."""
+
+    why: str
+
+
+def _is_wide(network: str, own: Optional[Sequence[str]]) -> Union[str, Unsure, None]:
+    """None where it is no more than the networks of the host; what there is to say besides where it is more.
+
+    own: the networks of the host's interfaces; None where nobody knows them.
+    """
     if network.startswith("!"):
-        return False
+        return None
     try:
         parsed = ipaddress.ip_network(network.replace("[", "").replace("]", ""), strict=False)
     except ValueError:
-        return None
-    if parsed.is_loopback:
-        return False
+        return Unsure("it is no network but a table")
     least = {4: 24 if parsed.is_global else 16, 6: 48}
-    return parsed.prefixlen < least[parsed.version]
+    if parsed.is_loopback or parsed.num_addresses == 1:
+        return None
+    if parsed.prefixlen < least[parsed.version]:
+        return ""
+    if own is None:
+        return Unsure("the host does not say in which networks it is itself")
+    return None if any(_lies_in(parsed, each) for each in own) else ", and is none that it is in itself"
+
+
+def _lies_in(network: Union[ipaddress.IPv4Network, ipaddress.IPv6Network], other: str) -> bool:
+    around = ipaddress.ip_network(other)
+    return around.version == network.version and around.supernet_of(network)  # type: ignore[arg-type]  # one version
 
 
 def _way(smarthost: str, name: str, relay: Mapping[str, Any]) -> Iterator[Finding]:
@@ -99,6 +129,32 @@ def _way(smarthost: str, name: str, relay: Mapping[str, Any]) -> Iterator[Findin
         yield found("password_for_anybody", name)
     if relay["tls_required_header_ignored"] is False:
         yield found("header_lowers_tls", name)
+
+
+def _exceptions(smarthost: str, name: str, relay: Mapping[str, Any]) -> Iterator[Finding]:
+    """What somebody has changed of the way to the smarthost, and made beside it."""
+    for route in relay["changed_routes"]:
+        there = f"{route['value'] or 'the server of each domain'} ({route['name']})"
+        yield found("other_next_hop", name, there=there, wanted=smarthost)
+    for one in relay["lowered_tls"]:
+        yield found("lowered_tls", name, place=one["place"], level=one["level"])
+    for one in relay["past"]:
+        more = f" and {one['number'] - len(one['keys'])} more" if one["number"] > len(one["keys"]) else ""
+        yield found("past_the_smarthost", name, place=one["place"], keys=", ".join(one["keys"]) + more)
+
+
+def _foreign(seen: Seen, name: str, queue: Mapping[str, Any]) -> Iterator[Finding]:
+    """The envelope domains that no description has, itself or above it."""
+    described = {one.domain for one in seen.descriptions}
+    foreign = [domain for domain in queue.get("sender_domains") or () if not is_below(domain, described)]
+    if foreign and described:
+        yield found("foreign_envelope", name, domains=some(foreign))
+
+
+def is_below(domain: str, others: Collection[str]) -> bool:
+    """Whether it is one of these domains, or a subdomain of one."""
+    labels = domain.split(".")
+    return any(".".join(labels[number:]) in others for number in range(len(labels)))
 
 
 def _declared_logins(seen: Seen, name: str, relay: Mapping[str, Any]) -> Iterator[Finding]:

@@ -77,6 +77,7 @@ def domains(seen: Seen, report: Report) -> list[dict[str, str]]:
     for domain in sorted({*described, *listed}):
         one = described.get(domain)
         name, shown = listed.get(domain, (account_of(one) if one else "", {}))
+        dns = (seen.dns or {}).get(domain, {})
         rows.append(
             {
                 "domain": unicode_domain(domain),
@@ -85,7 +86,8 @@ def domains(seen: Seen, report: Report) -> list[dict[str, str]]:
                 "senders": str(sum(1 for sender in one.senders if sender.state != ABSENT)) if one else "",
                 "outgoing": _yes((shown.get("products") or {}).get("outgoing")),
                 "abuse_contact": str(shown.get("abuse_contact") or ""),
-                "spf": _yes(((seen.spf or {}).get(domain) or {}).get("included")),
+                "spf": _yes((dns.get("spf") or {}).get("included")),
+                "dmarc": "" if dns.get("dmarc") is None else dns["dmarc"]["policy"] or "no",
                 "findings": " ".join(codes.get(unicode_domain(domain), ())),
             }
         )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Callable, NamedTuple, Optional, Union
 
+from .._domains.dmarc import is_selector
 from .._names import InputError, normalise_domain
 from .._users.duplicates import check_duplicates
 from .._users.options import OUTGOING_USER_OPTIONS
@@ -56,6 +57,7 @@ _DOMAIN_ONLY: dict[str, Any] = {
     "shared_limits": _LIMITS,
     "spf_include": {"type": "str"},
     "check_spf": {"type": "bool"},
+    "dkim_selectors": {"type": "list", "elements": "str"},
 }
 DESCRIPTION_OPTIONS: dict[str, Any] = {
     "domain": {"type": "str", "required": True},
@@ -165,7 +167,11 @@ def _problems_of_defaults(defaults: object, site: Site) -> list[str]:
     given = Given(DEFAULTS, defaults)
     if not isinstance(defaults, dict):
         return [given.sentence(Problem((), "has to be keys with values"))]
-    found = list(misfits(defaults, DEFAULTS_OPTIONS)) or [*_unknown_account(defaults, site), *_limits(defaults)]
+    found = list(misfits(defaults, DEFAULTS_OPTIONS)) or [
+        *_unknown_account(defaults, site),
+        *_limits(defaults),
+        *_selectors(defaults),
+    ]
     return [given.sentence(problem) for problem in found]
 
 
@@ -177,7 +183,7 @@ def _description(given: Given, defaults: Mapping[str, Any], site: Site) -> tuple
     found = list(misfits(content, DESCRIPTION_OPTIONS))
     if found:
         return None, found
-    found = [*_unknown_account(content, site), *_limits(content)]
+    found = [*_unknown_account(content, site), *_limits(content), *_selectors(content)]
     try:
         domain = normalise_domain(content["domain"])
     except InputError as problem:
@@ -233,6 +239,12 @@ def _limits(content: Mapping[str, Any]) -> list[Problem]:
         except InputError as problem:
             found.append(Problem((name,), f"cannot be: {problem}"))
     return found
+
+
+def _selectors(content: Mapping[str, Any]) -> Iterable[Problem]:
+    for position, text in enumerate(content.get("dkim_selectors") or ()):
+        if not is_selector(text):
+            yield Problem(("dkim_selectors", position), f"is {text!r}, which is no name of a selector, such as s1")
 
 
 def _unknown_hosts(entry: Mapping[str, Any], path: Path, site: Site) -> Iterable[Problem]:

@@ -9,7 +9,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from .._names import unicode_domain
 
@@ -92,6 +92,22 @@ class Report:
     def record(self) -> Optional[str]:
         """The record that receivers use: with several, they use none."""
         return self.records[0] if len(self.records) == 1 else None
+
+    def to_result(self) -> dict[str, Any]:
+        """One domain as the result shows it."""
+        cost = self.cost
+        return {
+            "domain": unicode_domain(self.domain),
+            "records": self.records,
+            "record": self.record,
+            "included": cost.included if cost else None,
+            "lookups": cost.lookups if cost else None,
+            "void_lookups": cost.void_lookups if cost else None,
+            "too_many_lookups": cost.too_many if cost else None,
+            "problems": self.problems,
+            "recommended_record": self.recommended,
+            "recommended_lookups": self.recommended_lookups,
+        }
 
 
 def is_spf(text: str) -> bool:

@@ -1,13 +1,14 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much mail was returned to its sender instead of reaching the smarthost, as far as a mail log still shows."""
+"""What a mail log still shows of mail for the smarthost: how much was returned, and of which domains it was."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -17,25 +18,33 @@ from typing import BinaryIO
 from .delivery_counts import time_of
 from .reasons import Way
 
+#: More domains of senders are not remembered.
+MOST_DOMAINS = 200
 _BLOCK = 1 << 20
 _LINE = 1 << 16
 _ATTEMPT = re.compile(
     r"(?:^|\s)(?P<mail>\w+): to=<(?P<to>.*?)>,.*? relay=(?P<relay>[^,\[]+)\b.*?\bstatus=(?P<status>\w+) \((?P<reply>.*)"
 )
 _EXPIRED = re.compile(r"(?:^|\s)(?P<mail>\w+): from=<.*>, status=(?:force-)?expired\b")
+_SENDER = re.compile(r"(?:^|\s)(?P<mail>\w+): from=<.*@(?P<domain>[^>@]+)>, size=")
 _REMOVED = re.compile(r"(?:^|\s)(?P<mail>\w+): removed$")
 #: What programs that rotate call the log before this one. A compressed one stays unread.
 _ROTATED = re.compile(r"(?:\.\d+|[.-]\d{8}(?:-?\d+)?)\Z")
 
 
 class Bounces:
-    """Counts mails that were returned. It remembers only those that are in the queue at this point of the log."""
+    """Counts mails that were returned, and by domain of the envelope sender all that the smarthost was to get.
+
+    It remembers only those mails that are in the queue at this point of the log.
+    """
 
     def __init__(self, way: Way) -> None:
         self._way = way
         self._ours: set[str] = set()
         self._returned: set[str] = set()
         self._gone = 0
+        self._senders: dict[str, str] = {}
+        self.domains: Counter[str] = Counter()
 
     @property
     def number(self) -> int:
@@ -49,16 +58,27 @@ class Bounces:
             self._ours.discard(removed["mail"])
             self._gone += removed["mail"] in self._returned
             self._returned.discard(removed["mail"])
+            self._senders.pop(removed["mail"], None)
+            return
+        sender = _SENDER.search(line)
+        if sender:
+            self._senders[sender["mail"]] = sender["domain"].lower()
             return
         attempt = _ATTEMPT.search(line)
         if attempt and self._leads(attempt):
             self._ours.add(attempt["mail"])
+            self._count(self._senders.pop(attempt["mail"], ""))
             if attempt["status"] == "bounced":
                 self._returned.add(attempt["mail"])
             return
         expired = _EXPIRED.search(line)
         if expired and expired["mail"] in self._ours:
             self._returned.add(expired["mail"])
+
+    def _count(self, domain: str) -> None:
+        # Whoever makes up a domain for each mail fills no memory.
+        if domain and (domain in self.domains or len(self.domains) < MOST_DOMAINS):
+            self.domains[domain] += 1
 
     def _leads(self, attempt: re.Match[str]) -> bool:
         # While a server refuses, Postfix puts mail off without a connection.
@@ -67,8 +87,10 @@ class Bounces:
         return attempt["relay"].lower() == self._way.smarthost.lower()
 
 
-def count_bounces(lines: Iterable[str], since: datetime, now: datetime, way: Way, syslog_name: str) -> tuple[int, int]:
-    """How much was returned since then, and how many seconds before now the log begins; no more than are asked for.
+def count_bounces(
+    lines: Iterable[str], since: datetime, now: datetime, way: Way, syslog_name: str
+) -> tuple[Bounces, int]:
+    """What was returned since then, and how many seconds before now the log begins; no more than are asked for.
 
     Of the instance with this name in the log. since and now: in the host's own time, without a zone.
     """
@@ -83,9 +105,9 @@ def count_bounces(lines: Iterable[str], since: datetime, now: datetime, way: Way
                 continue
             begin = begin or time
             is_begun = time is not None
-        if name in line and ("status=" in line or line.endswith(": removed")):
+        if name in line and ("status=" in line or ": from=<" in line or line.endswith(": removed")):
             bounces.add(line)
-    return bounces.number, max(0, int((now - (begin or now)).total_seconds()))
+    return bounces, max(0, int((now - (begin or now)).total_seconds()))
 
 
 def lines_since(path: Path, since: datetime) -> Iterator[str]:

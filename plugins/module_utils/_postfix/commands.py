@@ -246,6 +246,11 @@ class Instance:
         """Make the running daemons read main.cf and master.cf again."""
         self.tell("postfix", "reload")
 
+    def addresses(self) -> str:
+        """What `ip` says of the addresses of this host, one a line; empty where it is not there."""
+        answer = self._run(["ip", "-o", "address", "show"], "")
+        return answer.out if answer.code == 0 else ""
+
     def submit(self, sender: str, recipient: str, message: str) -> None:
         """Hand in a mail, header and body in one text, as a local program would."""
         answer = self._run(["sendmail", "-C", self.config_directory, "-i", "-f", sender, "--", recipient], message)

@@ -16,6 +16,7 @@ from .commands import Instance, PostfixError
 from .other_ways import OtherWays, bound, check_own_transport, listed, other_ways, without_policy
 from .settings import RelaySettings
 from .tables import split
+from .tls_policy import ENCRYPTING_LEVELS, POLICY_TABLES, VERIFYING_LEVELS, levels, policy_tables
 
 # Debian and Alpine; Red Hat; SUSE; Red Hat's newer place. A file, because a directory cannot be read in the chroot.
 CA_FILES = (
@@ -27,11 +28,6 @@ CA_FILES = (
 )
 _SASL_PLUGINS = ("usr/lib/*/sasl2", "usr/lib64/sasl2", "usr/lib/sasl2", "usr/local/lib*/sasl2")
 _LOOKED_AT = ("content_filter", "default_transport")
-# What beats the TLS level for a destination; the second, which Postfix 3.11 lacks, counts where the first is empty.
-POLICY_TABLES = ("smtp_tls_policy_maps", "smtp_tls_per_site")
-# `must` is how smtp_tls_per_site says `verify`, and `must_nopeermatch` how it says `encrypt`.
-_VERIFYING_LEVELS = ("secure", "verify", "fingerprint", "dane-only", "must")
-_ENCRYPTING_LEVELS = ("encrypt", "must_nopeermatch", *_VERIFYING_LEVELS)
 
 
 def find_ca_file(wanted: Optional[str]) -> str:
@@ -102,8 +98,7 @@ def check_shared(instance: Instance, settings: RelaySettings, plan: Plan, rules:
                     f"master.cf overrides {name} with '{parameters.shown(name, value)}' for {client}; remove it there, "
                     f"or {remedy}."
                 )
-        tables = [overrides.get(name, effective.get(name, "")) for name in POLICY_TABLES]
-        warnings += _check_policy(instance, settings, tables[0] or tables[1], remedy)
+        warnings += _check_policy(instance, settings, policy_tables({**effective, **overrides}), remedy)
     hearing.check_addresses(instance, settings, remedy)
     _check_other_clients(instance, settings, remedy)
     _check_other_logins(instance, settings, remedy)
@@ -239,7 +234,7 @@ def _check_other_logins(instance: Instance, settings: RelaySettings, remedy: str
             continue
         level = overrides.get("smtp_tls_security_level", "secure")
         if "smtp_sasl_tls_security_options" in overrides or (
-            level in _VERIFYING_LEVELS and not own["smtp_tls_policy_maps"]
+            level in VERIFYING_LEVELS and not own["smtp_tls_policy_maps"]
         ):
             continue
         raise PostfixError(
@@ -251,7 +246,7 @@ def _check_other_logins(instance: Instance, settings: RelaySettings, remedy: str
 
 def _check_policy(instance: Instance, settings: RelaySettings, tables: str, remedy: str) -> list[str]:
     """A TLS policy for the smarthost beats the level of main.cf; return warnings of tables that do not answer."""
-    enough = {"secure": _VERIFYING_LEVELS, "encrypt": _ENCRYPTING_LEVELS}.get(settings.tls_level)
+    enough = {"secure": VERIFYING_LEVELS, "encrypt": ENCRYPTING_LEVELS}.get(settings.tls_level)
     if enough is None:
         return []
     given = (
@@ -259,12 +254,8 @@ def _check_policy(instance: Instance, settings: RelaySettings, tables: str, reme
     )
     # Where all mail needs a login, a lower level can only make it wait.
     kept = parameters.only_verified_servers(settings) and not settings.by_address
-    host = settings.host
-    labels = host.split(".")
-    keys = [settings.next_hop, f"[{host}]", host, *("." + ".".join(labels[n:]) for n in range(1, len(labels)))]
     warnings = []
-    for table in split(tables):
-        found = instance.lookup(table, keys)
+    for table, found in levels(instance, tables, settings.next_hop):
         if found is None and not kept:
             raise PostfixError(
                 f"smtp_tls_policy_maps: {table} cannot be asked, so it is not known whether it lowers the TLS level "
@@ -275,8 +266,7 @@ def _check_policy(instance: Instance, settings: RelaySettings, tables: str, reme
                 f"smtp_tls_policy_maps: {table} cannot be asked. If it lowers the TLS level for the smarthost, the "
                 "mail waits; no password is given to a server whose certificate was not matched."
             )
-        for key, policy in (found or {}).items():
-            level = next(iter(split(policy)), "").lower()
+        for key, level in (found or {}).items():
             if level not in enough:
                 raise PostfixError(
                     f"smtp_tls_policy_maps: {table} lowers the TLS level for '{key}' to '{level}'; {given}. Remove "

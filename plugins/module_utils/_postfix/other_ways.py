@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Optional
 
 from . import parameters
@@ -69,19 +69,23 @@ def other_ways(instance: Instance) -> OtherWays:
 def bound(instance: Instance, settings: RelaySettings, ways: Sequence[Way]) -> list[Way]:
     """The ways that the rules of main.cf bind: by a client of SMTP that has no rule of its own, to somebody else."""
     rules = set(parameters.binding_rules(settings))
-    clients = {
-        service.removesuffix("/unix")
-        for service, words in instance.services().items()
-        if words[7] == "smtp" and not rules <= instance.overrides(service).keys()
-    }
-    return [
-        way
-        for way in ways
-        if way.next_hop != settings.next_hop
+    clients = {name for name in smtp_clients(instance) if not rules <= instance.overrides(f"{name}/unix").keys()}
+    return [way for way in ways if leads_elsewhere(way, clients, settings.next_hop)]
+
+
+def smtp_clients(instance: Instance) -> set[str]:
+    """The transports that speak SMTP."""
+    return {service.removesuffix("/unix") for service, words in instance.services().items() if words[7] == "smtp"}
+
+
+def leads_elsewhere(way: Way, clients: Collection[str], next_hop: str) -> bool:
+    """Whether one of these clients sends this mail to another server than this next hop."""
+    return bool(
+        way.next_hop != next_hop
         and (way.transport in clients if way.transport else way.next_hop)
         # A transport alone, such as relay_transport, takes the way of relayhost.
         and (way.next_hop or way.place == TRANSPORTS)
-    ]
+    )
 
 
 def without_policy(instance: Instance, tables: str, ways: Sequence[Way]) -> list[Way]:

@@ -16,6 +16,7 @@ from .maps import Table, choose_kind
 from .originals import Service
 from .other_ways import check_own_transport, other_ways
 from .settings import RelaySettings, login_of
+from .tls_policy import POLICY_TABLES
 
 
 def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
@@ -175,7 +176,7 @@ def _services(
                 "it, then run again."
             )
         # A table of the administrator could lower the level for the smarthost, or keep STARTTLS from being heard.
-        by_server = instance.effective((*conflicts.POLICY_TABLES, hearing.KEYWORDS_BY_ADDRESS))
+        by_server = instance.effective((*POLICY_TABLES, hearing.KEYWORDS_BY_ADDRESS))
         policies = dict.fromkeys(by_server, "")
         # What the administrator says of `smtp`, such as the address to send from, counts for its mail here as well.
         options = {**instance.overrides("smtp/unix"), **rules, **policies}

@@ -157,6 +157,13 @@ options:
       - V(false) leaves these senders as they are. If it is not given, that is so too, and a warning says where they are
         of a domain that no login is for, or that does not exist in the DNS.
     type: str
+  identity:
+    description:
+      - If V(true), each mail says who has logged in at this mail server to hand it in, in its header C(Received)
+        (C(smtpd_sasl_authenticated_header)). A vendor that takes that for the identity can lock the one person whose
+        mailbox was hacked, and everybody else goes on sending with the login of this server.
+      - Recipients can read it, unless the vendor takes the header out.
+    type: bool
   map_type:
     description:
       - Type of the lookup tables. The default is what this Postfix prefers (C(default_database_type)).
@@ -245,6 +252,12 @@ EXAMPLES = r"""
     default_login: server@example.com
     default_password: "{{ vault_server_password }}"
     system_sender: true
+
+- name: Each mail says who has logged in here, so that the vendor can lock a single person
+  smarthost.spamexperts.postfix_relay:
+    default_login: server1@out.example.com
+    default_password: "{{ vault_server_password }}"
+    identity: true
 
 - name: The smarthost knows this host by its address
   smarthost.spamexperts.postfix_relay:
@@ -370,6 +383,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "rate_delay": {"type": "int"},
     "connection_reuse": {"type": "bool"},
     "system_sender": {"type": "str"},
+    "identity": {"type": "bool"},
     "map_type": {"type": "str", "choices": list(INDEX_SUFFIXES)},
     **INSTANCE_OPTIONS,
     "flush": {"type": "str", "choices": ["changed", "always", "never"], "default": "changed"},

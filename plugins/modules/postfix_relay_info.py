@@ -19,7 +19,17 @@ options:
   fail_on_objection:
     description:
       - If V(true), the task fails on a host whose mail belongs to a panel or to another mail server.
-      - With O(config_directory) nobody objects, because an instance of its own belongs to nobody else.
+      - With O(config_directory) nobody objects to an instance beside the main one of an installed Postfix, because it
+        belongs to nobody else.
+    type: bool
+    default: false
+  replace_mail_server:
+    description:
+      - If V(true), an Exim that Debian has brought along and that nobody would miss is no objection, and RV(replaces)
+        says which packages make room for Postfix when that is installed. Nothing is removed here.
+      - Nobody would miss it, where its queue is empty, its configuration is as the package made it, for mail on the
+        host itself, no file of it has been changed or added, and nothing else would be removed with it. Otherwise the
+        objection names everything that was found.
     type: bool
     default: false
   logins:
@@ -72,6 +82,12 @@ objection:
   returned: always
   type: str
   sample: "Plesk manages the mail of this host and would overwrite what is set here; set the smarthost there."
+replaces:
+  description: With O(replace_mail_server), the packages that are removed when Postfix is installed here.
+  returned: always
+  type: list
+  elements: str
+  sample: [exim4-base, exim4-config, exim4-daemon-light]
 installed:
   description: Whether Postfix is installed.
   returned: always
@@ -310,11 +326,11 @@ from typing import Any, Optional
 
 from ..module_utils._module import SecretSafeModule
 from ..module_utils._names import IMPLICIT, STARTTLS, InputError, begins_with_tls, host_name, port_number
-from ..module_utils._postfix import files, host_manager, maps, originals, password_maps
+from ..module_utils._postfix import exim, files, host_manager, maps, originals, password_maps
 from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.conflicts import find_ca_file, has_sasl_plugin
 from ..module_utils._postfix.exposure import exposure
-from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance, names_main_instance
+from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance, module_runner, names_main_instance
 from ..module_utils._postfix.parameters import PASSWORDS_FILE
 from ..module_utils._postfix.settings import checked_login, next_hop
 from ..module_utils._postfix.way import exceptions_from_the_way, own_networks, way_to_the_smarthost, ways
@@ -332,6 +348,7 @@ def main() -> None:
             "logins": {"type": "list", "elements": "dict", "default": [], "options": login},
             **INSTANCE_OPTIONS,
             "fail_on_objection": {"type": "bool", "default": False},
+            "replace_mail_server": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -355,10 +372,11 @@ def look(module: Any) -> dict[str, Any]:
         checked_login(entry["login"], entry["password"], (), f"login {entry['login']!r}", problems)
     if problems:
         raise InputError(" ".join(problems))
-    objection = host_manager.objection() if names_main_instance(module) else None
+    installed = module.get_bin_path("postconf") is not None
+    # Where Postfix is not installed yet, another instance of it is not there either, and its package replaces others.
+    objection, replaces = objection_to(module) if names_main_instance(module) or not installed else ("", [])
     if objection and module.params["fail_on_objection"]:
         raise PostfixError(objection, "host_managed")
-    installed = module.get_bin_path("postconf") is not None
     lacking = [] if installed else ["Postfix"]
     if not has_sasl_plugin():
         lacking.append("a plugin of Cyrus SASL for PLAIN or LOGIN")
@@ -367,7 +385,8 @@ def look(module: Any) -> dict[str, Any]:
     except PostfixError:
         lacking.append("a bundle of trusted certificates")
     result: dict[str, Any] = {
-        "objection": objection or "",
+        "objection": objection,
+        "replaces": replaces,
         "installed": installed,
         "lacking": lacking,
         "new_logins": [entry["login"] for entry in module.params["logins"]],
@@ -376,6 +395,17 @@ def look(module: Any) -> dict[str, Any]:
         instance = find_instance(module)
         result.update(look_at_instance(instance), new_logins=new_logins(instance, module.params))
     return result
+
+
+def objection_to(module: Any) -> tuple[str, list[str]]:
+    """Why this host had better be left alone, and which packages make room for Postfix where nobody needs them."""
+    objection = host_manager.objection()
+    if objection is None or not module.params["replace_mail_server"] or host_manager.written_by():
+        return objection or "", []
+    try:
+        return "", exim.replaceable(module_runner(module))
+    except PostfixError as error:
+        return str(error), []
 
 
 def new_logins(instance: Instance, params: Mapping[str, Any]) -> list[str]:

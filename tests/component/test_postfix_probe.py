@@ -9,10 +9,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import host_manager, mail_log
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import Answer, Instance
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import exim, host_manager, mail_log
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix.commands import (
+    Answer,
+    Instance,
+    PostfixError,
+)
 
 from tests.support.emulator import Emulator
 from tests.support.module import ModuleRun, run_module
@@ -225,6 +230,26 @@ def test_look_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> N
     assert (refused.code, refused.message) == ("host_managed", "Exim handles the mail of this host.")
     mail = {"sender": "a@example.com", "recipient": "b@example.com"}
     assert run_module("postfix_test_mail", mail).code == "not_installed"
+
+
+def test_look_at_a_mail_server_that_is_to_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Postfix it has no other instance, and a panel is not replaced."""
+    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.get_bin_path", lambda *_, **__: None)
+    monkeypatch.setattr(host_manager, "objection", lambda: "Exim handles the mail of this host.")
+    monkeypatch.setattr(exim, "replaceable", lambda _: ["exim4-base"])
+    options = {"replace_mail_server": True, "fail_on_objection": True}
+    run = run_module("postfix_relay_info", options)
+    assert (run.result["objection"], run.result["replaces"]) == ("", ["exim4-base"])
+    for more in (
+        {"replace_mail_server": False},
+        {"replace_mail_server": False, "config_directory": "/etc/postfix-out"},
+    ):
+        assert run_module("postfix_relay_info", {**options, **more}).message == "Exim handles the mail of this host."
+    monkeypatch.setattr(exim, "replaceable", Mock(side_effect=PostfixError("1 mail in its queue", "host_managed")))
+    refused = run_module("postfix_relay_info", options)
+    assert (refused.code, refused.message) == ("host_managed", "1 mail in its queue")
+    monkeypatch.setattr(host_manager, "written_by", lambda: "Plesk")
+    assert run_module("postfix_relay_info", options).message == "Exim handles the mail of this host."
 
 
 def test_look_at_a_host_that_lacks_something(postfix: ScratchPostfix, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,7 @@ class Control:
             "faults": self._faults,
             "quirks": self._server.panel.quirks.change,
             "users/password": self._password,
+            "identities/unlock": lambda body: self._server.spam.locked.clear(),
         }
         return [
             *(web.get(f"/control/{name}", _show(function)) for name, function in shown.items()),
@@ -66,6 +67,7 @@ class Control:
             "users": [user.shown() for user in state.all_users()],
             "quirks": self._server.panel.quirks.shown(),
             "faults": [fault.shown() for fault in self._server.faults.entries],
+            "locked_identities": [identity for _user, identity in sorted(self._server.spam.locked)],
             "lag": state.lag,
             "login_lag": state.login_lag,
         }
@@ -77,6 +79,7 @@ class Control:
         server.panel.quirks.reset()
         server.faults.replace([])
         server.meter.clear()
+        server.spam.clear()
         server.record.clear()
 
     def _seed(self, body: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ class Record:
         self._peak = max(self.open_connections.values(), default=0)
 
     def counters(self) -> dict[str, Any]:
-        names = ("reads", "writes", "effective_writes", "auths", "auths_refused", "mails")
+        names = ("reads", "writes", "effective_writes", "auths", "auths_refused", "mails", "quarantined")
         connections = ("connections", "connections_refused")
         return {
             **{name: self.numbers[name] for name in (*names, *connections)},

@@ -17,6 +17,7 @@ from .faults import Faults
 from .meter import Meter
 from .panel import Call, Panel
 from .record import Record
+from .spam import SpamLocks
 
 
 class StateFile:
@@ -77,3 +78,4 @@ class Server:
     record: Record = field(default_factory=Record)
     faults: Faults = field(default_factory=Faults)
     meter: Meter = field(default_factory=Meter)
+    spam: SpamLocks = field(default_factory=SpamLocks)

@@ -20,6 +20,7 @@ from .faults import Fault
 from .names import ascii_domain
 from .replies import RefusedError
 from .server import Server
+from .spam import GTUBE
 from .state import State, User
 
 CONNECTIONS_PER_ADDRESS = 10
@@ -227,15 +228,24 @@ class _Handler:
         # Mail to the administrator is always accepted, so that a locked customer can ask for help.
         if user.values["locked"] and set(envelope.rcpt_tos) != {contact}:
             return f"451 Your account is locked. Please contact the administrator: {contact}"
-        identity = _record(server, session, envelope)
+        content = envelope.content or b""
+        content = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+        spam = server.server.spam
+        identity = spam.identity(user, envelope.mail_from or "", content)
+        if (user.key, identity) in spam.locked:
+            return f"451 The identity {identity} is locked. Please contact the administrator: {contact}"
+        if GTUBE in content:
+            server.server.record.numbers["quarantined"] += 1
+            spam.spam(panel.state, user, identity)
+            server.server.state_file.save()
+            return "250 OK, kept in the quarantine"
+        number = _record(server, session, envelope, content)
         if fault:
             await server.reset()
-        return f"250 OK id={identity}"
+        return f"250 OK id={number}"
 
 
-def _record(server: SmtpProtocol, session: Session, envelope: Envelope) -> str:
-    content = envelope.content or b""
-    content = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+def _record(server: SmtpProtocol, session: Session, envelope: Envelope, content: bytes) -> str:
     ssl_object = server.tls()
     subject = BytesHeaderParser(policy=SMTPUTF8).parsebytes(content)["subject"]
     user = server.sender()

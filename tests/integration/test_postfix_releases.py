@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -303,3 +304,49 @@ def test_an_installation_that_was_interrupted_is_finished(release: Release, emul
     play(release, emulator)
     assert release.run("postconf", "-h", "inet_interfaces").strip() == "loopback-only"
     assert play(release, emulator).changed() == 0
+
+
+@pytest.mark.parametrize("release", ["bookworm", "trixie"], indirect=True)
+def test_an_exim_that_nobody_uses_is_replaced_and_comes_back(release: Release, emulator: Emulator) -> None:
+    """The mail and the file with which it is refused are real ones, and so is the way back."""
+    emulator.seed(users=[{"domain": "example.com", "username": "server", "password": PASSWORD}])
+    install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y", "--no-install-recommends", "install"]
+    release.run("apt-get", "-qq", "update")
+    release.run(*install, "exim4-daemon-light")
+    folder = release.root / "etc/exim4"
+    replaces = ["-e", "outgoing_mail_replace_mail_server=true"]
+
+    def refused(*options: str) -> str:
+        playbook, *usual = arguments(release, emulator)
+        run = run_playbook(playbook, [*usual, *options], ansible_environment(release.work / "build"))
+        assert run.returncode == 2, run.output
+        assert (release.root / "usr/sbin/exim4").exists()
+        return run.output
+
+    def files() -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    assert "outgoing_mail_replace_mail_server=true" in refused()
+    before = files()
+    release.run("exim4", "-odq", "root", stdin="Subject: x\n\nx\n")
+    (folder / "exim4.conf.localmacros").write_text("MAIN_TLS_ENABLE = true\n", encoding="utf-8")
+    found = refused(*replaces)
+    assert "1 mail in its queue" in found
+    assert "/etc/exim4/exim4.conf.localmacros has been added" in found
+    (folder / "exim4.conf.localmacros").unlink()
+    release.run("exim4", "-qff")
+
+    assert play(release, emulator, "--check", *replaces).changed() > 0
+    assert (release.root / "usr/sbin/exim4").exists(), "check mode has removed something"
+    play(release, emulator, *replaces)
+    release.send(emulator)
+    assert play(release, emulator, *replaces).changed() == 0
+    assert files() == before
+
+    gone = play(release, emulator, "-e", "outgoing_mail_state=absent").output
+    back = re.search(r"apt-get install ([a-z0-9 -]+)", gone)
+    assert back, gone
+    release.run("postfix", "stop")
+    release.run(*install, *back[1].split())
+    assert release.run("readlink", "/usr/sbin/sendmail").strip() == "exim4"
+    assert files() == before

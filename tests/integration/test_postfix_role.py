@@ -125,7 +125,7 @@ def test_true_and_false_may_be_text_as_in_an_ini_inventory(
     tmp_path: Path, vendor: Emulator, postfix: ScratchPostfix
 ) -> None:
     no = ["ignore_host_manager", "install", "only_named_senders", "reveal_password_to_any_server", "prove_login"]
-    no += ["reveal_mail_without_tls", "start"]
+    no += ["reveal_mail_without_tls", "start", "identity", "replace_mail_server"]
     texts = {f"outgoing_mail_{name}": "false" for name in no}
     run = play(tmp_path, vendor, postfix, outgoing_mail_connection_reuse="true", **texts)
     assert run.returncode == 0, run.output

@@ -158,7 +158,7 @@ def play_of(tasks: list[dict[str, Any]], machine: Machine, **keywords: Any) -> d
 #: Modules and guides that create people at the vendor, and begin without any.
 WITHOUT_SENDERS = {"outgoing_user", "outgoing_users", "README.md", "docs/onboarding.md", "docs/schnellstart.md"}
 WITHOUT_SENDERS |= {"docs/apply.md", "docs/descriptions.md", "docs/rotation.md", "docs/shared-addresses.md"}
-WITHOUT_SENDERS |= {"docs/thunderbird.md"}
+WITHOUT_SENDERS |= {"docs/thunderbird.md", "docs/hacked-mailbox.md"}
 RELAY = {f"{COLLECTION}.postfix_relay": {"default_login": "shop@example.com", "default_password": password("shop")}}
 #: A mail that waits, as the smarthost refuses the login.
 WRONG = {f"{COLLECTION}.postfix_relay": {"default_login": "shop@example.com", "default_password": password("web1")}}

@@ -99,6 +99,7 @@ def test_other_mail_servers(tmp_path: Path, links: dict[str, str], file: str, se
     sentence = host_manager.objection(tmp_path)
     assert sentence is not None
     assert sentence.startswith(f"{server} handles the mail of this host, not Postfix")
+    assert ("outgoing_mail_replace_mail_server" in sentence) == (server == "Exim")
 
 
 @pytest.mark.parametrize(

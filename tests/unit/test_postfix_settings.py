@@ -20,6 +20,7 @@ USUAL: dict[str, Any] = {
     "smarthost_port": 587,
     "smarthost_tls": None,
     "system_sender": None,
+    "identity": None,
     "smarthost_ca_path": None,
     "smarthost_certificate_names": [],
     "default_login": "web@example.com",

@@ -71,15 +71,15 @@ def is_written_by_suse(root: Path = Path("/")) -> bool:
     return bool(found) and found[-1].lower() == "yes"
 
 
-def find_other_mail_server(root: Path = Path("/")) -> Optional[str]:
-    """The mail server that this host uses instead of Postfix, None if Postfix does it or nobody."""
+def find_other_mail_server(root: Path = Path("/")) -> Optional[tuple[str, Path]]:
+    """The mail server that this host uses instead of Postfix, and its program; None if Postfix does it or nobody."""
     for place in ("usr/sbin/sendmail", "usr/lib/sendmail"):
         path = _resolved(root / place, root)
         if path.exists():
             found = (name for name, mark in MAIL_SERVERS.items() if re.search(mark, str(path)))
             name = next(found, None)
             if name:
-                return name
+                return name, path
     return None
 
 
@@ -93,8 +93,8 @@ def _resolved(path: Path, root: Path) -> Path:
     return path
 
 
-def objection(root: Path = Path("/")) -> Optional[str]:
-    """One sentence why this host is left alone, None if there is no reason."""
+def written_by(root: Path = Path("/")) -> Optional[str]:
+    """One sentence where something writes the configuration of this host's mail itself, None if nothing does."""
     panel = find_panel(root)
     if panel:
         advice = _ADVICE.get(panel, "set the smarthost there")
@@ -104,7 +104,17 @@ def objection(root: Path = Path("/")) -> Optional[str]:
             "SUSE's config.postfix writes main.cf anew before each start of Postfix and would overwrite what is set "
             f'here, as MAIL_CREATE_CONFIG is "yes" in /{SUSE_SETTING}; set it to "no" there, then run again.'
         )
-    other = find_other_mail_server(root)
-    if other:
-        return f"{other} handles the mail of this host, not Postfix; it was left alone."
     return None
+
+
+def objection(root: Path = Path("/")) -> Optional[str]:
+    """One sentence why this host is left alone, None if there is no reason."""
+    writer, other = written_by(root), find_other_mail_server(root)
+    if writer or other is None:
+        return writer
+    advice = (
+        "an idle one is replaced by the role with outgoing_mail_replace_mail_server=true (and outgoing_mail_install)"
+    )
+    return f"{other[0]} handles the mail of this host, not Postfix; it was left alone" + (
+        f", and {advice}." if other[0] == "Exim" else "."
+    )

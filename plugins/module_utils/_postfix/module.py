@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import files
-from .commands import Answer, Instance, PostfixError
+from .commands import Answer, Instance, PostfixError, Runner
 from .settings import check_config_directory
 
 #: Fragment `_postfix`.
@@ -29,13 +29,8 @@ def names_main_instance(module: Any) -> bool:
     return os.path.realpath(str(directory)) == os.path.realpath(main)
 
 
-def find_instance(module: Any) -> Instance:
-    """The instance of the option `config_directory`, the main one if it is not given.
-
-    Raises PostfixError or InputError where there is none.
-    """
-    # The instance is named by option, never by what root's environment happens to say.
-    os.environ.pop("MAIL_CONFIG", None)
+def module_runner(module: Any) -> Runner:
+    """Runs programs of the host, with their words in English."""
     module.run_command_environ_update = {"LC_ALL": "C"}
 
     def run(arguments: Sequence[str], stdin: str) -> Answer:
@@ -44,6 +39,17 @@ def find_instance(module: Any) -> Instance:
             return Answer(127, "", f"the program {arguments[0]} is missing on this host")
         return Answer(*module.run_command([program, *arguments[1:]], data=stdin or None, binary_data=True))
 
+    return run
+
+
+def find_instance(module: Any) -> Instance:
+    """The instance of the option `config_directory`, the main one if it is not given.
+
+    Raises PostfixError or InputError where there is none.
+    """
+    # The instance is named by option, never by what root's environment happens to say.
+    os.environ.pop("MAIL_CONFIG", None)
+    run = module_runner(module)
     directory = module.params["config_directory"]
     if directory is None:
         answer = run(["postconf", "-h", "config_directory"], "")

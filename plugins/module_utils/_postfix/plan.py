@@ -9,7 +9,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .._names import port_warnings
-from . import chroot, compare, conflicts, delivery_filter, files, hearing, maps, originals, parameters, system_mail
+from . import (
+    chroot,
+    compare,
+    conflicts,
+    delivery_filter,
+    files,
+    hearing,
+    identity,
+    maps,
+    originals,
+    parameters,
+    system_mail,
+)
 from .changes import Plan
 from .commands import Instance, PostfixError
 from .maps import Table, choose_kind
@@ -40,6 +52,7 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
     wanted = {
         **parameters.delivery_limits(settings, relays_for_others=relays_for_others),
         **parameters.routes(settings, senders.name if senders else "", others),
+        **({identity.PARAMETER: "yes"} if settings.identity else {}),
     }
     if not settings.dedicated_transport:
         try:
@@ -59,7 +72,7 @@ def plan_present(instance: Instance, settings: RelaySettings) -> Plan:
         wanted.update(rules)
     else:
         plan.warnings += check_own_transport(instance, settings, other_ways(instance))
-    plan.warnings += system_mail.warnings(instance, settings)
+    plan.warnings += system_mail.warnings(instance, settings) + identity.warnings(instance, settings)
     plan.warnings += conflicts.check_reach(instance, settings, plan)
     compare.plan_services(instance, plan, _services(instance, settings, plan, rules, tables))
     compare.plan_parameters(instance, plan, wanted)

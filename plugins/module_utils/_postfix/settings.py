@@ -56,6 +56,7 @@ class RelaySettings:
     concurrency: int = 5
     rate_delay: Optional[int] = None
     connection_reuse: Optional[bool] = None
+    identity: bool = False  # whether mail says who has logged in at this server
     system_sender: Optional[str] = None  # an address; "": the host's own mail is left as it is; None: nobody has said
 
     @property
@@ -126,6 +127,7 @@ def settings_from(options: Mapping[str, Any]) -> RelaySettings:
         concurrency=options["concurrency"],
         rate_delay=options["rate_delay"],
         connection_reuse=options["connection_reuse"],
+        identity=bool(options["identity"]),
         system_sender=_system_sender(options, problems),
     )
     problems += _contradictions(settings)

@@ -70,6 +70,7 @@ test: packages-test environment  ## Everything that must pass before a change la
 
 # Measuring the coverage takes half as long again.
 check: export COVERED :=
+check: export EXAMPLES := few
 check: environment  ## Before each commit: ruff, mypy, yamllint and the unit tests, in less than a minute and without root
 	@tests/tools/all --quiet lint-ruff,lint-format,lint-types,lint-yaml+test-unit
 

@@ -110,7 +110,7 @@ def following(explicit: dict[str, str], ours: set[str]) -> set[str]:
 @settings(
     max_examples=12,
     deadline=None,
-    derandomize=os.environ.get("EXAMPLES", "same") == "same",  # as tests/unit/conftest.py
+    derandomize=os.environ.get("EXAMPLES", "same") != "new",  # as tests/unit/conftest.py
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # several runs each: smaller ones take minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

@@ -305,7 +305,7 @@ faults = st.builds(
     used=0,
     new=True,
 )
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6 * settings().max_examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     users=existing,
     chosen=entries,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,13 +69,19 @@ def instance() -> Iterator[ScratchPostfix]:
         yield running
 
 
-@pytest.fixture
-def postfix(instance: ScratchPostfix) -> ScratchPostfix:
-    """The instance as if nobody had configured it yet."""
-    from tests.support.relay import relay
+@pytest.fixture(scope="module")
+def as_made(instance: ScratchPostfix, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of its configuration from before any test."""
+    folder = tmp_path_factory.mktemp("postfix") / "etc"
+    shutil.copytree(instance.config_directory, folder)
+    return folder
 
-    run = relay(instance, state="absent")
-    assert not run.failed, run.message
+
+@pytest.fixture
+def postfix(instance: ScratchPostfix, as_made: Path) -> ScratchPostfix:
+    """The instance as if nobody had configured it yet."""
+    shutil.rmtree(instance.config_directory)
+    shutil.copytree(as_made, instance.config_directory)
     instance.clean()
     return instance
 

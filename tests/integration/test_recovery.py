@@ -24,7 +24,7 @@ from tests.support.machine import ADDRESS, Machine, machine
 from tests.support.site import VAULT_PASSWORD, from_store
 from tests.support.store import read_store
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 WEB, SCANNER = "web1@example.com", "scanner@example.com"
 NOW = {WEB: "the password of now", SCANNER: "the scanner's of now"}

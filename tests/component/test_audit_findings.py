@@ -201,7 +201,7 @@ def spoil_account(site: RealSite) -> None:
 
 WRONG: list[dict[str, Any]] = [
     ALICE,
-    {**SERVER, "people": [{"host": "desk1", "user": "alice"}]},
+    {**SERVER, "default_for": ["mail1"], "people": [{"host": "desk1", "user": "alice"}]},
     *({"username": name} for name in ("bob", "info", "carol")),
     {"authentication_method": "domain", "limits": {"per_hour": 300}},
     {"authentication_method": "ip", "username": "198.51.100.0/24", "acknowledge_ip_risk": True},
@@ -233,7 +233,7 @@ def test_a_site_with_all_that_can_be_wrong(
     found = site.report(
         domains=[
             describe(*WRONG),
-            describe({"username": "shop", "limits": {"per_hour": 300}}, domain="example.net"),
+            describe({"username": "shop", "limits": {"per_hour": 300}, "relay": ["mail1"]}, domain="example.net"),
             describe(domain="example.org", abuse_contact=""),
         ]
     )

@@ -164,6 +164,20 @@ def test_a_login_that_two_mail_servers_have() -> None:
     assert found_in(second) == [("shared_login", "mail1"), ("shared_login", "mail2")]
 
 
+def test_a_login_that_is_of_a_customer() -> None:
+    """A mail server that sends for two domains, and as a third one lies in one of them or in none."""
+    shop = described({"username": "shop", "relay": ["mail1"]}, domain="shop.example")
+    descriptions = [*described(ALICE, {**SERVER, "default_for": ["mail1"]}), *shop]
+    logins = [{"key": "*", "login": f"{name}"} for name in ("server1@example.com", "shop@shop.example")]
+    for domain, codes in (("example.com", []), ("lan.example.com", []), ("provider.example", ["borrowed_login"])):
+        seen = site(
+            descriptions=descriptions,
+            users=[*USERS, user("shop", domain="shop.example")],
+            relay={"logins": logins, "domain": domain},
+        )
+        assert [code for code, where in found_in(seen) if where == "mail1"] == codes
+
+
 def test_a_host_without_postfix() -> None:
     seen = site(
         relay={"installed": False}, hosts={"mail1": Host({"installed": False, "objection": "", "mynetworks": []})}

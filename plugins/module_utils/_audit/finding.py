@@ -148,6 +148,13 @@ RULES = {
         "nobody sees which of them sends, and one leak stops all of them",
         "give each mail server a login of its own (relay: [host])",
     ),
+    "borrowed_login": Rule(
+        SERVERS,
+        LOW,
+        "it sends for {domains}, and all other mail as {login}, whose domain is not its own",
+        "when that domain is removed, all other mail of this host waits",
+        "name a sender in the domain of the host itself in default_for",
+    ),
     "no_postfix": Rule(
         SERVERS,
         MEDIUM,

@@ -216,7 +216,7 @@ RULES = {
         MEDIUM,
         "it sends mail with the envelope domains {domains}, which no description has",
         "nobody has decided that, and their SPF is not known to name the smarthost",
-        "describe them, or let the host rewrite the sender of what it forwards (SRS)",
+        "describe them; rewrite the sender of the host's own mail (system_sender), and of what it forwards (SRS)",
     ),
     "password_for_anybody": Rule(
         SERVERS,

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.accepted import parse
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.finding import RULES, SEVERITIES, found
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.finding import RULES, found
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.report import FAIL_ON, Report, report
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.rule import SEVERITIES
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.seen import (
     Account,
     Computer,

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Optional, Union
 
 from .._postfix.queue import span
 from .._users.user import Key, counted
-from .finding import QUEUE, SERVERS, Finding, Unseen, found
+from .finding import Finding, Unseen, found
+from .rule import QUEUE, SERVERS
 from .seen import Seen
 from .senders import logins_on, some
 

@@ -153,8 +153,8 @@ log_reaches_back:
   sample: 86400
 sender_domains:
   description:
-    - The domains of the envelope senders of mail for the smarthost, of the time of RV(log_reaches_back), those with
-      the most mails first; at most 200.
+    - The domains of the envelope senders with which mail left for the smarthost, after C(smtp_generic_maps), in the
+      time of RV(log_reaches_back). Those with the most mails first; at most 200.
     - Null without RV(log).
   returned: always
   type: list
@@ -171,7 +171,8 @@ failure:
 """
 
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Optional
 
@@ -185,9 +186,11 @@ from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance
 from ..module_utils._postfix.parameters import SENDERS_FILE
 from ..module_utils._postfix.queue import Lifetimes, Queue, seconds_of, sentence, span
 from ..module_utils._postfix.reasons import Way
+from ..module_utils._postfix.system_mail import leaves_as
 from ..module_utils._smarthost.options import DEFAULT_SMARTHOST
 
 _DAY = 86400
+_MOST_DOMAINS = 200
 _ROUTES = ("relayhost", "default_transport")
 _LOCAL = ("mydestination", "virtual_mailbox_domains", "virtual_alias_domains")
 
@@ -260,7 +263,15 @@ def bounced(instance: Instance, way: Way, syslog_name: str) -> dict[str, Any]:
     except OSError:
         return nothing
     shown = {"log": str(path or "journal"), "bounced": found.number, "log_reaches_back": reach}
-    return {**shown, "sender_domains": [domain for domain, _number in found.domains.most_common()]}
+    return {**shown, "sender_domains": sender_domains(instance, found.senders)}
+
+
+def sender_domains(instance: Instance, senders: Mapping[str, int]) -> list[str]:
+    """The domains with which mail leaves, those with the most mails first."""
+    number: Counter[str] = Counter()
+    for sender, new in leaves_as(instance, senders).items():
+        number[new.rpartition("@")[2].lower()] += senders[sender]
+    return [domain for domain, _number in number.most_common(_MOST_DOMAINS)]
 
 
 def journal(instance: Instance, since: datetime) -> Optional[list[str]]:

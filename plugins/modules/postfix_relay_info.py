@@ -291,6 +291,11 @@ waiting:
   returned: when Postfix is installed
   type: int
   sample: 0
+domain:
+  description: The domain of this host, C(mydomain).
+  returned: when Postfix is installed
+  type: str
+  sample: example.com
 mynetworks:
   description: Who may send through this host without a login, the words of C(mynetworks); networks, and tables.
   returned: when Postfix is installed

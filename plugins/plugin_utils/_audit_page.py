@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined
 
-from ..module_utils._audit.finding import SEVERITIES
+from ..module_utils._audit.rule import SEVERITIES
 
 #: Where the guide has each finding.
 _GUIDE = "https://github.com/smarthost/spamexperts/blob/main/docs/audit.md"

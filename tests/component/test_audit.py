@@ -67,6 +67,50 @@ def test_an_account_that_cannot_be_asked(site: Audited) -> None:
     assert "stranger" not in {one["code"] for one in site.written()["findings"]}
 
 
+UNREACHABLE = {"unreachable": True, "msg": "Failed to connect to the host via ssh"}
+NO_RIGHTS = {"failed": True, "msg": "main.cf can be read by root only; run the task with become: true."}
+SKIPPED = {"skipped": True, "skip_reason": "Conditional result was False"}
+
+
+@pytest.mark.parametrize(
+    ("options", "fault", "area", "piece"),
+    [
+        ({"hosts": {"mail1": {"relay": UNREACHABLE, "queue": SKIPPED}}}, "", "mail servers", "Failed to connect"),
+        ({"hosts": {"mail1": {"relay": NO_RIGHTS, "queue": SKIPPED}}}, "", "mail servers", "become: true"),
+        ({"hosts": {"mail1": {}}}, "", "queue", "it could not be reached"),
+        ({"clients": ["desk1"], "computers": {"desk1": UNREACHABLE}}, "", "Thunderbirds", "Failed to connect"),
+        ({"clients": ["desk1"]}, "", "Thunderbirds", "it could not be reached"),
+        ({}, "servfail", "DNS", "DNS gave no answer"),
+        ({"nameservers": []}, "", "DNS", "nameservers is empty"),
+    ],
+)
+def test_the_rest_is_right_and_what_was_not_looked_at_is_said(
+    site: Audited, names: DnsServer, options: dict[str, Any], fault: str, area: str, piece: str
+) -> None:
+    site.keep(dict.fromkeys(LOGINS, PASSWORD))
+    site.emulator.seed(users=[{"domain": "example.com", "username": "eve", "password": "a password of nobody"}])
+    names.faults.update({"example.com": fault} if fault else {})
+    result = site.audit(**options)
+    assert "stranger" in {one["code"] for one in site.written()["findings"]}
+    assert piece in " ".join(one["why"] for one in site.written()["not_looked_at"] if one["area"] == area)
+    assert "could not be looked at" in result["verdict"]
+
+
+def test_a_server_without_a_list(tmp_path: Path, documented_emulator: Emulator, names: DnsServer) -> None:
+    """What descriptions, DNS and the smarthost say is looked at all the same."""
+    documented_emulator.seed(users=[{"domain": "example.com", "username": "alice", "password": "another one"}])
+    folder = tmp_path / "documented"
+    folder.mkdir()
+    without = Audited(folder, documented_emulator, names)
+    without.keep(dict.fromkeys(LOGINS, PASSWORD))
+    names.txt("example.com", "v=spf1 -all")
+    without.audit(prove="all")
+    codes = {one["code"] for one in without.written()["findings"]}
+    assert {"refused", "spf", "same_password"} <= codes
+    assert not codes & {"stranger", "missing", "leaver", "other_limits"}
+    assert "has no call that lists senders" in json.dumps(without.written()["not_looked_at"])
+
+
 def test_a_store_with_another_password_is_said_and_the_rest_is_looked_at(site: Audited) -> None:
     site.keep(dict.fromkeys(LOGINS, PASSWORD))
     other = Controller(site.folder, [("default", "another password")])

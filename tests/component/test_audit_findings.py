@@ -136,7 +136,11 @@ def send_through(postfix: ScratchPostfix, site: RealSite, login: str) -> None:
 
 def test_a_site_on_which_nothing_is_wrong(site: RealSite, instance: ScratchPostfix) -> None:
     send_through(instance, site, "server1@example.com")
-    instance.inject("alice@example.com", "somebody@elsewhere.example")
+    # The host's own mail is in the log with the name of the host, and leaves with another.
+    instance.set(smtp_generic_maps="inline:{ { @client.test.example = server1@example.com } }")
+    instance.reload()
+    for sender in ("alice@example.com", "root@client.test.example"):
+        instance.inject(sender, "somebody@elsewhere.example")
     instance.wait_until_empty()
     site.look("mail1", instance)
     assert site.report(domains=[describe(ALICE, SERVER)]) == {}
@@ -173,6 +177,7 @@ def spoil_postfix(postfix: ScratchPostfix, site: RealSite) -> None:
 
 def fill_the_queue(postfix: ScratchPostfix, site: RealSite) -> None:
     """One mail was returned, one waits."""
+    postfix.set(smtp_generic_maps="")
     postfix.clean()
     refused = {"match": "smtp:mail", "kind": "smtp_reply"}
     site.emulator.faults({**refused, "text": "553 5.7.1 Sender not allowed", "times": 1})
@@ -201,7 +206,7 @@ def spoil_account(site: RealSite) -> None:
 
 WRONG: list[dict[str, Any]] = [
     ALICE,
-    {**SERVER, "people": [{"host": "desk1", "user": "alice"}]},
+    {**SERVER, "default_for": ["mail1"], "people": [{"host": "desk1", "user": "alice"}]},
     *({"username": name} for name in ("bob", "info", "carol")),
     {"authentication_method": "domain", "limits": {"per_hour": 300}},
     {"authentication_method": "ip", "username": "198.51.100.0/24", "acknowledge_ip_risk": True},
@@ -233,7 +238,7 @@ def test_a_site_with_all_that_can_be_wrong(
     found = site.report(
         domains=[
             describe(*WRONG),
-            describe({"username": "shop", "limits": {"per_hour": 300}}, domain="example.net"),
+            describe({"username": "shop", "limits": {"per_hour": 300}, "relay": ["mail1"]}, domain="example.net"),
             describe(domain="example.org", abuse_contact=""),
         ]
     )

@@ -80,7 +80,8 @@ def site(tmp_path: Path, emulator: Emulator, names: DnsServer, postfix: ScratchP
     made = AuditedSite(tmp_path, emulator, postfix)
     made.names = names
     made.declare("example.com", ALICE, INFO, SERVER, abuse_contact="postmaster@example.com", dkim_selectors=["s1"])
-    made.change_host("desk1", group="mail_clients", ansible_connection="local")
+    here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    made.change_host("desk1", group="mail_clients", **here)
     done = made.apply()
     assert done.returncode == 0, done.output
     return made

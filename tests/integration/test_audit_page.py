@@ -16,7 +16,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.repor
 
 from tests.support import audit_picture
 from tests.support.audited import TODAY, USERS, described, site, user
-from tests.support.browser import axe, chromium
+from tests.support.browser import AT_ONCE, axe, chromium
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]
 
@@ -69,7 +69,7 @@ def page() -> str:
 
 def said(folder: Path, text: str, *options: str) -> dict[str, str]:
     """What was seen after each step."""
-    dumped, console = chromium(folder, text.replace("</body>", STEPS), "--dump-dom", *options)
+    dumped, console = chromium(folder, text.replace("</body>", STEPS), "--dump-dom", AT_ONCE, *options)
     assert console == ""
     found = re.search(r'<pre id="said">(.*?)</pre>', dumped, re.DOTALL)
     assert found, dumped[-2000:]
@@ -123,7 +123,7 @@ addEventListener('load', function () {
 def test_nothing_keeps_people_from_using_it(tmp_path: Path, scheme: tuple[str, ...], size: str) -> None:
     """What axe-core knows: contrast, names of fields, order of headings, tables, landmarks."""
     text = audit_picture.page().replace("</body>", f"<script>{axe()}</script>{LOOK}")
-    dumped, console = chromium(tmp_path, text, "--dump-dom", f"--window-size={size}", *scheme)
+    dumped, console = chromium(tmp_path, text, "--dump-dom", AT_ONCE, f"--window-size={size}", *scheme)
     assert console == ""
     shown = re.search(r'<pre id="said">(.*?)</pre>', dumped, re.DOTALL)
     assert shown, dumped[-2000:]

@@ -49,6 +49,7 @@ RELAY: dict[str, Any] = {
     **{"next_hop": f"[{SMARTHOST}]:587", "tls_level": "secure", "authentication": "login"},
     **{"password_only_for_verified_servers": True, "tls_required_header_ignored": True},
     **{"changed_routes": [], "lowered_tls": [], "past": [], "tables_not_read": []},
+    "domain": "example.com",
     "own_networks": ["127.0.0.0/8", "192.168.7.0/24", "203.0.113.0/28", "fe80::/64"],
     **{"mynetworks": ["127.0.0.0/8", "[::1]/128"], "readable_password_files": [], "verification_probes": False},
     **{"logins": [{"key": "*", "login": "server1@example.com"}], "other_logins": []},

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,13 +21,17 @@ def _install(program: str) -> None:
         subprocess.run([str(ROOT / "tests/install_packages"), program], cwd=ROOT, check=True)
 
 
+#: Timers of the page cost no time then.
+AT_ONCE = "--virtual-time-budget=60000"
+
+
 def chromium(folder: Path, text: str, *options: str) -> tuple[str, str]:
     """What a browser has made of the page, and what it says of it on its console."""
     _install("chromium")
     path = folder / "page.html"
     path.write_text(text, encoding="utf-8")
     usual = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
-    usual += ["--enable-logging=stderr", "--virtual-time-budget=60000"]
+    usual += ["--enable-logging=stderr"]
     command = ["chromium", *usual, *options, str(path)]
     done = subprocess.run(command, check=True, timeout=240, capture_output=True, text=True)
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
@@ -41,3 +46,11 @@ def axe() -> str:
         command = ["npm", "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", AXE]
         subprocess.run(command, check=True, capture_output=True, timeout=300)
     return script.read_text(encoding="utf-8")
+
+
+def seconds_to_open(folder: Path, text: str) -> float:
+    """How long a processor works for it, with the browser's start; whatever else the machine does is not in it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    chromium(folder, text, f"--screenshot={folder / 'opened.png'}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

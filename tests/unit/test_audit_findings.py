@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.accepted import parse
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.finding import RULES, SEVERITIES, found
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.finding import RULES, found
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.report import FAIL_ON, Report, report
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.rule import SEVERITIES
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.seen import (
     Account,
     Computer,
@@ -162,6 +163,20 @@ def test_a_login_that_two_mail_servers_have() -> None:
     seen = site()
     second = replace(seen, hosts={**seen.hosts, "mail2": seen.hosts["mail1"]})
     assert found_in(second) == [("shared_login", "mail1"), ("shared_login", "mail2")]
+
+
+def test_a_login_that_is_of_a_customer() -> None:
+    """A mail server that sends for two domains, and as a third one lies in one of them or in none."""
+    shop = described({"username": "shop", "relay": ["mail1"]}, domain="shop.example")
+    descriptions = [*described(ALICE, {**SERVER, "default_for": ["mail1"]}), *shop]
+    logins = [{"key": "*", "login": f"{name}"} for name in ("server1@example.com", "shop@shop.example")]
+    for domain, codes in (("example.com", []), ("lan.example.com", []), ("provider.example", ["borrowed_login"])):
+        seen = site(
+            descriptions=descriptions,
+            users=[*USERS, user("shop", domain="shop.example")],
+            relay={"logins": logins, "domain": domain},
+        )
+        assert [code for code, where in found_in(seen) if where == "mail1"] == codes
 
 
 def test_a_host_without_postfix() -> None:

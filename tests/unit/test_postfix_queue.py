@@ -276,16 +276,16 @@ def sent_as(mail: str, sender: str) -> str:
     return f"{HEAD}qmgr[7]: {mail}: from=<{sender}>, size=9, nrcpt=1 (queue active)"
 
 
-def test_the_domains_of_senders_are_those_of_mail_for_the_smarthost() -> None:
+def test_the_senders_are_those_of_mail_for_the_smarthost() -> None:
     """Each mail once, however often it is tried; not of bounces, of other servers' mail, and not without end."""
     lines = [sent_as("A", "a@X.example"), attempt("A", "deferred"), sent_as("A", "a@x.example"), attempt("A", "sent")]
     lines += [gone("A"), sent_as("B", ""), attempt("B", "sent"), gone("B"), sent_as("C", "root"), attempt("C", "sent")]
     lines += [sent_as("D", "d@other.example"), attempt("D", "sent", relay="mx.x.example[192.0.2.9]:25")]
     lines += [sent_as("E", '"a@b"@quoted.example'), attempt("E", "bounced")]
     found, _reach = count_bounces(lines, SINCE, NOON, WAY, "postfix")
-    assert dict(found.domains) == {"x.example": 2, "quoted.example": 1}
-    made_up = [line for n in range(300) for line in (sent_as(f"M{n}", f"a@d{n}.example"), attempt(f"M{n}", "sent"))]
-    assert len(count_bounces(made_up, SINCE, NOON, WAY, "postfix")[0].domains) == 200
+    assert dict(found.senders) == {"a@x.example": 2, '"a@b"@quoted.example': 1}
+    made_up = [line for n in range(10_100) for line in (sent_as(f"M{n}", f"a@d{n}.example"), attempt(f"M{n}", "sent"))]
+    assert len(count_bounces(made_up, SINCE, NOON, WAY, "postfix")[0].senders) == 10_000
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from .._declaration.identities import account_of, vanished
 from .._names import unicode_domain
 from .._users.user import counted
-from .finding import ACCOUNT, Finding, Unseen, found
+from .finding import Finding, Unseen, found
+from .rule import ACCOUNT
 from .seen import Account, Seen
 
 

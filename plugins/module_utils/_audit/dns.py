@@ -10,7 +10,8 @@ from typing import Any
 
 from .._declaration.description import Description
 from .._names import unicode_domain
-from .finding import DNS, Finding, Unseen, found
+from .finding import Finding, Unseen, found
+from .rule import DNS
 from .seen import Seen
 from .senders import some
 

@@ -14,7 +14,8 @@ from typing import Any
 from .._users.user import counted
 from . import account, dns, senders, servers, thunderbirds
 from .accepted import Acceptance, apply
-from .finding import QUEUE, RULES, SEVERITIES, Finding, Unseen
+from .finding import RULES, Finding, Unseen
+from .rule import QUEUE, SEVERITIES
 from .seen import Seen
 
 #: What `spamexperts_fail_on` may name -> what is counted for it.

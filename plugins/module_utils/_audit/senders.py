@@ -13,7 +13,8 @@ from .._declaration.description import ABSENT, LOCKED, PRESENT, Description, Sen
 from .._declaration.identities import leavers
 from .._declaration.only import login_of
 from .._users.user import DOMAIN, INHERIT, IP, Key, OutgoingUser
-from .finding import SENDERS, Finding, Unseen, found
+from .finding import Finding, Unseen, found
+from .rule import SENDERS
 from .seen import Seen
 
 #: More addresses than a small site gets from its provider.

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Optional, Union
 
 from .._postfix.queue import span
 from .._users.user import Key, counted
-from .finding import QUEUE, SERVERS, Finding, Unseen, found
+from .finding import Finding, Unseen, found
+from .rule import QUEUE, SERVERS
 from .seen import Seen
 from .senders import logins_on, some
 
@@ -172,6 +173,9 @@ def _declared_logins(seen: Seen, name: str, relay: Mapping[str, Any]) -> Iterato
     missing = sorted(login for login in wanted if Key.of_login(login) not in has)
     if relay["next_hop"]:
         yield from (found("declared_login_missing", name, login=login) for login in missing)
+    number, own = len(logins.by_domain), relay.get("domain", "").lower()
+    if number and own and logins.default.login and not is_below(own, {logins.default.wanted.key.domain}):
+        yield found("borrowed_login", name, domains=counted(number + 1, "domain"), login=logins.default.login)
 
 
 def _shared_logins(seen: Seen) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .._users.user import Key
-from .finding import THUNDERBIRDS, Finding, Unseen, found
+from .finding import Finding, Unseen, found
+from .rule import THUNDERBIRDS
 from .seen import Seen
 
 

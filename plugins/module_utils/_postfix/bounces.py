@@ -18,22 +18,22 @@ from typing import BinaryIO
 from .delivery_counts import time_of
 from .reasons import Way
 
-#: More domains of senders are not remembered.
-MOST_DOMAINS = 200
+#: More senders are not remembered.
+MOST_SENDERS = 10_000
 _BLOCK = 1 << 20
 _LINE = 1 << 16
 _ATTEMPT = re.compile(
     r"(?:^|\s)(?P<mail>\w+): to=<(?P<to>.*?)>,.*? relay=(?P<relay>[^,\[]+)\b.*?\bstatus=(?P<status>\w+) \((?P<reply>.*)"
 )
 _EXPIRED = re.compile(r"(?:^|\s)(?P<mail>\w+): from=<.*>, status=(?:force-)?expired\b")
-_SENDER = re.compile(r"(?:^|\s)(?P<mail>\w+): from=<.*@(?P<domain>[^>@]+)>, size=")
+_SENDER = re.compile(r"(?:^|\s)(?P<mail>\w+): from=<(?P<sender>[^>]*@[^>@]+)>, size=")
 _REMOVED = re.compile(r"(?:^|\s)(?P<mail>\w+): removed$")
 #: What programs that rotate call the log before this one. A compressed one stays unread.
 _ROTATED = re.compile(r"(?:\.\d+|[.-]\d{8}(?:-?\d+)?)\Z")
 
 
 class Bounces:
-    """Counts mails that were returned, and by domain of the envelope sender all that the smarthost was to get.
+    """Counts mails that were returned, and by envelope sender all that the smarthost was to get.
 
     It remembers only those mails that are in the queue at this point of the log.
     """
@@ -44,7 +44,7 @@ class Bounces:
         self._returned: set[str] = set()
         self._gone = 0
         self._senders: dict[str, str] = {}
-        self.domains: Counter[str] = Counter()
+        self.senders: Counter[str] = Counter()
 
     @property
     def number(self) -> int:
@@ -62,7 +62,7 @@ class Bounces:
             return
         sender = _SENDER.search(line)
         if sender:
-            self._senders[sender["mail"]] = sender["domain"].lower()
+            self._senders[sender["mail"]] = sender["sender"].lower()
             return
         attempt = _ATTEMPT.search(line)
         if attempt and self._leads(attempt):
@@ -75,10 +75,10 @@ class Bounces:
         if expired and expired["mail"] in self._ours:
             self._returned.add(expired["mail"])
 
-    def _count(self, domain: str) -> None:
-        # Whoever makes up a domain for each mail fills no memory.
-        if domain and (domain in self.domains or len(self.domains) < MOST_DOMAINS):
-            self.domains[domain] += 1
+    def _count(self, sender: str) -> None:
+        # Whoever makes up a sender for each mail fills no memory.
+        if sender and (sender in self.senders or len(self.senders) < MOST_SENDERS):
+            self.senders[sender] += 1
 
     def _leads(self, attempt: re.Match[str]) -> bool:
         # While a server refuses, Postfix puts mail off without a connection.

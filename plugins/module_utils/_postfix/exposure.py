@@ -28,6 +28,7 @@ def exposure(known: Mapping[str, str]) -> dict[str, Any]:
         "address_verify_default_transport", ""
     ) != known.get("default_transport", "")
     return {
+        "domain": known.get("mydomain", ""),
         "mynetworks": split(known.get("mynetworks", "")),
         "readable_password_files": [path for path in files if _is_open(path)],
         "verification_probes": asks and not own_way,

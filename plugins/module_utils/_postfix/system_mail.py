@@ -9,11 +9,13 @@ import pwd
 import secrets
 import socket
 import struct
+from collections.abc import Collection
 from pathlib import Path
 from typing import Optional
 
 from .._names import ascii_name
 from .commands import Instance
+from .parameters import GENERIC, OUR_SERVICES
 from .settings import RelaySettings
 from .tables import split
 
@@ -72,6 +74,21 @@ def sender_now(instance: Instance) -> str:
                 sender = f"{local}{new}" if new.startswith("@") else new
                 break
     return sender
+
+
+def leaves_as(instance: Instance, senders: Collection[str]) -> dict[str, str]:
+    """These envelope senders, as the mail log has them, with those that the SMTP client makes of them."""
+    services = instance.services()
+    clients = [name for name in OUR_SERVICES if name in services] or ["smtp/unix"]
+    usual = instance.effective([GENERIC]).get(GENERIC, "")
+    found: dict[str, str] = {}
+    for table in dict.fromkeys(each for one in clients for each in split(instance.overrides(one).get(GENERIC, usual))):
+        known = instance.lookup(table, sorted({*senders, *(f"@{one.rpartition('@')[2]}" for one in senders)})) or {}
+        for sender in senders:
+            new = known.get(sender) or known.get(f"@{sender.rpartition('@')[2]}")
+            if new:
+                found.setdefault(sender, new if "@" in new.lstrip("@") else f"{sender.rpartition('@')[0]}{new}")
+    return {sender: found.get(sender, sender) for sender in senders}
 
 
 def warnings(instance: Instance, settings: RelaySettings) -> list[str]:

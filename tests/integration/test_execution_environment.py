@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -16,17 +17,22 @@ import yaml
 
 from tests import ROOT
 from tests.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, fleet_emulator, why_impossible
+from tests.support.dns_server import dns_server
 from tests.support.emulator import Emulator
 from tests.support.execution_environment import (
     PROGRAMS,
     Controller,
     ExecutionEnvironment,
+    answer,
     execution_environment,
     guide_block,
     job_templates,
+    surveys,
+    variables_of,
 )
 from tests.support.playbook import PlaybookRun
 
+DOMAIN = "example.com"
 LOGIN = "web1@example.com"
 
 
@@ -101,7 +107,6 @@ class Site:
             "spamexperts_accounts": {"default": {"use_discovered_methods": True}},
             "spamexperts_credential_store": str(self.controller.store),
             "spamexperts_credential_vault_id": self.controller.vault_id,
-            "spamexperts_domain": "example.com",
         }
         self.declare("web1", "alice")
         self.ran: set[str] = set()
@@ -122,7 +127,7 @@ class Site:
 
     def onboard(self, *options: str) -> PlaybookRun:
         """Onboard the domain, with a store that is still there after the run."""
-        return self.run("onboard_domain", *options, spamexperts_store_is_kept=True)
+        return self.run("onboard_domain", *options, spamexperts_store_is_kept=True, **answer("onboard_domain", DOMAIN))
 
     def users(self) -> set[str]:
         """Who may send, as the vendor knows it."""
@@ -183,16 +188,71 @@ def test_every_job_template_runs_in_an_execution_environment(site: Site) -> None
     site.run("thunderbird_autoconfig", spamexperts_thunderbird_folder=str(folder))
     assert b"alice@example.com" in (folder / "thunderbird.cfg").read_bytes()
 
+    with dns_server() as names:
+        place = {"spamexperts_nameservers": [names.host], "spamexperts_nameserver_port": names.port}
+        site.run("audit", spamexperts_audit_folder=str(site.controller.kept / "audit"), **place)
+    site.controller.check_secrets(list((site.controller.kept / "audit").iterdir()))
+
+    night: dict[str, Any] = {"spamexperts_fail_on": ["drift"]}
+    assert site.run("apply", "--check", "--diff", **night).changed() == 0
     site.declare("web1", "alice", "bob")
+    drift = site.controller.run("apply", "--check", "--diff", **site.variables, **night)
+    assert drift.returncode != 0
+    assert "bob@example.com: would be created" in drift.output
     refused = site.controller.run("apply", **site.variables)
     assert refused.returncode != 0
     assert "This run is in a container" in refused.output
     site.declare("web1")
     assert site.run("apply").changed() == 0, "nobody has a new password, and nobody is removed unasked"
-    site.run("offboard_user", spamexperts_leaving="alice@example.com")
+    refused = site.controller.run("offboard_user", **site.variables, **answer("offboard_user", "alcie@example.com"))
+    assert refused.returncode != 0
+    assert site.users() == {"web1", "alice"}
+    site.run("offboard_user", **answer("offboard_user", "alice@example.com"))
     assert site.users() == {"web1"}
-    assert site.ran == job_templates()
+    assert site.ran == job_templates().keys()
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_a_store_outside_is_read_and_no_password_is_written(site: Site) -> None:
+    """AWX hands over what the store of the site has, as the environment of the job; its disk is thrown away."""
+    password = secrets.token_urlsafe(24)
+    site.controller.project = {}
+    site.controller.variables["MAIL_SERVER_PASSWORD"] = password
+    site.controller.inventory["all"]["vars"].update(guide_block("AWX reads it", "MAIL_SERVER_PASSWORD").data())
+    run = site.controller.run("apply", spamexperts_accounts=site.variables["spamexperts_accounts"])
+    assert run.returncode == 0, run.output
+    site.host.inject("server@example.org", "somebody@example.net", "by a password from outside")
+    site.host.wait_until_empty()
+    assert site.emulator.mails()[-1]["login"] == "server@example.org"
+    files = [path for path in site.controller.last_job.rglob("*") if path.is_file()]
+    holders = {path.name for path in files if password.encode() in path.read_bytes()}
+    assert holders == {"envvars", "command"}, "where ansible-runner itself keeps the environment"
 
 
 def test_the_guide_says_of_every_playbook_whether_it_is_a_job_template() -> None:
-    assert job_templates() == {path.stem for path in ROOT.glob("playbooks/*.yml")} - {"new_store", "new_site"}
+    assert job_templates().keys() == {path.stem for path in ROOT.glob("playbooks/*.yml")} - {"new_store", "new_site"}
+
+
+@pytest.mark.parametrize("playbook", job_templates())
+def test_a_job_template_has_only_variables_that_its_playbook_reads(playbook: str) -> None:
+    read = (ROOT / "playbooks" / f"{playbook}.yml").read_text(encoding="utf-8")
+    for imported in re.findall(r"import_playbook: (?:smarthost\.spamexperts\.)?(\w+)", read):
+        read += (ROOT / "playbooks" / f"{imported}.yml").read_text(encoding="utf-8")
+    assert [name for name in variables_of(playbook) if not re.search(rf"\b{name}\b", read)] == []
+
+
+def test_a_survey_is_what_awx_takes_and_asks_for_what_a_playbook_reads() -> None:
+    """What its view JobTemplateSurveySpec demands of a survey."""
+    variables = {playbook: variables_of(playbook) for playbook in ("offboard_user", "onboard_domain")}
+    asked = []
+    for survey in surveys():
+        assert survey.keys() == {"name", "description", "spec"}
+        assert survey["name"]
+        for question in survey["spec"]:
+            assert question.keys() >= {"type", "question_name", "variable", "required"}
+            assert question["type"] == "text"
+            assert question["required"] is True
+            assert 0 < question["min"] < question["max"]
+            asked.append(question["variable"])
+    assert sorted(asked) == sorted(name for names in variables.values() for name in names)

@@ -16,10 +16,16 @@ from tests import ROOT
 from tests.fleet import SMARTHOST_NAME, Fleet, why_impossible
 from tests.support.documentation import FENCE
 from tests.support.emulator import Emulator
+from tests.support.people import saved
 from tests.support.rotation import check_mail, steady_mail
-from tests.support.running_site import ELSEWHERE, LOGINS, PASSWORDS, RunningSite
+from tests.support.running_site import CAREFUL, ELSEWHERE, LOGINS, PASSWORDS, PERSON, PERSON_LOGIN, RunningSite
+from tests.support.thunderbird import PROGRAM_DIRECTORY
 
-pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(bool(why_impossible()), reason=why_impossible()),
+    pytest.mark.skipif(not PROGRAM_DIRECTORY.exists(), reason="Thunderbird is not installed"),
+]
 #: Senders of every kind, at each of so many domains.
 KINDS: list[dict[str, Any]] = [
     {"username": "u1", "limit_per_hour": 200},
@@ -52,9 +58,11 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningSite
 
 
 def test_a_site_is_taken_in_and_apply_has_nothing_to_do(site: RunningSite) -> None:
-    """300 domains with every kind of sender, and four mail servers of four administrators."""
+    """300 domains with every kind of sender, four mail servers of four administrators, and people's Thunderbird."""
     site.seed(*many(DOMAINS - 3))
-    before = site.digests()
+    site.add_people()
+    before, profiles = site.digests(), site.profiles()
+    proven = {*LOGINS.values(), PERSON_LOGIN}
     predicted = site.import_site("--check", "--diff")
     assert predicted.returncode == 0, predicted.output
     assert not site.store.exists()
@@ -65,19 +73,24 @@ def test_a_site_is_taken_in_and_apply_has_nothing_to_do(site: RunningSite) -> No
     assert site.emulator.counters()["writes"] == 0
     assert site.emulator.counters()["auths_refused"] == 0
     assert ELSEWHERE not in {auth["password"] for auth in site.emulator.auths() if "password" in auth}
-    assert {auth["login"] for auth in site.emulator.auths()} == set(LOGINS.values())
+    assert {auth["login"] for auth in site.emulator.auths()} == proven
     assert {name: entry["current"] for name, entry in site.stored().items()} == {
-        login: PASSWORDS[login] for login in LOGINS.values()
+        login: PASSWORDS[login] for login in proven
     }
-    for other in ("a login at smtp.other.example", "the login of boss@mail.example at smtp.other.example"):
+    for other in (
+        "a login at smtp.other.example",
+        "the login of boss@mail.example at smtp.other.example",
+        f"the Thunderbird of {CAREFUL} on h1: ",
+    ):
         assert other in run.output
     texts = site.descriptions()
     assert len(texts) == DOMAINS
     senders = sum(len(yaml.safe_load(text)["senders"]) for text in texts.values())
-    assert senders == (len(PASSWORDS) + (DOMAINS - 3) * 6 if site.is_listed else len(LOGINS))
+    assert senders == (len(PASSWORDS) + (DOMAINS - 3) * 6 if site.is_listed else len(proven))
     assert "  - username: web1\n" in texts["example.com"]
     assert "# default_for: [h1]" in texts["example.com"]
     assert "# relay: [h4]" in texts["example.net"]
+    assert f"# people: [{{host: h1, user: {PERSON}}}]" in texts["example.com"]
     site.emulator.reset_counters()
     proof = site.apply("--check", "--diff", spamexperts_fail_on=["drift"])
     assert proof.returncode == 0, proof.output
@@ -90,7 +103,7 @@ def test_a_site_is_taken_in_and_apply_has_nothing_to_do(site: RunningSite) -> No
     again = site.import_site()
     assert (again.returncode, again.changed()) == (0, 0), again.output
     assert site.descriptions() == texts
-    assert site.digests() == before
+    assert (site.digests(), site.profiles()) == (before, profiles)
 
 
 @pytest.mark.slow
@@ -148,9 +161,10 @@ def guide() -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_the_guide_from_hand_made_to_rotated_under_mail_flow(site: RunningSite) -> None:
+def test_the_guide_from_hand_made_to_rotated_under_mail_flow(site: RunningSite, tmp_path: Path) -> None:
     """Every command of the page, as it stands there; then new passwords for everybody, while mail flows."""
     site.seed()
+    site.add_people()
     take_in, prove, manage = guide()
     before = site.digests()
     run = site.type(take_in, prove)
@@ -176,7 +190,9 @@ def test_the_guide_from_hand_made_to_rotated_under_mail_flow(site: RunningSite) 
             assert run.returncode == 0, run.output
         assert check_mail(site, senders) > 20
         new = site.stored()
-        assert {name for name in old if new[name]["current"] != old[name]} == set(LOGINS.values())
+        assert {name for name in old if new[name]["current"] != old[name]} == {*LOGINS.values(), PERSON_LOGIN}
+        passwords = saved(site.fleet.hosts[0], PERSON, tmp_path)
+        assert passwords[f"smtp://{SMARTHOST_NAME}", PERSON_LOGIN] == new[PERSON_LOGIN]["current"]
     proof = site.apply("--check")
     assert (proof.returncode, proof.changed()) == (0, 0), proof.output
 

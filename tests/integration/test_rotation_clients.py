@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.fleet import SMARTHOST_NAME, Host, why_impossible
+from tests.fleet import SMARTHOST_NAME, why_impossible
+from tests.support.people import make_person, profile_of, saved
 from tests.support.rotation import RotationSite
 from tests.support.site import from_store
 from tests.support.thunderbird import PROGRAM_DIRECTORY
-from tests.support.thunderbird_profile import in_use, make_profile, passwords
+from tests.support.thunderbird_profile import in_use, make_profile
 
 pytestmark = [
     pytest.mark.root,
@@ -28,29 +28,6 @@ pytestmark = [
 #: Whose Thunderbird is on which host; bob's is on none that is managed.
 PEOPLE = {"alice": "h1", "carol": "h2"}
 LOGINS = [f"{person}@example.com" for person in (*PEOPLE, "bob")]
-
-
-def profile_of(host: Host, person: str) -> Path:
-    return host.path(f"/home/{person}/.thunderbird/used")
-
-
-def make_person(host: Host, person: str, folder: Path) -> None:
-    """An account of the host with a Thunderbird profile, which has a server and a saved password already."""
-    host.run("useradd", "--create-home", person)
-    profile = profile_of(host, person)
-    # NSS does not open a database by way of /proc.
-    shutil.copytree(make_profile(folder / person), profile)
-    (profile / ".parentlock").touch()
-    (profile.parent / "profiles.ini").write_text(
-        "[Profile0]\nName=x\nIsRelative=1\nPath=used\n\n[InstallFDC34C9F024745EB]\nDefault=used\nLocked=1\n",
-        encoding="utf-8",
-    )
-    host.run("chown", "-R", f"{person}:", f"/home/{person}")
-
-
-def saved(host: Host, person: str, folder: Path) -> dict[tuple[str, str], str]:
-    """(origin, username) -> password of every login that this person's Thunderbird has saved."""
-    return passwords(Path(shutil.copytree(profile_of(host, person), folder / person, dirs_exist_ok=True)))
 
 
 @pytest.fixture
@@ -66,7 +43,7 @@ def clients(site: RotationSite, tmp_path: Path) -> Iterator[Path]:
             site.emulator.seed(users=[{**entry, "password": site.stored()[login]["current"]}])
         members: dict[str, dict[str, Any]] = {}
         for person, name in PEOPLE.items():
-            make_person(hosts[name], person, tmp_path / "made")
+            make_person(hosts[name], person, make_profile(tmp_path / "made" / person))
             login = f"{person}@example.com"
             password = from_store(login)
             members[name] = {
@@ -121,7 +98,7 @@ def test_two_people_of_one_host_of_whom_one_has_thunderbird_open(
     site: RotationSite, clients: Path, tmp_path: Path
 ) -> None:
     host = site.fleet.hosts[0]
-    make_person(host, "bob", tmp_path / "bobs")
+    make_person(host, "bob", make_profile(tmp_path / "bobs"))
     people = [
         {
             "user": person,

@@ -41,6 +41,18 @@ def guide_block(before: str, *words: str) -> Block:
     return found
 
 
+def surveys() -> list[dict[str, Any]]:
+    """The surveys of the guide to AWX."""
+    return [json.loads(block.text) for block in guide_blocks("json") if block.source.startswith("docs/awx.md:")]
+
+
+def answer(playbook: str, text: str) -> dict[str, str]:
+    """What AWX hands over when somebody has answered the question of this playbook's survey."""
+    (question,) = [one for survey in surveys() for one in survey["spec"] if one["variable"] in variables_of(playbook)]
+    assert question["min"] <= len(text) <= question["max"]
+    return {question["variable"]: text}
+
+
 @dataclass(frozen=True)
 class ExecutionEnvironment:
     """What `ansible-builder` would put into an image, without the image.
@@ -103,7 +115,7 @@ class Controller:
     def run(self, playbook: str, *options: str, **extra_variables: Any) -> PlaybookRun:
         """Run a playbook of the collection in a folder of its own, and look for secrets in what is left of it."""
         self._jobs += 1
-        job = self.folder / f"job{self._jobs}"
+        job = self.last_job
         for part in ("project", "inventory", "env"):
             (job / part).mkdir(parents=True)
         project = guide_block("AWX reads it", "import_playbook").text.replace("apply", playbook)
@@ -145,6 +157,11 @@ class Controller:
         self.check_secrets([path for path in artefacts.rglob("*") if path.is_file() and path.name != "command"])
         return PlaybookRun(int((artefacts / "rc").read_text()), (artefacts / "stdout").read_text(encoding="utf-8"))
 
+    @property
+    def last_job(self) -> Path:
+        """The folder of the last job."""
+        return self.folder / f"job{self._jobs}"
+
     def secrets(self) -> list[str]:
         """Every password that this controller or its store knows."""
         stored = self.stored().values()
@@ -169,7 +186,12 @@ class Controller:
         return read_store(self.store, self.vault_password) if self.store.exists() else {}
 
 
-def job_templates() -> set[str]:
-    """The playbooks that the guide has a row for in its table of job templates."""
+def job_templates() -> dict[str, str]:
+    """The playbooks of the guide's table of job templates, each with the rest of its row."""
     chapter = (ROOT / "docs" / "awx.md").read_text(encoding="utf-8").partition("## The job templates")[2]
-    return set(re.findall(r"(?m)^\| `(\w+)` \|", chapter.partition("\n## ")[0]))
+    return dict(re.findall(r"(?m)^\| `(\w+)` \|(.*)$", chapter.partition("\n## ")[0]))
+
+
+def variables_of(playbook: str) -> list[str]:
+    """The extra variables that the guide's table has for a playbook."""
+    return re.findall(r"`(spamexperts_\w+)`", job_templates()[playbook])

@@ -16,8 +16,10 @@ import yaml
 
 from tests.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, Host
 from tests.support.emulator import Emulator
+from tests.support.people import make_person, profile_of
 from tests.support.playbook import PlaybookRun, run_program
 from tests.support.rotation import RotationSite
+from tests.support.thunderbird_profile import add_server, make_profile, set_primary_password, snapshot
 
 #: The login with which each mail server sends, and as whom.
 LOGINS = {"h1": "web1@example.com", "h2": "web2@example.com", "h3": "shop@example.org", "h4": "example.net"}
@@ -29,6 +31,8 @@ PASSWORDS = {
     "example.net": "the domain's password",
     "alice@example.com": "what only Alice knows",
 }
+#: Whose Thunderbird sends through the smarthost, on which of these hosts; the other's has a primary password.
+PERSON, PERSON_LOGIN, CAREFUL = "alice", "alice@example.com", "carol"
 #: Of another provider, where nobody else may hear it.
 ELSEWHERE = "the other provider's password"
 OTHER = "[smtp.other.example]:587"
@@ -131,6 +135,25 @@ class RunningSite(RotationSite):
         table.write_text(passwords, encoding="utf-8")
         table.chmod(0o600)
         host.run("postmap", "hash:/etc/postfix/sasl_passwd")
+
+    def add_people(self) -> None:
+        """Have people on the first mail server, who have entered the smarthost in their Thunderbird by hand."""
+        host = self.fleet.hosts[0]
+        for person, primary in ((PERSON, ""), (CAREFUL, "primary secret")):
+            profile = make_profile(self.store.parent / "people" / person)
+            login = f"{person}@example.com"
+            add_server(profile, SMARTHOST_NAME, self.emulator.smtp_port, login, PASSWORDS.get(login, "not to be read"))
+            if primary:
+                set_primary_password(profile, primary)
+            make_person(host, person, profile)
+        content = yaml.safe_load(self.fleet.inventory.read_text(encoding="utf-8"))
+        content["all"]["children"]["mail_clients"] = {"hosts": {host.name: {}}}
+        self.fleet.inventory.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    def profiles(self) -> dict[str, tuple[int, int, bytes]]:
+        """What the profiles of these people are, to the last byte and touch."""
+        host = self.fleet.hosts[0]
+        return snapshot(*(profile_of(host, person) for person in (PERSON, CAREFUL)))
 
     def do_what_apply_says(self) -> None:
         """Keep one sender's way to another provider where apply gives the server a transport of its own."""

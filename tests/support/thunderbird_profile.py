@@ -66,6 +66,27 @@ def make_profile(path: Path, *, library: str = PROGRAM_LIBRARY, aes: bool = Fals
     return path
 
 
+def add_server(profile: Path, host: str, port: int, login: str, password: str) -> None:
+    """Another outgoing server with a saved password, as somebody has entered it by hand."""
+    preferences = preferences_of(profile)
+    branch = b"mail.smtpserver.smtp2."
+    server: dict[bytes, PreferenceValue] = {
+        b"authMethod": 3,
+        b"hostname": host.encode(),
+        b"port": port,
+        b"try_ssl": 2,
+        b"type": b"smtp",
+        b"username": login.encode(),
+    }
+    preferences |= {branch + name: value for name, value in server.items()}
+    preferences |= {b"mail.smtpservers": b"smtp1,smtp2", b"mail.identity.id2.smtpServer": b"smtp2"}
+    (profile / "prefs.js").write_bytes(write_preferences(preferences))
+    encrypted = nss.encrypt(profile, nss.Keys([PROGRAM_LIBRARY], ""), [login, password], aes=False)
+    logins = LoginsFile((profile / "logins.json").read_bytes())
+    logins.add("{by hand}", f"smtp://{host}", *encrypted)
+    (profile / "logins.json").write_bytes(logins.content)
+
+
 def set_primary_password(profile: Path, primary_password: str) -> None:
     """Give the profile a primary password, with NSS's own tool (of the system's version)."""
     (profile / "old").write_text("\n")

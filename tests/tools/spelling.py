@@ -22,7 +22,7 @@ GERMAN_PAGE = "docs/schnellstart.md"
 NOT_ENGLISH = {GERMAN_PAGE, "plugins/plugin_utils/_handout_page.py", "LICENSE", "tests/support/quick_start.py"}
 NOT_ENGLISH |= {"tests/unit/test_handout_page.py", "tests/unit/test_spelling.py"}
 #: Wrong on purpose, as somebody would type it, and names that codespell takes for something else.
-ON_PURPOSE = "caf,domian,exampel,exmaple,includ,otherways,pasword,te"
+ON_PURPOSE = "caf,defineas,domian,exampel,exmaple,includ,otherways,pasword,te"
 #: Names and terms that are no German, or that this dictionary does not have.
 TERMS = {"Applying", "Assure", "N-able", "Panel", "Postfix", "Recovery", "STARTTLS", "SSH-Zugang", "Smarthost"}
 TERMS |= {

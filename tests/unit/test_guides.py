@@ -26,10 +26,8 @@ from tests import ROOT
 from tests.support.documentation import guides, messages_of_the_code
 
 #: A page that Galaxy shows as well names files of the project by their address.
-ADDRESS = "https://github.com/smarthost/spamexperts/blob/main/"
-LINK = re.compile(
-    rf"\]\((?:(?P<whole>{re.escape(ADDRESS)})|(?!https?://))(?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)"
-)
+ADDRESSES = "https://(?:github.com/smarthost/spamexperts/blob|raw.githubusercontent.com/smarthost/spamexperts)/main/"
+LINK = re.compile(rf"\]\((?:(?P<whole>{ADDRESSES})|(?!https?://))(?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
 #: What is quoted in the guides but comes from the vendor or from Postfix.
 OF_OTHERS = {
     "535 Incorrect authentication data",

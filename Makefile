@@ -39,7 +39,7 @@ PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 .DEFAULT_GOAL := help
 .PHONY: check schema screenshot picture mutation help environment packages-demo packages-test demo live \
 	test test-unit test-component test-integration test-slow slow properties test-matrix coverage sanity units build importer audit docs \
-	lint lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog \
+	lint lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-spelling \
 	changelog release-check publish publish-github bench clean
 
 help:  ## This list
@@ -74,8 +74,8 @@ check: export EXAMPLES := few
 check: environment  ## Before each commit: ruff, mypy, yamllint and the unit tests, in less than a minute and without root
 	@tests/tools/all --quiet lint-ruff,lint-format,lint-types,lint-yaml+test-unit
 
-lint: environment  ## ruff, mypy, shellcheck, yamllint, ansible-lint, antsibull-docs, changelog
-	@tests/tools/all --quiet lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog
+lint: environment  ## ruff, mypy, shellcheck, yamllint, ansible-lint, antsibull-docs, changelog, spelling
+	@tests/tools/all --quiet lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-spelling
 
 lint-ruff: environment
 	@$(STAGE) ruff ruff check .
@@ -100,6 +100,9 @@ lint-docs: environment
 
 lint-changelog: environment
 	@$(STAGE) changelog antsibull-changelog lint
+
+lint-spelling: environment
+	@$(STAGE) spelling env PYTHONPATH=collections python -m tests.tools.spelling
 
 test-unit: environment  ## Pure logic
 	@$(STAGE) unit $(PYTEST) $(PARALLEL_LOGIC) -m "not slow" tests/unit $(COVERED)

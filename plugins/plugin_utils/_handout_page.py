@@ -15,7 +15,7 @@ from ..module_utils._thunderbird import dialogue
 #: In the order of the names in _thunderbird/dialogue.py.
 LANGUAGES = ("en", "de")
 
-_TEXTS = {
+TEXTS = {
     "title": ("How to send mail as {}", "So senden Sie E-Mail als {}"),
     "why": (
         "Your mail goes out through another server from now on. Enter it once in Thunderbird, on each of your "
@@ -123,7 +123,7 @@ class Page(NamedTuple):
 def render(page: Page, language: str) -> str:
     """The page as HTML, in one of LANGUAGES: without a script, a date, or anything from elsewhere."""
     number = LANGUAGES.index(language)
-    text = {name: texts[number] for name, texts in _TEXTS.items()}
+    text = {name: texts[number] for name, texts in TEXTS.items()}
     names = ("account_settings", "outgoing_server", "add", "remember")
     fields = (
         (dialogue.DESCRIPTION, _SERVER),

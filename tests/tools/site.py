@@ -25,6 +25,7 @@ from tests import ROOT
 SOURCE = ROOT / "build" / "site-source"
 SITE = ROOT / "build" / "site"
 REPOSITORY = "https://github.com/smarthost/spamexperts/blob/main"
+PICTURES = "https://raw.githubusercontent.com/smarthost/spamexperts/main"
 ANSIBLE = "https://docs.ansible.com/ansible/latest"
 #: Labels of Ansible's own documentation, by which the reference names it; Sphinx would have to ask that site.
 LABELS = {
@@ -42,7 +43,8 @@ ENVIRONMENT = re.compile(r"^\| `(SPAMEXPERTS_\w+)` \| `(\w+)` \|", re.MULTILINE)
 HTML_CODE = re.compile(r"<code>(.*?)</code>")
 CONTENTS = re.compile(r"^\.\. contents::\n   :local:\n   :depth: \d\n", re.MULTILINE)
 LABEL = re.compile(r":ref:`(?:(?P<text>[^`<]+) <(?P<label>\w+)>|(?P<only>\w+))`")
-LINK = re.compile(rf"\]\((?:(?P<whole>{re.escape(REPOSITORY)}/)|(?!https?://|#))(?P<target>[^)#\s]+)")
+WHOLE = "|".join(map(re.escape, (f"{REPOSITORY}/", f"{PICTURES}/")))
+LINK = re.compile(rf"\]\((?:(?P<whole>{WHOLE})|(?!https?://|#))(?P<target>[^)#\s]+)")
 
 
 def pages() -> dict[Path, str]:
@@ -59,6 +61,8 @@ def place(target: Path) -> str:
     known = pages()
     if target in known:
         return known[target]
+    if target.suffix == ".png":
+        return target.name
     if target == ROOT / "plugins" / "modules":
         return "collection/index.rst"
     if target.parent == ROOT / "plugins" / "modules":
@@ -74,6 +78,8 @@ def fill() -> None:
     """Copy the pages with their links turned to where things are in the site, and let antsibull-docs write the rest."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     shutil.copytree(ROOT / "docs" / "docsite", SOURCE)
+    for picture in ROOT.glob("docs/*.png"):
+        shutil.copy(picture, SOURCE)
     for path, name in pages().items():
         folder = path.parent
         text = LINK.sub(partial(_linked, folder), path.read_text())

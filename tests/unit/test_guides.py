@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,10 +26,8 @@ from tests import ROOT
 from tests.support.documentation import guides, messages_of_the_code
 
 #: A page that Galaxy shows as well names files of the project by their address.
-ADDRESS = "https://github.com/smarthost/spamexperts/blob/main/"
-LINK = re.compile(
-    rf"\]\((?:(?P<whole>{re.escape(ADDRESS)})|(?!https?://))(?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)"
-)
+ADDRESSES = "https://(?:github.com/smarthost/spamexperts/blob|raw.githubusercontent.com/smarthost/spamexperts)/main/"
+LINK = re.compile(rf"\]\((?:(?P<whole>{ADDRESSES})|(?!https?://))(?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
 #: What is quoted in the guides but comes from the vendor or from Postfix.
 OF_OTHERS = {
     "535 Incorrect authentication data",
@@ -36,6 +35,10 @@ OF_OTHERS = {
     "Too many messages. Please wait for a while and try again.",
     "Message submission is for authorised users only!",
 }
+
+
+#: What is made while working, and a call of the vendor.
+NO_FILES = {"build/", "build/logs/", "build/site/", "changelogs/fragments/", "domain/exists"}
 
 
 def headings(path: Path) -> set[str]:
@@ -70,11 +73,26 @@ def test_advice_for_or_against_a_method_is_nobodys_but_the_providers_or_ours() -
     assert [str(path.relative_to(ROOT)) for path in files if re.search(words, path.read_text())] == []
 
 
-def test_architecture_names_only_what_is_there() -> None:
-    named = re.findall(r"`([\w./]+/[\w./]*)`|^([\w./]+/)(?=  )", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
-    paths = {one or other for one, other in named}
-    assert len(paths) > 20
+@pytest.mark.parametrize(("name", "least"), [("ARCHITECTURE.md", 20), ("CONTRIBUTING.md", 10)])
+def test_pages_for_contributors_name_only_what_is_there(name: str, least: int) -> None:
+    text = (ROOT / name).read_text()
+    named = re.findall(r"`([a-z][\w./]+/[\w./]*)`|^([\w./]+/)(?=  )", text, re.MULTILINE)
+    paths = {one or other for one, other in named} - NO_FILES
+    assert len(paths) > least
     assert sorted(path for path in paths if not (ROOT / path).exists()) == []
+
+
+def test_the_walk_through_a_commit_names_its_files() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    (commit,) = re.findall(r"`git show (\w+)`", text)
+    show = ["git", "show", "--format=", "--name-only", commit]
+    shown = subprocess.run(show, cwd=ROOT, capture_output=True, text=True, check=False)
+    if shown.returncode:
+        pytest.skip("this checkout has no history")
+    walk = text.partition("\n## Your first change\n")[2].partition("\n| 10. ")[0]
+    named = re.findall(r"`((?:docs|plugins|tests)/[\w./]+)`", walk)
+    assert len(named) > 8
+    assert [name for name in named if name not in shown.stdout.splitlines()] == []
 
 
 def has_parts(text: str, message: str) -> bool:

@@ -345,7 +345,7 @@ from typing import Any
 
 from ..module_utils._module import SecretSafeModule
 from ..module_utils._names import InputError
-from ..module_utils._postfix import files, host_manager, maps, staging
+from ..module_utils._postfix import exim, files, host_manager, maps, staging
 from ..module_utils._postfix.apply import Outcome, apply
 from ..module_utils._postfix.changes import Plan
 from ..module_utils._postfix.commands import Instance, PostfixError
@@ -435,6 +435,8 @@ def run(module: SecretSafeModule) -> dict[str, Any]:
             outcome = stage(instance, plan, write=not module.check_mode)
         else:
             outcome = carry_out(instance, plan, options["flush"], write=not module.check_mode)
+    if settings is None and names_main_instance(module):
+        plan.warnings += exim.way_back()
     if settings is None and not module.check_mode:
         plan.warnings += not_the_same_bytes(instance, plan)
     for warning in plan.warnings:

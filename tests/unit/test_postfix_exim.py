@@ -241,3 +241,10 @@ def test_another_mail_server_is_not_replaced(debian: Debian) -> None:
     assert debian.refusal().startswith(
         "sSMTP handles the mail of this host, and only an idle Exim of Debian is replaced;"
     )
+
+
+def test_the_way_back_is_said_where_it_was_replaced(debian: Debian) -> None:
+    assert exim.way_back(debian.root) == []
+    debian.put("var/lib/smarthost-replaced-mail-server", "exim4-base exim4-config exim4-daemon-light\n")
+    (said,) = exim.way_back(debian.root)
+    assert said.endswith("as they are: apt-get install exim4-base exim4-config exim4-daemon-light")

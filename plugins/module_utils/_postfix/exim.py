@@ -23,6 +23,8 @@ from .host_manager import find_other_mail_server
 _SETTINGS = "etc/exim4/update-exim4.conf.conf"
 _START = "etc/default/exim4"
 _SPOOL = "var/spool/exim4"
+#: The role writes there which packages have made room for Postfix.
+_REPLACED = "var/lib/smarthost-replaced-mail-server"
 #: What the package asks, with the answers that it gives itself; any answer is as good where None stands.
 _DEFAULTS = {
     "dc_eximconfig_configtype": "local",
@@ -223,3 +225,14 @@ def replaceable(run: Runner, root: Path = Path("/")) -> list[str]:
             "host_managed",
         )
     return sorted(set(exim.removed))
+
+
+def way_back(root: Path = Path("/")) -> list[str]:
+    """How to have again what Postfix has replaced, as a warning; nothing where it has replaced nothing."""
+    packages = _text(root / _REPLACED).strip()
+    if not packages:
+        return []
+    return [
+        "Postfix has replaced Exim on this host, and stays. To have Exim again, with the files in /etc/exim4 as they "
+        f"are: apt-get install {packages}"
+    ]

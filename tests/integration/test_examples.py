@@ -50,7 +50,7 @@ pytestmark = [
 
 VAULT = ("--vault-password-file", "vault-password")
 #: Why a block may stay unrun, and how many blocks do.
-KNOWN_REASONS = Counter({"AWX reads it": 4, "ansible-builder reads it": 1, "store_tasks run it": 1, "it needs SOPS": 1})
+KNOWN_REASONS = Counter({"AWX reads it": 5, "ansible-builder reads it": 1, "store_tasks run it": 1, "it needs SOPS": 1})
 KNOWN_REASONS.update({"the descriptions name this host": 1, "import_site writes it": 1})
 KNOWN_REASONS.update({"it needs a Windows computer": 1, "each of the ways below names it": 1})
 KNOWN_REASONS.update({"GitHub reads it": 1, "GitLab reads it": 2, "the pipelines read it": 1})

@@ -80,6 +80,7 @@ def prepare(machine: Machine, *, senders: bool) -> None:
     machine.emulator.seed(domains=domains, users=users if senders else [])
     machine.documented_emulator.seed(domains=domains, users=users)
     machine.names.txt("example.com", "v=spf1 mx -all")
+    machine.names.txt("_dmarc.example.com", "v=DMARC1; p=reject")
     machine.names.txt("spf.antispamcloud.com", "v=spf1 ip4:192.0.2.0/24 -all")
     for name in PEOPLE:
         shutil.rmtree(machine.folder / "home" / name / ".thunderbird", ignore_errors=True)
@@ -189,6 +190,17 @@ def _shown(task: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**task, "no_log": True, "register": "hidden"}, show]
 
 
+#: What somebody makes of the way to the smarthost.
+SPOIL = """cp -p main.cf main.cf.kept
+postconf -e relayhost=[192.0.2.1] default_transport=smtp: 'smtp_tls_policy_maps = inline:{ { .com = may } }' \\
+  'transport_maps = inline:{ { inside.example = smtp:[192.0.2.2] } }'"""
+
+
+def _main_cf(script: str) -> dict[str, Any]:
+    """Run a script where main.cf is."""
+    return {"ansible.builtin.shell": {"cmd": f'cd "$(postconf -h config_directory)"\n{script}'}}
+
+
 def more_tasks(name: str, machine: Machine) -> list[dict[str, Any]]:
     """Tasks that reach what a module returns only where its examples do not go."""
     alice = {"domain": "example.com", "username": "alice"}
@@ -217,6 +229,7 @@ def more_tasks(name: str, machine: Machine) -> list[dict[str, Any]]:
         "domains": [{"domains": {**server, "domains": [gone]}, "check_mode": True}, {"domains": {"domains": [gone]}}],
         "declaration": [{"declaration": {"path": "./none"}, "ignore_errors": True}],
         "postfix_queue_info": [{"ansible.builtin.command": {"cmd": "postsuper -d ALL"}}],
+        "postfix_relay_info": [_main_cf(SPOIL), {"postfix_relay_info": {}}, _main_cf("mv main.cf.kept main.cf")],
         "credential_store": [{"credential_store": {**store, "state": state}} for state in ("staged", "switched")],
     }
     return [

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -16,7 +17,7 @@ from typing import Any, cast
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.connection import Smarthost
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.connection import Client, Smarthost
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.login import (
     LoginProof,
     Refusals,
@@ -198,6 +199,37 @@ def test_a_greeting_that_takes_its_time() -> None:
     with Scripted(b"220 hello", b"500 what", delay=1.5) as scripted:
         proof = prove_login(scripted.server, "user0@example.com", RIGHT, timeout=3)
     assert proof.reason == "127.0.0.1 answered: 500 what"
+
+
+def test_a_greeting_is_waited_for_as_long_as_there_is_time() -> None:
+    with Scripted(b"220 hello", delay=2) as scripted:
+        Client(scripted.server, ssl.create_default_context(), 4, lambda _patience: False).close()
+
+
+def test_a_look_that_takes_all_the_time_leaves_no_more_of_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = Smarthost("127.0.0.1", silent.getsockname()[1])
+        with pytest.raises((TimeoutError, socket.timeout)):
+            Client(server, ssl.create_default_context(), 0.6, lambda _patience: bool(time.sleep(0.7)))
+
+
+def test_a_server_without_tls_that_takes_no_second_connection() -> None:
+    """It cannot be asked whether it greets, so nothing is said of STARTTLS."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Smarthost("127.0.0.1", listener.getsockname()[1], implicit_tls=True)
+
+        def once() -> None:
+            connection, _address = listener.accept()
+            listener.close()
+            with connection:
+                connection.recv(9999)
+                connection.sendall(b"no TLS at all\r\n")
+
+        thread = threading.Thread(target=once, daemon=True)
+        thread.start()
+        proof = prove_login(server, "user0@example.com", RIGHT, timeout=5)
+        thread.join(10)
+    assert "could not agree on TLS" in proof.reason
 
 
 def test_a_login_over_tls_from_the_first_byte(emulator: Emulator) -> None:

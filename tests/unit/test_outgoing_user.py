@@ -421,7 +421,14 @@ def test_without_idna_what_needs_none_still_works(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_password_is_in_no_representation() -> None:
-    assert "Correct-Horse-42" not in repr(parse(password="Correct-Horse-42"))
+    wanted = parse(password="Correct-Horse-42")
+    assert "Correct-Horse-42" not in repr(wanted)
+    assert "Correct-Horse-42" not in repr(dataclasses.replace(wanted, former_password="Correct-Horse-42"))
+
+
+def test_a_password_that_nobody_says_is_new_may_be_in_force() -> None:
+    wanted = parse(password="Correct-Horse-42")
+    assert not user.Wanted(wanted.user, 0, True, "always", "Correct-Horse-42", "", False, False).is_for_a_new_user
 
 
 @pytest.mark.parametrize(

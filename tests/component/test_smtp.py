@@ -207,10 +207,14 @@ def test_a_greeting_is_waited_for_as_long_as_there_is_time() -> None:
 
 
 def test_a_look_that_takes_all_the_time_leaves_no_more_of_it() -> None:
+    def look(_patience: float) -> bool:
+        time.sleep(0.7)
+        return False
+
     with socket.create_server(("127.0.0.1", 0)) as silent:
         server = Smarthost("127.0.0.1", silent.getsockname()[1])
         with pytest.raises((TimeoutError, socket.timeout)):
-            Client(server, ssl.create_default_context(), 0.6, lambda _patience: bool(time.sleep(0.7)))
+            Client(server, ssl.create_default_context(), 0.6, look)
 
 
 def test_a_server_without_tls_that_takes_no_second_connection() -> None:

@@ -121,7 +121,7 @@ def small_disk(site: RotationSite) -> Iterator[None]:
 @pytest.mark.parametrize("events", [[SET], [STAGE, SET, COMMIT]], ids=len)
 def test_the_disk_is_full_when_the_store_is_written(site: RotationSite, events: list[str]) -> None:
     filler = site.store.parent / "filler"
-    with small_disk(site), steady_mail(site, "full") as senders:
+    with small_disk(site), steady_mail(site, f"full{next(_LABEL)}x") as senders:
         for event in events:
             with site.interrupted(event) as run:
                 run.wait_for_stop()

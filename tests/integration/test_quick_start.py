@@ -32,6 +32,7 @@ def test_a_new_user_follows_the_page(tmp_path: Path, page: str, methods: str) ->
         (user.site / "group_vars" / "all.yml").write_text("spamexperts_store_is_kept: true\n", encoding="utf-8")
         run = user.type(*to_do.commands)
         assert run.returncode == 0, run.output
+        assert "The smarthost has taken a test mail from mail1.example.com, mail2.example.com." in run.output
         vendor = user.emulator
         login = next(f"{one['username']}@example.com" for one in vendor.users() if one["username"].startswith("server"))
         # One as cron would send it, and one as the login.

@@ -140,6 +140,13 @@ def test_in_a_check_a_change_is_drift_and_is_said_once() -> None:
     assert real["status"] == "clean"
 
 
+def test_whose_test_mail_the_smarthost_has_taken_is_said() -> None:
+    hosts = {f"mail{number}": {**DONE, "test_mail": number != 3} for number in range(1, 9)}
+    line = "The smarthost has taken a test mail from mail1, mail2, mail4, mail5, mail6 and 2 more."
+    assert said(hosts=hosts)["summary"][1:] == [line]
+    assert not [one for one in said(hosts={"mail1": DONE})["summary"] if "test mail" in one]
+
+
 def test_thousands_are_fifty_lines_and_all_of_them_in_the_result() -> None:
     made = said(changes=[sender("created", username=f"user{number}") for number in range(9000)])
     assert len(made["changes"]) == 9000

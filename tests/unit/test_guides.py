@@ -28,8 +28,9 @@ from tests.support.documentation import guides, messages_of_the_code
 #: A page that Galaxy shows as well names files of the project by their address.
 ADDRESSES = "https://(?:github.com/smarthost/spamexperts/blob|raw.githubusercontent.com/smarthost/spamexperts)/main/"
 LINK = re.compile(rf"\]\((?:(?P<whole>{ADDRESSES})|(?!https?://))(?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
-#: What is quoted in the guides but comes from the vendor or from Postfix.
+#: What is quoted in the guides but comes from the vendor, from Postfix or from ansible-core.
 OF_OTHERS = {
+    "missing required arguments: api_password",
     "535 Incorrect authentication data",
     "denied authentication",
     "Too many messages. Please wait for a while and try again.",

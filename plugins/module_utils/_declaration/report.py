@@ -119,6 +119,9 @@ def _summary(found: Mapping[str, Any], data: Mapping[str, Any], hosts: Mapping[s
         f"{sum(1 for state in hosts.values() if state.get('done') and not state.get('changed'))} of "
         f"{counted(len(hosts), 'mail server')} {verb} as declared."
     )
+    tested = [host for host, state in hosts.items() if state.get("test_mail")]
+    if tested:
+        lines.append(f"The smarthost has taken a test mail from {_names(tested)}.")
     return [*lines, *_proofs(data["passwords"], check=check)]
 
 

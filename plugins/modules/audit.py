@@ -134,7 +134,7 @@ severities:
   type: dict
   sample: {high: 1, medium: 2, low: 0}
 totals:
-  description: How many domains, senders and mail servers there are.
+  description: How many domains, senders (described, or at the vendor) and mail servers there are.
   returned: success
   type: dict
   sample: {domain: 2, sender: 40, mail server: 3}

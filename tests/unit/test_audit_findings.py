@@ -356,7 +356,7 @@ def test_the_worst_comes_first_and_ten_are_said() -> None:
     assert lines[0] == "13 findings: 12 high, 1 low."
     assert sum(line.startswith("HIGH stranger: eve") for line in lines) == 10
     assert "and 3 more, which the page has" in lines
-    assert lines[-1] == "1 domain, 2 senders, 1 mail server."
+    assert lines[-1] == "1 domain, 14 senders, 1 mail server."
     assert made.failing(["high", "drift", "medium", "queue"]) == ["drift", "high"]
     shown = made.to_result()
     assert shown["severities"] == {"high": 12, "medium": 0, "low": 1}

@@ -103,7 +103,7 @@ def report(seen: Seen, accepted: Sequence[Acceptance], today: date) -> Report:
     shown, notes = apply(ordered, accepted, today)
     totals = {
         "domain": len(seen.descriptions),
-        "sender": len(seen.senders()),
+        "sender": len(seen.everybody()),
         "mail server": len(seen.hosts),
     }
     return Report(shown, [one for part in parts for one in part.unseen(seen)], notes, totals)

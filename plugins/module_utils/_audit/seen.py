@@ -86,6 +86,11 @@ class Seen:
         """Who is described to be there."""
         return [(one, sender) for one in self.descriptions for sender in one.senders if sender.state != ABSENT]
 
+    def everybody(self) -> set[Key]:
+        """Who is described to be there, or is at the vendor."""
+        there = (key for domains in self.users.values() for users in domains.values() for key in users)
+        return {*there, *(self.key_in_use(sender) for _description, sender in self.senders())}
+
     def described_accounts(self) -> Iterator[tuple[str, Account]]:
         """The accounts of the descriptions, by name; one that nobody has asked is empty."""
         for name in sorted({account_of(one) for one in self.descriptions}):

@@ -36,7 +36,7 @@ def senders(seen: Seen, report: Report) -> list[dict[str, str]]:
     described = {seen.key_in_use(sender): (one, sender) for one, sender in seen.senders()}
     there = {key: user for domains in seen.users.values() for users in domains.values() for key, user in users.items()}
     rows = []
-    for key in sorted({*described, *there}):
+    for key in sorted(seen.everybody()):
         one, sender = described.get(key, (None, None))
         listed = seen.users_of(one) is not None if one else True
         row = _sender(key, sender, there.get(key), listed=listed)

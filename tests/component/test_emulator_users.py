@@ -277,6 +277,7 @@ def test_reset_forgets_everything(panel: Emulator) -> None:
     assert panel.state() == {
         "domains": [],
         "users": [],
+        "locked_identities": [],
         "quirks": {
             "add_existing": "error",
             "remove_without_username": "domain_user",

@@ -12,6 +12,7 @@ import ssl
 import struct
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -206,8 +207,12 @@ def test_a_greeting_is_waited_for_as_long_as_there_is_time() -> None:
         Client(scripted.server, ssl.create_default_context(), 4, lambda _patience: False).close()
 
 
-def test_a_look_that_takes_all_the_time_leaves_no_more_of_it() -> None:
-    def look(_patience: float) -> bool:
+def test_the_server_is_looked_at_after_a_third_of_the_time_and_for_another_third() -> None:
+    """And a look that takes all of the time leaves no more of it."""
+    looked: list[float] = []
+
+    def look(patience: float) -> bool:
+        looked.append(patience)
         time.sleep(0.7)
         return False
 
@@ -215,6 +220,7 @@ def test_a_look_that_takes_all_the_time_leaves_no_more_of_it() -> None:
         server = Smarthost("127.0.0.1", silent.getsockname()[1])
         with pytest.raises((TimeoutError, socket.timeout)):
             Client(server, ssl.create_default_context(), 0.6, look)
+    assert looked == [pytest.approx(0.2)]
 
 
 def test_a_server_without_tls_that_takes_no_second_connection() -> None:
@@ -222,18 +228,46 @@ def test_a_server_without_tls_that_takes_no_second_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = Smarthost("127.0.0.1", listener.getsockname()[1], implicit_tls=True)
 
-        def once() -> None:
-            connection, _address = listener.accept()
-            listener.close()
-            with connection:
-                connection.recv(9999)
-                connection.sendall(b"no TLS at all\r\n")
+        def serve() -> None:
+            answer(listener, b"no TLS at all", last=True)
 
-        thread = threading.Thread(target=once, daemon=True)
-        thread.start()
-        proof = prove_login(server, "user0@example.com", RIGHT, timeout=5)
-        thread.join(10)
+        proof = proven_beside(serve, server)
     assert "could not agree on TLS" in proof.reason
+
+
+def test_a_server_without_tls_that_greets_otherwise_than_a_mail_server() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Smarthost("127.0.0.1", listener.getsockname()[1], implicit_tls=True)
+
+        def serve() -> None:
+            answer(listener, b"no TLS at all")
+            answer(listener, b"22 hello", greets=True)
+
+        proof = proven_beside(serve, server)
+    assert "could not agree on TLS" in proof.reason
+
+
+def answer(listener: socket.socket, line: bytes, *, last: bool = False, greets: bool = False) -> None:
+    """Take one connection and answer it with a line, after the first words of the other side unless it `greets`.
+
+    last: no further connection is taken.
+    """
+    connection, _address = listener.accept()
+    if last:
+        listener.close()
+    with connection:
+        if not greets:
+            connection.recv(9999)
+        connection.sendall(line + b"\r\n")
+
+
+def proven_beside(serve: Callable[[], None], server: Smarthost) -> LoginProof:
+    """A proof while this serves."""
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    proof = prove_login(server, "user0@example.com", RIGHT, timeout=5)
+    thread.join(10)
+    return proof
 
 
 def test_a_login_over_tls_from_the_first_byte(emulator: Emulator) -> None:

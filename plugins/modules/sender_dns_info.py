@@ -20,9 +20,7 @@ author:
 extends_documentation_fragment:
   - smarthost.spamexperts._attributes.INFO
   - smarthost.spamexperts._failure
-requirements:
-  - dnspython >= 2.1
-  - idna
+  - smarthost.spamexperts._nameservers
 options:
   domains:
     description: The domains to look at.
@@ -43,18 +41,6 @@ options:
         type: list
         elements: str
         default: []
-  nameservers:
-    description: IP addresses of the nameservers to ask. Those of the host that the module runs on by default.
-    type: list
-    elements: str
-  port:
-    description: The port of the nameservers.
-    type: int
-    default: 53
-  timeout:
-    description: How many seconds one question may take, its repetitions included, from 1 to 60.
-    type: int
-    default: 5
 seealso:
   - module: smarthost.spamexperts.spf_info
   - name: RFC 7489

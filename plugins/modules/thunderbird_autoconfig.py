@@ -23,6 +23,7 @@ description:
 author:
   - smarthost.spamexperts maintainers (@smarthost)
 extends_documentation_fragment:
+  - smarthost.spamexperts._described
   - smarthost.spamexperts._attributes
   - smarthost.spamexperts._smarthost
 attributes:
@@ -30,22 +31,6 @@ attributes:
     description: Has no diff to show in C(diff_mode); RV(files) says what was done.
     support: none
 options:
-  path:
-    description: The folder with the descriptions; see M(smarthost.spamexperts.declaration).
-    type: path
-    default: ./domains
-  domains:
-    description: More descriptions; see M(smarthost.spamexperts.declaration).
-    type: raw
-    default: []
-  defaults:
-    description: What lies beneath every description; see M(smarthost.spamexperts.declaration).
-    type: raw
-    default: {}
-  accounts:
-    description: Names of the accounts that a description may name. If not given, it may name any.
-    type: list
-    elements: str
   folder:
     description:
       - Where the files go, on the controller. It is made with mode 0700 where it is missing.

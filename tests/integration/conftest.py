@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,19 +68,13 @@ def instance() -> Iterator[ScratchPostfix]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def as_made(instance: ScratchPostfix, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of its configuration from before any test."""
-    folder = tmp_path_factory.mktemp("postfix") / "etc"
-    shutil.copytree(instance.config_directory, folder)
-    return folder
-
-
 @pytest.fixture
-def postfix(instance: ScratchPostfix, as_made: Path) -> ScratchPostfix:
+def postfix(instance: ScratchPostfix) -> ScratchPostfix:
     """The instance as if nobody had configured it yet."""
-    shutil.rmtree(instance.config_directory)
-    shutil.copytree(as_made, instance.config_directory)
+    from tests.support.relay import relay
+
+    run = relay(instance, state="absent")
+    assert not run.failed, run.message
     instance.clean()
     return instance
 

@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 import trustme
 import yaml
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.servers import findings
 
+from tests.support.audited import site
 from tests.support.debian import Debian
 from tests.support.emulator import Emulator
 from tests.support.interrupted import InterruptedRun, with_timeline
@@ -305,6 +307,32 @@ def test_an_installation_that_was_interrupted_is_finished(release: Release, emul
     play(release, emulator, *options)
     assert release.run("postconf", "-h", "inet_interfaces").strip() == "loopback-only"
     assert play(release, emulator, *options).changed() == 0
+
+
+@pytest.mark.parametrize("release", ["trixie"], indirect=True)
+def test_an_audit_sees_that_a_header_of_a_mail_lowers_tls(release: Release, emulator: Emulator) -> None:
+    """As on a host whose Postfix is 3.10 since the role was there last."""
+    emulator.seed(users=[{"domain": "example.com", "username": "server", "password": PASSWORD}])
+    play(release, emulator)
+    assert "header_lowers_tls" not in audited(release, emulator)
+    release.run("postconf", "-X", "tls_required_enable")
+    assert "header_lowers_tls" in audited(release, emulator)
+
+
+def audited(release: Release, emulator: Emulator) -> set[str]:
+    """What an audit finds of the way to the smarthost."""
+    found = release.work / "found.json"
+    kept = {"content": "{{ look | to_json }}", "dest": str(found), "mode": "0600"}
+    tasks = [
+        {"smarthost.spamexperts.postfix_relay_info": {}, "register": "look"},
+        {"ansible.builtin.copy": kept, "delegate_to": "localhost"},
+    ]
+    _playbook, *usual = arguments(release, emulator)
+    book = release.work / "look.yml"
+    book.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
+    run = run_playbook(str(book), usual, ansible_environment(release.work / "build"))
+    assert run.returncode == 0, run.output
+    return {one.code for one in findings(site(relay=json.loads(found.read_text(encoding="utf-8"))))}
 
 
 def seen_from_outside(release: Release) -> Path:

@@ -28,8 +28,8 @@ from tests.support.postfix import ScratchPostfix
 from tests.support.relay import relay
 
 pytestmark = pytest.mark.root
-#: What no site can have here: of a Postfix from 3.10 on, which is in tests/integration/test_postfix_releases.py, and of a
-#: list that shows another method under the same name.
+#: What no site can have here: of a Postfix from 3.10 on, for which see tests/integration/test_postfix_releases.py, and
+#: of a list that shows another method under the same name.
 ELSEWHERE = {"header_lowers_tls", "other_method"}
 ALICE = {"username": "alice", "limits": {"per_hour": 200}, "people": [{"host": "desk1", "user": "alice"}]}
 SERVER = {"username": "server1", "relay": ["mail1"], "limits": {"per_hour": 100}}

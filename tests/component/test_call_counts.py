@@ -208,5 +208,5 @@ def test_passwords_that_are_wrong_after_many_right_ones_end_the_logins(documente
     run_module("outgoing_users", arguments, check=True)
     counters = documented_emulator.counters()
     assert counters["auths_refused"] == 2, "the third is for the proof of what is written"
-    # Of those that were begun last, the first to fail end the others.
-    assert 50 - 2 <= counters["auths"] - 2 <= 50
+    # Of those that were begun last, at most eight at once, the first to fail end the others.
+    assert 50 - 8 <= counters["auths"] - 2 <= 50

@@ -18,7 +18,7 @@ from tests.support.rotation import RotationSite
 from tests.support.sink import Sink
 
 #: The files whose tests take longest, in the order in which they begin, so that none of them is alone at the end.
-LONG = ("test_rotation_kill", "test_rotation_moments", "test_rotation_options", "test_examples", "test_rotation")
+LONG = ("test_rotation_kill", "test_rotation_moments", "test_apply", "test_examples", "test_rotation", "test_secrets")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,15 +13,14 @@ from urllib.parse import quote
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._declaration.description import PRESENT, Sender
+from ..module_utils._declaration.description import Sender
 from ..module_utils._names import InputError, begins_with_tls, host_name, port_number, port_warnings
 from ..module_utils._passwords import PasswordFileError, read_or_generate
 from ..module_utils._smarthost.options import PLACE_OPTIONS
 from ..module_utils._users.known import nearest
 from ..module_utils._users.report import named
-from ..module_utils._users.user import USER
 from ..plugin_utils._credentials import Credential
-from ..plugin_utils._declared import described
+from ..plugin_utils._declared import described, people_of
 from ..plugin_utils._handout_page import LANGUAGES, Page, render
 from ..plugin_utils._private_folder import UNCHANGED, FolderError, PrivateFolder
 from ..plugin_utils._secrets import register_secret
@@ -54,11 +53,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         _validation, params = self.validate_argument_spec(ARGUMENT_SPEC)
         try:
             descriptions, warnings = described(params, task_vars or {})
-            people = [sender for one in descriptions for sender in one.senders if is_person(sender)]
             host, port = host_name(params["smarthost"]), port_number(params["smarthost_port"])
             implicit_tls = begins_with_tls(port, params["smarthost_tls"])
             warnings += port_warnings(port)
-            people = chosen(people, params["logins"])
+            people = chosen(people_of(descriptions), params["logins"])
             passwords = self._passwords(people, params["store"]) if params["passwords"] else {}
             pages = [Page(sender.login, host, port, passwords.get(sender.login), implicit_tls) for sender in people]
             result.update(self._write(pages, params))
@@ -98,12 +96,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
                 shown.append({"login": page.login, "path": str(folder / file_name(page.login)), "action": action})
         changed = any(entry["action"] != UNCHANGED for entry in shown)
         return {"changed": changed, "pages": shown, "others": others}
-
-
-def is_person(sender: Sender) -> bool:
-    """Whether people send as it from a mail program: it has an address, may send, and is no mail server's alone."""
-    wanted = sender.wanted
-    return wanted.user.authentication == USER and sender.state == PRESENT and bool(sender.people or not sender.relay)
 
 
 def chosen(people: Sequence[Sender], logins: Optional[Sequence[str]]) -> list[Sender]:

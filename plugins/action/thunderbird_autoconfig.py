@@ -16,11 +16,10 @@ from ..module_utils._declaration.only import read_only
 from ..module_utils._names import InputError, begins_with_tls, host_name, port_number, port_warnings
 from ..module_utils._plain import plain
 from ..module_utils._smarthost.options import PLACE_OPTIONS
-from ..plugin_utils._declared import described
+from ..plugin_utils._declared import described, people_of
 from ..plugin_utils._private_folder import UNCHANGED, FolderError, PrivateFolder
 from ..plugin_utils._thunderbird_autoconfig import MARK, TAKE_BACK, files
 from .declaration import ARGUMENT_SPEC as DECLARATION
-from .handout import is_person
 
 ARGUMENT_SPEC: dict[str, Any] = {
     **{name: DECLARATION[name] for name in ("path", "domains", "defaults", "accounts")},
@@ -78,8 +77,7 @@ def chosen(params: dict[str, Any], task_vars: dict[str, Any]) -> tuple[list[str]
         problems = [f"{ONLY}.hosts has no meaning here: name domains or logins; the files know no hosts."]
     if problems:
         raise InputError(problems[0])
-    people = [one for description in descriptions for one in description.senders if is_person(one)]
-    logins = [sender.login for sender in people if only.takes(sender.wanted.key)]
+    logins = [sender.login for sender in people_of(descriptions) if only.takes(sender.wanted.key)]
     if not logins:
         raise InputError(
             "Files for people's Thunderbirds were to be written, but nobody who is described sends with a login of "

@@ -159,22 +159,18 @@ failure:
   sample: {code: no_nameserver}
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils._domains.dmarc import is_selector
 from ..module_utils._domains.dns_options import NAMESERVER_OPTIONS, checked_names, problems_of_nameservers
-from ..module_utils._domains.resolver import Dns, require_dnspython
+from ..module_utils._domains.resolver import look_at_each
 from ..module_utils._domains.sender_dns import Asked, look_up
-from ..module_utils._domains.spf import DEFAULT_INCLUDE, LookupFailure
+from ..module_utils._domains.spf import DEFAULT_INCLUDE
 from ..module_utils._module import Module
-from ..module_utils._names import InputError
-
-#: Domains that are looked at at once.
-_CONCURRENCY = 8
 
 
-def check_options(params: dict[str, Any]) -> list[Asked]:
+def check_options(params: Mapping[str, Any]) -> list[Asked]:
     """The domains in ASCII. Raises InputError that names everything that is wrong."""
     problems: list[str] = []
     asked = []
@@ -205,19 +201,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    require_dnspython(module)
-    params = module.params
-    try:
-        asked = check_options(params)
-        resolver = Dns(params["nameservers"], params["port"], params["timeout"])
-    except InputError as problem:
-        module.fail_json(msg=str(problem), code=problem.code)
-    except LookupFailure as failure:
-        text = f"No nameserver is known where the module runs ({failure}); name some as nameservers."
-        module.fail_json(msg=text, code="no_nameserver")
-    with ThreadPoolExecutor(max_workers=_CONCURRENCY) as pool:
-        domains = list(pool.map(lambda one: look_up(one, resolver.lookup), asked))
-    module.exit_json(changed=False, domains=domains)
+    module.exit_json(changed=False, domains=look_at_each(module, check_options, look_up))
 
 
 if __name__ == "__main__":

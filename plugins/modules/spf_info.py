@@ -155,16 +155,27 @@ failure:
   sample: {code: no_nameserver}
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from typing import Any
 
 from ..module_utils._domains.dns_options import NAMESERVER_OPTIONS, checked_names, problems_of_nameservers
-from ..module_utils._domains.resolver import Dns, require_dnspython
-from ..module_utils._domains.spf import DEFAULT_INCLUDE, LookupFailure, inspect
+from ..module_utils._domains.resolver import look_at_each
+from ..module_utils._domains.spf import DEFAULT_INCLUDE, Lookup, inspect
 from ..module_utils._module import Module
-from ..module_utils._names import InputError
 
-#: Domains that are looked at at once.
-_CONCURRENCY = 8
+
+def check_options(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The domains in ASCII, each with what it has to include. Raises InputError that names everything that is wrong."""
+    problems: list[str] = []
+    domains = checked_names({f"domains[{n}]": text for n, text in enumerate(params["domains"])}, problems)
+    include = "".join(checked_names({"include": params["include"]}, problems))
+    problems_of_nameservers(params, problems)
+    return [(domain, include) for domain in domains]
+
+
+def look_up(asked: tuple[str, str], lookup: Lookup) -> dict[str, Any]:
+    """One domain as the result shows it."""
+    return inspect(*asked, lookup).to_result()
 
 
 def main() -> None:
@@ -177,22 +188,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    require_dnspython(module)
-    params = module.params
-    try:
-        problems: list[str] = []
-        domains = checked_names({f"domains[{n}]": text for n, text in enumerate(params["domains"])}, problems)
-        include = "".join(checked_names({"include": params["include"]}, problems))
-        problems_of_nameservers(params, problems)
-        resolver = Dns(params["nameservers"], params["port"], params["timeout"])
-    except InputError as problem:
-        module.fail_json(msg=str(problem), code=problem.code)
-    except LookupFailure as failure:
-        text = f"No nameserver is known where the module runs ({failure}); name some as nameservers."
-        module.fail_json(msg=text, code="no_nameserver")
-    with ThreadPoolExecutor(max_workers=_CONCURRENCY) as pool:
-        reports = list(pool.map(lambda domain: inspect(domain, include, resolver.lookup), domains))
-    module.exit_json(changed=False, domains=[report.to_result() for report in reports])
+    module.exit_json(changed=False, domains=look_at_each(module, check_options, look_up))
 
 
 if __name__ == "__main__":

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from ..module_utils._declaration.description import Description, Given, Site, read
+from ..module_utils._declaration.description import PRESENT, Description, Given, Sender, Site, read
 from ..module_utils._declaration.relays import HostLogins, logins_of_hosts
 from ..module_utils._names import InputError
 from ..module_utils._plain import plain
+from ..module_utils._users.user import USER
 from ._domain_files import read_folder
 
 #: Role variables by which an inventory says as what a mail server sends.
@@ -46,6 +47,16 @@ def described(params: Mapping[str, Any], task_vars: Mapping[str, Any]) -> tuple[
         more = f" {len(problems) - 1} more: see what the module declaration says." if len(problems) > 1 else ""
         raise InputError(f"{problems[0]}{more}")
     return descriptions, warnings
+
+
+def people_of(descriptions: Iterable[Description]) -> list[Sender]:
+    """As whom people send from a mail program: with an address, allowed to, and no mail server's login alone."""
+    return [
+        sender
+        for description in descriptions
+        for sender in description.senders
+        if sender.wanted.user.authentication == USER and sender.state == PRESENT and (sender.people or not sender.relay)
+    ]
 
 
 def declared(

@@ -54,8 +54,10 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, 
 
     Raises TimeoutExpired; then it has been killed.
     """
-    # Several threads may run one each.
-    parent = _idle.pop() if _idle else _start()
+    try:
+        parent = _idle.pop()
+    except IndexError:  # several threads may run one each
+        parent = _start()
     assert parent.stdin
     assert parent.stdout
     with tempfile.NamedTemporaryFile(prefix="playbook-") as output:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import importlib.util
 import traceback
-from collections.abc import Sequence
-from typing import Optional
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Optional, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from .spf import LookupFailure
+from .._names import InputError
+from .spf import Lookup, LookupFailure
 
 try:
     import dns.exception
@@ -22,6 +24,35 @@ try:
     IMPORT_ERROR = ""
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
+
+
+#: Domains that are looked at at once.
+_CONCURRENCY = 8
+Asked = TypeVar("Asked")
+Found = TypeVar("Found")
+
+
+def look_at_each(
+    module: AnsibleModule,
+    checked: Callable[[Mapping[str, Any]], Sequence[Asked]],
+    look: Callable[[Asked, Lookup], Found],
+) -> list[Found]:
+    """What is found of each domain that the options name. Ends the module where they, or this host, do not serve.
+
+    checked: what to look at, by the options; it raises InputError.
+    """
+    require_dnspython(module)
+    params = module.params
+    try:
+        asked = checked(params)
+        resolver = Dns(params["nameservers"], params["port"], params["timeout"])
+    except InputError as problem:
+        module.fail_json(msg=str(problem), code=problem.code)
+    except LookupFailure as failure:
+        text = f"No nameserver is known where the module runs ({failure}); name some as nameservers."
+        module.fail_json(msg=text, code="no_nameserver")
+    with ThreadPoolExecutor(max_workers=_CONCURRENCY) as pool:
+        return list(pool.map(lambda one: look(one, resolver.lookup), asked))
 
 
 def require_dnspython(module: AnsibleModule) -> None:

@@ -105,6 +105,8 @@ class Host:
         """Let the host stand still so many times as long as it has had a processor, again and again.
 
         A machine that is busy with other things is a brake by itself: by the clock the host would hardly get anywhere.
+        nsenter stops itself when it sees that its program has been stopped, which may be after both were to go on:
+        so they are told to at each turn, whether the host has worked or not.
         """
         over = threading.Event()
 
@@ -114,9 +116,9 @@ class Host:
                 now = self._processor_seconds()
                 worked = sum(max(0.0, seconds - before.get(pid, 0.0)) for pid, seconds in now.items())
                 if worked:
-                    self.pause()
+                    send(signal.SIGSTOP, list(now))
                     over.wait(standing * worked)
-                    self.resume()
+                self.resume()
                 before = now
 
         thread = threading.Thread(target=brake)
@@ -126,6 +128,7 @@ class Host:
         finally:
             over.set()
             thread.join()
+            self.resume()
 
     def _processor_seconds(self) -> dict[int, float]:
         """How long each process of the host has had a processor."""

@@ -105,6 +105,14 @@ def test_a_host_can_be_cut_off_paused_slowed_down_and_rebooted(fleet: Fleet) -> 
         begin = time.monotonic()
         worked, waited = (int(part) / 1e9 for part in second.run("python3", "-c", work).split()[:2])
         assert time.monotonic() - begin - waited > 2 * worked
+        with subprocess.Popen(second.command("sleep", "1")) as late:
+            try:
+                while late.pid not in pids_in(fleet.network.namespace("h2")):
+                    assert late.poll() is None
+                late.send_signal(signal.SIGSTOP)
+                assert late.wait(60) == 0
+            finally:
+                late.kill()
     first.path("/var/kept").write_text("still here")
     first.path("/run/lost").write_text("not any more")
     old = first.init_pid

@@ -13,6 +13,7 @@ version_added: 1.0.0
 description:
   - Tells whether Postfix is installed and runs, what it lacks to log in to a smarthost, which lookup tables it offers,
     how M(smarthost.spamexperts.postfix_relay) has set it up, and how much mail waits.
+  - With O(compare) also whether anything is left to do there, so that a host at rest needs no other module.
   - Recognises hosts whose mail belongs to a panel (such as Plesk, cPanel or ISPConfig) or to another mail server (such
     as Exim or Sendmail), before anything is installed there.
 options:
@@ -32,27 +33,33 @@ options:
         objection names everything that was found.
     type: bool
     default: false
-  logins:
+  compare:
     description:
-      - Logins that this host is going to have, to learn which of them are new here before anything is changed. They are
-        compared on the host, and nothing is returned but their names.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      login:
-        description: The login.
-        type: str
-        required: true
-      password:
-        description: The password.
-        type: str
-        required: true
+      - If V(true), the host is compared with what the options say that M(smarthost.spamexperts.postfix_relay) has as
+        well, and RV(at_rest) says whether that module would have anything to do.
+      - Without it, of those options only the logins and where the smarthost is count, for RV(new_logins).
+    type: bool
+    default: false
+  prove_logins:
+    description:
+      - With O(compare=true), whether each login is tried at the smarthost from here, for RV(proven), where RV(at_rest)
+        is V(true). Elsewhere they are better proven after the change.
+      - No more than two are refused, since the vendor blocks an address whose logins fail often.
+    type: bool
+    default: false
+  past:
+    description:
+      - Whether to look for what goes past the smarthost or lowers the TLS level on the way there as well, and for the
+        networks of this host, as M(smarthost.spamexperts.audit) wants to know.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - smarthost.spamexperts._failure
   - smarthost.spamexperts._failure.HOST
   - smarthost.spamexperts._postfix
+  - smarthost.spamexperts._postfix.relay
   - smarthost.spamexperts._smarthost
+  - smarthost.spamexperts._smarthost.ca
   - smarthost.spamexperts._attributes.INFO
 author:
   - smarthost.spamexperts maintainers (@smarthost)
@@ -71,9 +78,20 @@ EXAMPLES = r"""
 
 - name: Is this login new here?
   smarthost.spamexperts.postfix_relay_info:
-    logins:
-      - login: web1@example.com
-        password: "{{ vault_web1_password }}"
+    default_login: web1@example.com
+    default_password: "{{ vault_web1_password }}"
+
+- name: Does this host send as it should, and does its login work?
+  smarthost.spamexperts.postfix_relay_info:
+    default_login: web1@example.com
+    default_password: "{{ vault_web1_password }}"
+    compare: true
+    prove_logins: true
+  register: relay
+
+- name: Which mail goes past the smarthost?
+  smarthost.spamexperts.postfix_relay_info:
+    past: true
 """
 
 RETURN = r"""
@@ -101,11 +119,39 @@ lacking:
   sample: [a plugin of Cyrus SASL for PLAIN or LOGIN]
 new_logins:
   description:
-    - Which of O(logins) are new here. The host does not send to O(smarthost) with such a login and password yet.
+    - Which of O(default_login) and O(logins) are new here. The host does not send to O(smarthost) with such a login
+      and password yet.
   returned: always
   type: list
   elements: str
   sample: [web1@example.com]
+at_rest:
+  description:
+    - Whether this host sends as the options say, lacks nothing and runs, so that nothing is left to do.
+    - Where it is V(false), M(smarthost.spamexperts.postfix_relay) does what is left, or says why that is not possible.
+  returned: O(compare=true)
+  type: bool
+  sample: true
+changes:
+  description:
+    - Names of the parameters, services and files that M(smarthost.spamexperts.postfix_relay) would change. Null where
+      that is not possible, and it would say why.
+  returned: O(compare=true), when Postfix is installed
+  type: list
+  elements: str
+  sample: []
+proven:
+  description:
+    - Whether the smarthost has just accepted each login from here.
+    - M(smarthost.spamexperts.smtp_login_info) says why one was not.
+  returned: O(compare=true)
+  type: bool
+  sample: true
+refused_logins:
+  description: How many logins the smarthost has refused, for the option of the same name of a later task.
+  returned: O(compare=true)
+  type: int
+  sample: 0
 version:
   description: Version of Postfix.
   returned: when Postfix is installed
@@ -183,7 +229,7 @@ changed_routes:
   description:
     - What somebody has made since of the parameters that lead to the smarthost, such as C(relayhost).
     - Null without RV(next_hop).
-  returned: when Postfix is installed
+  returned: O(past=true), when Postfix is installed
   type: list
   elements: dict
   sample: []
@@ -203,7 +249,7 @@ lowered_tls:
     - Where the TLS level is lower for the smarthost than V(verify), by a table of C(smtp_tls_policy_maps) or
       C(smtp_tls_per_site), or by C(-o) in master.cf.
     - Null without RV(next_hop).
-  returned: when Postfix is installed
+  returned: O(past=true), when Postfix is installed
   type: list
   elements: dict
   sample: []
@@ -223,7 +269,7 @@ past:
     - Which mail goes to other servers than the smarthost, by C(transport_maps), C(relay_transport) and their like,
       C(sender_dependent_relayhost_maps) or C(sender_dependent_default_transport_maps).
     - Null without RV(next_hop).
-  returned: when Postfix is installed
+  returned: O(past=true), when Postfix is installed
   type: list
   elements: dict
   sample:
@@ -249,13 +295,13 @@ past:
       sample: 1
 tables_not_read:
   description: Tables that cannot be asked or listed, so that RV(lowered_tls) and RV(past) have left them out.
-  returned: when Postfix is installed
+  returned: O(past=true), when Postfix is installed
   type: list
   elements: str
   sample: ["transport_maps (regexp:/etc/postfix/transport)"]
 own_networks:
   description: The networks of the interfaces of this host. Null where it has no C(ip) that tells them.
-  returned: when Postfix is installed
+  returned: O(past=true), when Postfix is installed
   type: list
   elements: str
   sample: [127.0.0.0/8, 192.0.2.0/24]
@@ -325,7 +371,7 @@ failure:
   sample: {code: host_managed}
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -336,22 +382,29 @@ from ..module_utils._postfix.commands import Instance, PostfixError
 from ..module_utils._postfix.conflicts import find_ca_file, has_sasl_plugin
 from ..module_utils._postfix.exposure import exposure
 from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance, module_runner, names_main_instance
+from ..module_utils._postfix.options import RELAY_OPTIONS
 from ..module_utils._postfix.parameters import PASSWORDS_FILE
-from ..module_utils._postfix.settings import checked_login, next_hop
+from ..module_utils._postfix.plan import plan_present
+from ..module_utils._postfix.settings import Login, RelaySettings, given_logins, next_hop, settings_from
 from ..module_utils._postfix.way import exceptions_from_the_way, own_networks, way_to_the_smarthost, ways
-from ..module_utils._smarthost.options import PLACE_OPTIONS
+from ..module_utils._smarthost.connection import Smarthost
+from ..module_utils._smarthost.login import Refusals, Verdict, prove_logins
+from ..module_utils._smarthost.options import AUTHORITY_OPTIONS, PLACE_OPTIONS
 
 _PASSWORD_MAPS = "smtp_sasl_password_maps"
 
 
 def main() -> None:
     """Run the module."""
-    login = {"login": {"type": "str", "required": True}, "password": {"type": "str", "required": True, "no_log": True}}
     module = SecretSafeModule(
         argument_spec={
             **PLACE_OPTIONS,
-            "logins": {"type": "list", "elements": "dict", "default": [], "options": login},
+            **AUTHORITY_OPTIONS,
+            **RELAY_OPTIONS,
             **INSTANCE_OPTIONS,
+            "compare": {"type": "bool", "default": False},
+            "prove_logins": {"type": "bool", "default": False},
+            "past": {"type": "bool", "default": False},
             "fail_on_objection": {"type": "bool", "default": False},
             "replace_mail_server": {"type": "bool", "default": False},
         },
@@ -372,15 +425,13 @@ def look(module: Any) -> dict[str, Any]:
 
     Raises InputError for a login that no table can carry: nobody should try it at the smarthost, which counts refusals.
     """
-    problems: list[str] = []
-    for entry in module.params["logins"]:
-        checked_login(entry["login"], entry["password"], (), f"login {entry['login']!r}", problems)
-    if problems:
-        raise InputError(" ".join(problems))
+    params = module.params
+    settings = settings_from(params) if params["compare"] else None
+    logins = given_logins(params)
     installed = module.get_bin_path("postconf") is not None
     # Where Postfix is not installed yet, another instance of it is not there either, and its package replaces others.
     objection, replaces = objection_to(module) if names_main_instance(module) or not installed else ("", [])
-    if objection and module.params["fail_on_objection"]:
+    if objection and params["fail_on_objection"]:
         raise PostfixError(objection, "host_managed")
     lacking = [] if installed else ["Postfix"]
     if not has_sasl_plugin():
@@ -394,12 +445,45 @@ def look(module: Any) -> dict[str, Any]:
         "replaces": replaces,
         "installed": installed,
         "lacking": lacking,
-        "new_logins": [entry["login"] for entry in module.params["logins"]],
+        "new_logins": [login.name for login in logins],
     }
-    if installed:
-        instance = find_instance(module)
-        result.update(look_at_instance(instance), new_logins=new_logins(instance, module.params))
+    if settings:
+        result.update(at_rest=False, proven=False, refused_logins=0)
+    if not installed:
+        return result
+    instance = find_instance(module)
+    result.update(look_at_instance(instance), new_logins=new_logins(instance, params, logins))
+    if params["past"]:
+        result.update(exceptions_from_the_way(instance, originals.load(instance)), own_networks=own_networks(instance))
+    if settings:
+        result.update(compared(module, instance, settings))
+        result["at_rest"] = result["running"] and not lacking and result["changes"] == []
+        if result["at_rest"] and params["prove_logins"]:
+            result.update(proof(settings, logins))
     return result
+
+
+def compared(module: Any, instance: Instance, settings: RelaySettings) -> dict[str, Any]:
+    """What there is to change, as `changes`; the warnings that come without a change are given."""
+    try:
+        plan = plan_present(instance, settings)
+    except PostfixError:
+        return {"changes": None}
+    for warning in plan.warnings if not plan.changed else ():
+        module.warn(warning)
+    return {"changes": sorted(plan.before)}
+
+
+def proof(settings: RelaySettings, logins: Sequence[Login]) -> dict[str, Any]:
+    """Whether the smarthost accepts these logins from here, and how many it has refused: `proven`, `refused_logins`."""
+    server = Smarthost(settings.host, settings.port, settings.ca_path, settings.implicit_tls)
+    refusals = Refusals()
+    # One is left, for whoever says why.
+    proofs = prove_logins(server, [(login.name, login.password) for login in logins], refusals=refusals, keep=1)
+    return {
+        "proven": all(each.verdict is Verdict.ACCEPTED for each in proofs),
+        "refused_logins": refusals.used,
+    }
 
 
 def objection_to(module: Any) -> tuple[str, list[str]]:
@@ -413,7 +497,7 @@ def objection_to(module: Any) -> tuple[str, list[str]]:
         return str(error), []
 
 
-def new_logins(instance: Instance, params: Mapping[str, Any]) -> list[str]:
+def new_logins(instance: Instance, params: Mapping[str, Any], logins: Sequence[Login]) -> list[str]:
     """The names of the logins with which this host does not send to the smarthost yet."""
     there = next_hop(host_name(params["smarthost"]), port_number(params["smarthost_port"]))
     implicit = begins_with_tls(params["smarthost_port"], params["smarthost_tls"])
@@ -424,8 +508,7 @@ def new_logins(instance: Instance, params: Mapping[str, Any]) -> list[str]:
     now = way_to_the_smarthost(instance, remembered)["smarthost_tls"]
     if PASSWORDS_FILE in remembered.files and goes_there and now == (IMPLICIT if implicit else STARTTLS):
         known.update(maps.parse(files.read(instance.path(PASSWORDS_FILE))).values())
-    logins = params["logins"]
-    return [entry["login"] for entry in logins if f"{entry['login']}:{entry['password']}" not in known]
+    return [login.name for login in logins if login.secret not in known]
 
 
 def look_at_instance(instance: Instance) -> dict[str, Any]:
@@ -441,14 +524,12 @@ def look_at_instance(instance: Instance) -> dict[str, Any]:
         "default_map_type": instance.default_map_type(),
         "map_types": sorted(set(instance.map_types()) & set(maps.INDEX_SUFFIXES)),
         **way_to_the_smarthost(instance, remembered),
-        **exceptions_from_the_way(instance, remembered),
         "managed": not remembered.is_empty,
         "unfinished": remembered.unfinished,
         "logins": [{"key": key, "login": value.partition(":")[0]} for key, value in sorted(entries.items())],
         "other_logins": other_logins(settings[_PASSWORD_MAPS], instance.path(PASSWORDS_FILE)),
         "waiting": waiting(instance) if running else None,
         **exposure(instance.everything()),
-        "own_networks": own_networks(instance),
     }
 
 

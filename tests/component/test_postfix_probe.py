@@ -354,7 +354,7 @@ def test_logins_that_are_new_here(postfix: ScratchPostfix, monkeypatch: pytest.M
     monkeypatch.setattr(Instance, "check", lambda _: None)
 
     def new(**options: Any) -> list[str]:
-        own = {"login": "web@example.com", "password": PASSWORD}
+        own = {"login": "web@example.com", "password": PASSWORD, "senders": ["@example.com"]}
         given = {"smarthost": "smarthost.example", "logins": [own, {**own, "login": "b@example.org"}], **options}
         run = run_module("postfix_relay_info", {"config_directory": str(postfix.config_directory), **given})
         assert not run.failed, run.message
@@ -371,8 +371,10 @@ def test_logins_that_are_new_here(postfix: ScratchPostfix, monkeypatch: pytest.M
     assert new(smarthost="other.example") == new(smarthost_port=2525) == both
     # A server that does not begin with TLS in that way would take no mail, so this is proven before mail depends on it.
     assert new(smarthost_tls="implicit") == both
-    assert new(logins=[{"login": "web@example.com", "password": PASSWORD + "2"}]) == ["web@example.com"]
+    changed = {"login": "web@example.com", "password": PASSWORD + "2"}
+    assert new(logins=[{**changed, "senders": ["web@example.com"]}]) == ["web@example.com"]
     assert new(logins=[]) == []
+    assert new(logins=[], default_login="a@example.com", default_password=PASSWORD) == ["a@example.com"]
     assert relay(postfix, state="absent").changed
     assert new() == both
 

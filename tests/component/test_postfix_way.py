@@ -18,7 +18,7 @@ NAMES = ("changed_routes", "lowered_tls", "past", "tables_not_read")
 
 
 def look(postfix: ScratchPostfix) -> dict[str, Any]:
-    run = run_module("postfix_relay_info", {"config_directory": str(postfix.config_directory)})
+    run = run_module("postfix_relay_info", {"config_directory": str(postfix.config_directory), "past": True})
     assert not run.failed, run.message
     return run.result
 

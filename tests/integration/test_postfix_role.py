@@ -78,10 +78,22 @@ def test_the_whole_life(tmp_path: Path, vendor: Emulator, postfix: ScratchPostfi
         ):
             assert form not in first.output
 
+    proven = len(vendor.auths())
     second = play(tmp_path, vendor, postfix, **variables)
     assert second.returncode == 0, second.output
     assert second.changed() == 0
+    # At rest the look is all that runs on the host; it has tried each login, and two mails were sent as well.
+    assert "Configure Postfix for the smarthost" in first.output
+    assert "Configure Postfix for the smarthost" not in second.output
+    assert len(vendor.auths()) - proven == 2 + 1
     assert len(re.findall(r"^TASK ", second.output, re.MULTILINE)) <= 9
+
+    # With another password at the vendor nothing is left to change here, and one sentence says what is wrong.
+    vendor.set_password("example.com", "server", "Another-Horse-42")
+    wrong = play(tmp_path, vendor, postfix, **variables)
+    assert wrong.returncode == 2
+    assert "The login server@example.com was refused" in wrong.output
+    assert sum(not each["ok"] for each in vendor.auths()) <= 3
 
     back = play(tmp_path, vendor, postfix, "-e", "outgoing_mail_state=absent", **variables)
     assert back.returncode == 0, back.output

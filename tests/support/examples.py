@@ -229,7 +229,11 @@ def more_tasks(name: str, machine: Machine) -> list[dict[str, Any]]:
         "domains": [{"domains": {**server, "domains": [gone]}, "check_mode": True}, {"domains": {"domains": [gone]}}],
         "declaration": [{"declaration": {"path": "./none"}, "ignore_errors": True}],
         "postfix_queue_info": [{"ansible.builtin.command": {"cmd": "postsuper -d ALL"}}],
-        "postfix_relay_info": [_main_cf(SPOIL), {"postfix_relay_info": {}}, _main_cf("mv main.cf.kept main.cf")],
+        "postfix_relay_info": [
+            _main_cf(SPOIL),
+            {"postfix_relay_info": {"past": True}},
+            _main_cf("mv main.cf.kept main.cf"),
+        ],
         "credential_store": [{"credential_store": {**store, "state": state}} for state in ("staged", "switched")],
     }
     return [

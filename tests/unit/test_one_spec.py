@@ -137,3 +137,17 @@ def test_table_in_the_readme_of_a_role_has_every_option_with_its_default(role: s
         if (cell != as_cell(options[name]) if "default" in options[name] else re.fullmatch("`[^`]*`", cell))
     }
     assert wrong == {}
+
+
+def test_a_host_at_rest_is_compared_with_what_it_would_be_given() -> None:
+    """The role says twice as what a host is to send: to the module that compares, and to the one that sets it up."""
+    tasks = ROOT / "roles" / "outgoing_mail" / "tasks"
+    compared = yaml.safe_load((tasks / "postfix_look.yml").read_text())[0]["smarthost.spamexperts.postfix_relay_info"]
+    given = yaml.safe_load((tasks / "postfix_relay.yml").read_text())[0]["smarthost.spamexperts.postfix_relay"]
+    only = {"state", "flush", "ignore_host_manager"}
+    assert set(given) - only == set(given) & set(compared) == set(argument_spec("postfix_relay")) - only
+    different = {name for name in set(given) & set(compared) if given[name] != compared[name]}
+    # Of a host that is to send in another way no login counts, however wrong it is.
+    assert different == {"default_login", "default_password", "logins"}
+    for name in different:
+        assert "outgoing_mail_state == 'present'" in compared[name]

@@ -137,6 +137,17 @@ def settings_from(options: Mapping[str, Any]) -> RelaySettings:
     return settings
 
 
+def given_logins(options: Mapping[str, Any]) -> list[Login]:
+    """Every login of the options, without a look at anything else; raises InputError for one that no map can carry."""
+    problems: list[str] = []
+    given = [("default_login", options["default_login"], options["default_password"])] * bool(options["default_login"])
+    given += [(f"login {entry['login']!r}", entry["login"], entry["password"]) for entry in options["logins"]]
+    logins = [checked_login(name, password, (), place, problems) for place, name, password in given]
+    if problems:
+        raise InputError(" ".join(problems))
+    return logins
+
+
 def _system_sender(options: Mapping[str, Any], problems: list[str]) -> Optional[str]:
     """As whom the host's own mail leaves; see RelaySettings."""
     given = options["system_sender"]

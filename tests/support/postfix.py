@@ -87,8 +87,11 @@ def free_port() -> int:
 
 def path_with_main_instance(postfix: ScratchPostfix, folder: Path) -> str:
     """A PATH on which this instance is the main one; the machine's own is nobody's to touch, and may not be set up."""
-    program = folder / "postconf"
-    program.write_text(f'#!/bin/sh\nMAIL_CONFIG={postfix.config_directory} exec {shutil.which("postconf")} "$@"\n')
+    program, directory = folder / "postconf", postfix.config_directory
+    program.write_text(
+        f'#!/bin/sh\n[ "$*" != "-d -h config_directory" ] || exec echo {directory}\n'
+        f'MAIL_CONFIG={directory} exec {shutil.which("postconf")} "$@"\n'
+    )
     program.chmod(0o755)
     return f"{folder}:{os.environ['PATH']}"
 

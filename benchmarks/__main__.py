@@ -10,15 +10,15 @@ import json
 import os
 import platform
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from ansible.plugins.loader import init_plugin_loader
 
-from benchmarks import apply, audit, create, domains, fleet, growth, logins, start, unchanged
+from benchmarks import apply, audit, create, domains, fleet, growth, logins, relay, start, unchanged
 from benchmarks.measure import BenchmarkError, Figure, SkippedError
+from benchmarks.table import conditions, now, table
 from tests import ROOT
 
 ROWS: dict[str, Callable[[int], list[Figure]]] = {
@@ -37,6 +37,7 @@ ROWS: dict[str, Callable[[int], list[Figure]]] = {
     "B13": domains.measure,
     "B14": apply.provider,
     "B15": audit.measure,
+    "B16": relay.measure,
 }
 _REPORT = ROOT / "build" / "bench.json"
 
@@ -61,32 +62,15 @@ def _measure(row: str, runs: int) -> list[Figure]:
         return [Figure(row, 0, None, "", False, note=f"failed: {problem}")]
 
 
-def _value(value: float | None, unit: str) -> str:
-    return "" if value is None else f"{value:.3g} {unit}".strip()
-
-
-def table(figures: Sequence[Figure]) -> str:
-    """The figures for people, one a line, with the notes below."""
-    rows = [("row", "ours", "theirs", "ratio", "goal", "holds")]
-    for figure in figures:
-        ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
-        verdict = "yes" if figure.holds else "skipped" if figure.skipped else "NO"
-        values = (_value(figure.ours, figure.unit), _value(figure.theirs, figure.unit))
-        rows.append((figure.name, *values, ratio, figure.goal, verdict))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    return "\n".join(lines + [f"{figure.name}: {figure.note}" for figure in figures if figure.note])
-
-
-def _save(row: str, figures: Sequence[Figure]) -> None:
+def _save(row: str, figures: Sequence[Figure], load: float) -> None:
     """Put a row's figures in place of its older ones; what was not measured now stays as it was."""
     report: dict[str, Any] = {"figures": []}
     if _REPORT.exists():
         report = json.loads(_REPORT.read_text(encoding="utf-8"))
     measured = {
         "row": row,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "load": os.getloadavg()[0],
+        "time": now(),
+        "load": load,
         "processors": os.cpu_count(),
         "python": platform.python_version(),
     }
@@ -104,13 +88,15 @@ def main() -> int:
     # Some rows run actions of the collection in this process, as pytest-ansible lets the tests do.
     init_plugin_loader([str(ROOT / "collections")])
     figures: list[Figure] = []
+    loads: dict[str, float] = {}
     for row in arguments.rows or ROWS:
         print(f"{row} ...", file=sys.stderr, flush=True)
+        loads[row] = os.getloadavg()[0]
         measured = _measure(row, arguments.runs)
-        _save(row, measured)
+        _save(row, measured, loads[row])
         figures += measured
         print(table(measured), file=sys.stderr, flush=True)
-    print(table(figures))
+    print(conditions(loads), table(figures), sep="\n")
     return 0 if all(figure.holds or (figure.skipped and not arguments.rows) for figure in figures) else 1
 
 

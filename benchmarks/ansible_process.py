@@ -56,7 +56,13 @@ class ModuleProcess:
         given = {**arguments, **({"users": "{{ users }}"} if users is not None else {})}
         playbook = write_playbook(home, [{"name": "Pack", module: given}], {"users": users})
         options = ["--check"] if check else []
-        kept = {"ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_PIPELINING": "0", "ANSIBLE_REMOTE_TMP": str(home / "tmp")}
+        peers = str(ROOT / "benchmarks/peers/library")
+        kept = {
+            "ANSIBLE_LIBRARY": peers,
+            "ANSIBLE_KEEP_REMOTE_FILES": "1",
+            "ANSIBLE_PIPELINING": "0",
+            "ANSIBLE_REMOTE_TMP": str(home / "tmp"),
+        }
         run_playbook(python, playbook, *options, **kept)
         packed = list(home.glob(f"tmp/ansible-tmp-*/AnsiballZ_{module.rpartition('.')[2]}.py"))
         if len(packed) != 1:

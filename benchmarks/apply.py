@@ -28,6 +28,8 @@ _COUNTS, _MOST_SECONDS, _MOST_MEGABYTES = (5, 30, 300), 4, 80
 #: B14.
 DOMAINS, SENDERS, _HOSTS, LATENCY = 300, 30, 10, 0.02
 _MOST_FIRST, _MOST_AGAIN, _MOST_MEGABYTES_AGAIN = 360, 90, 300
+#: Smaller sites, as (domains, senders of each), and how much more than linear what comes with senders may grow.
+_SMALLER, _MOST_GROWTH = ((1, 5), (1, 30), (10, 30), (100, 30)), 1.2
 
 
 class ProviderSite:
@@ -102,15 +104,18 @@ def people(count: int) -> list[dict[str, Any]]:
 
 
 def provider(_runs: int) -> list[Figure]:
-    """B14: all domains of a provider: from nothing, then with nothing to do, then with four that differ; once."""
+    """B14: all domains of a provider: from nothing, then with nothing to do, then with four that differ; once.
+
+    And with nothing to do on smaller sites, which says how it grows.
+    """
+    seconds = {}
+    for domains, senders_of_each in _SMALLER:
+        count = domains * senders_of_each
+        with provider_site(domains, senders_of_each) as (site, _fleet, environment):
+            seconds[count] = _first_and_again(site, environment, count)[1].seconds
     with provider_site() as (site, fleet, environment):
-        site.emulator.faults({"match": "*", "kind": "latency", "seconds": LATENCY})
-        first = site.apply(environment=environment)
-        if len(site.emulator.users()) != DOMAINS * SENDERS:
-            raise BenchmarkError(f"{len(site.emulator.users())} users are there")
-        site.emulator.reset_counters()
-        again = site.apply(environment=environment)
-        site.check_clean()
+        first, again = _first_and_again(site, environment, DOMAINS * SENDERS)
+        seconds[DOMAINS * SENDERS] = again.seconds
         expected = _make_drift(site.emulator, fleet)
         looked = site.apply("--check", "--diff", environment=environment)
         found = sorted(site.result()["drift"])
@@ -119,6 +124,11 @@ def provider(_runs: int) -> list[Figure]:
     hosts = len(fleet.hosts) if fleet else 0
     title = f"B14 apply, {DOMAINS} domains, {SENDERS} senders each, {hosts} mail servers"
     return [
+        *(
+            without_limit(f"B14 apply, {count} senders, {hosts} mail servers: nothing to do", [value])
+            for count, value in list(seconds.items())[:-1]
+        ),
+        bounded(f"{title}: nothing to do, growth beyond linear", growth(seconds), _MOST_GROWTH, ""),
         bounded(f"{title}: from nothing", first.seconds, _MOST_FIRST, "s"),
         bounded(f"{title}: nothing to do", again.seconds, _MOST_AGAIN, "s"),
         bounded(f"{title}: nothing to do, peak memory", again.megabytes, _MOST_MEGABYTES_AGAIN, "MB"),
@@ -127,8 +137,28 @@ def provider(_runs: int) -> list[Figure]:
     ]
 
 
+def growth(seconds: Mapping[int, float]) -> float:
+    """What a sender costs between the largest two sites, as a multiple of what one costs below; 1 is linear."""
+    (few, quick), (more, longer), (most, longest) = sorted(seconds.items())[-3:]
+    return (longest - longer) / (most - more) / ((longer - quick) / (more - few))
+
+
+def _first_and_again(site: ProviderSite, environment: Mapping[str, str], count: int) -> tuple[Run, Run]:
+    """A run that makes so many senders, and one with nothing to do."""
+    site.emulator.faults({"match": "*", "kind": "latency", "seconds": LATENCY})
+    first = site.apply(environment=environment)
+    if len(site.emulator.users()) != count:
+        raise BenchmarkError(f"{len(site.emulator.users())} users are there, not {count}")
+    site.emulator.reset_counters()
+    again = site.apply(environment=environment)
+    site.check_clean()
+    return first, again
+
+
 @contextmanager
-def provider_site() -> Iterator[tuple[ProviderSite, Fleet | None, dict[str, str]]]:
+def provider_site(
+    domains: int = DOMAINS, senders_of_each: int = SENDERS
+) -> Iterator[tuple[ProviderSite, Fleet | None, dict[str, str]]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         fleet, environment = None, {}
@@ -150,9 +180,9 @@ def provider_site() -> Iterator[tuple[ProviderSite, Fleet | None, dict[str, str]
             inventory, environment = fleet.inventory, {**fleet.ansible_environment, "ANSIBLE_FORKS": str(_HOSTS)}
         site = ProviderSite(folder, emulator, inventory)
         relay: dict[str, Any] = {"username": "server", "relay": True}
-        for number in range(DOMAINS):
+        for number in range(domains):
             default = {"default_for": ["mail_relays"]} if fleet and not number else {}
-            site.describe(f"customer{number}.example", [{**relay, **default}, *people(SENDERS - 1)])
+            site.describe(f"customer{number}.example", [{**relay, **default}, *people(senders_of_each - 1)])
         yield site, fleet, environment
 
 

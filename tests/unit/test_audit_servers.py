@@ -56,6 +56,12 @@ def test_how_a_mail_server_sends(relay: dict[str, Any], codes: list[str]) -> Non
     assert found_in(site(relay=relay)) == codes
 
 
+def test_the_level_of_tls_is_named() -> None:
+    (encrypt,), (none,) = (said(site(relay={"tls_level": level})) for level in ("encrypt", ""))
+    assert "encrypt" in encrypt
+    assert "none" in none
+
+
 def test_a_host_that_may_use_any_smarthost() -> None:
     other = Host({**RELAY, "next_hop": "[other.example]:587"}, "", QUEUE)
     assert found_in(site(hosts={"mail1": other})) == []

@@ -283,6 +283,18 @@ def test_what_is_no_choice_is_not_taken_for_everything(given_only: object) -> No
     assert len(problems) == 1
 
 
+def test_what_may_be_chosen_is_named() -> None:
+    _only, (problem,) = read_only({"domain": []}, [], {}, GROUPS)
+    assert problem == "spamexperts_only has to be a dictionary with domains, logins or hosts."
+
+
+def test_all_that_are_named_are_chosen() -> None:
+    descriptions = read({"a.example": ["alice"], "b.example": ["alice"], "xn--mller-kva.example": ["alice"]})
+    only, problems = read_only({"domains": ["a.example", "b.example"]}, descriptions, {}, GROUPS)
+    assert problems == []
+    assert [one.domain for one in descriptions if only.takes_domain(one.domain)] == ["a.example", "b.example"]
+
+
 def test_nothing_that_is_chosen_is_nothing() -> None:
     descriptions = read({"a.example": ["alice"]})
     choices: list[dict[str, list[str]]] = [{"domains": []}, {"logins": []}, {"hosts": []}, {"hosts": ["empty"]}]

@@ -44,6 +44,11 @@ def test_a_domain_at_the_vendor(shown: Any, found: list[str]) -> None:
     assert codes(seen) == [(code, "example.com") for code in found]
 
 
+def test_a_domain_that_is_missing_hides_no_other() -> None:
+    seen = account_site(**{"example.com": None, "two.example": {"abuse_contact": ""}})
+    assert codes(seen) == [("domain_missing", "example.com"), ("no_abuse_contact", "two.example")]
+
+
 def test_an_account_that_nobody_has_seen_hides_no_other() -> None:
     descriptions = [*described(ALICE, SERVER, account="first"), *described(domain="two.example", account="second")]
     accounts = {"first": Account(), "second": Account(domains={}), "third": Account()}

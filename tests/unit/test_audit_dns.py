@@ -144,11 +144,21 @@ def test_who_sends_many(limits: dict[str, Any], is_many: bool) -> None:
         assert ("big_receivers" in found_in(seen)) is is_many
 
 
-def test_many_senders_together_send_many_and_who_is_gone_sends_nothing() -> None:
-    half: dict[str, Any] = {"limits": {"per_day": 2500}}
-    for more, is_many in (({}, True), ({"state": "absent"}, False)):
-        one = described({"username": "a", **half}, {"username": "b", **half, **more})
-        assert ("big_receivers" in found_in(site(descriptions=one, spf={"included": False}))) is is_many
+@pytest.mark.parametrize(
+    ("senders", "is_many"),
+    [
+        ([{"per_day": 2500}, {"per_day": 2500}], True),
+        ([{"per_minute": 3}, {"per_day": 680}], True),
+        ([{"per_minute": 3}, {"per_day": 679}], False),
+        ([{"per_day": 4999}, {}], False),
+    ],
+)
+def test_senders_together_send_many_and_who_is_gone_sends_nothing(senders: list[dict[str, Any]], is_many: bool) -> None:
+    named = [{"username": f"u{number}", "limits": limits} for number, limits in enumerate(senders)]
+    seen = site(descriptions=described(*named), spf={"included": False})
+    assert ("big_receivers" in found_in(seen)) is is_many
+    gone = site(descriptions=described(*({**one, "state": "absent"} for one in named)), spf={"included": False})
+    assert "big_receivers" not in found_in(gone)
 
 
 def test_a_domain_that_nobody_describes_is_looked_at_as_well() -> None:

@@ -13,6 +13,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.seen 
     Computer,
     Passwords,
 )
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._names import InputError
 
 from tests.support.audited import ALICE, SERVER, TODAY, USERS, site, user
 
@@ -116,6 +117,14 @@ def test_the_first_that_takes_it_says_why() -> None:
         "stranger of Eve@* was accepted until 2026-11-29, and counts again; take the entry out",
         "stranger of * is accepted, and there is none; take the entry out",
         "refused of Eve@* is accepted, and there is none; take the entry out",
+    ]
+
+
+def test_everything_that_is_wrong_with_what_is_accepted_is_said() -> None:
+    with pytest.raises(InputError) as raised:
+        parse([1, {**TAKEN, "until": "soon"}, {**TAKEN, "code": "x"}])
+    assert [part.partition("]")[0] for part in str(raised.value).split("; ")] == [
+        f"spamexperts_audit_accepted[{position}" for position in range(3)
     ]
 
 

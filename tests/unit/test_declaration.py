@@ -372,12 +372,13 @@ def test_a_domain_a_sender_or_an_address_twice() -> None:
         ({"limits": {"per_hour": -1}}, "spamexperts_defaults: limits cannot be: limit per_hour is -1"),
         ({"limits": None}, "spamexperts_defaults: limits is empty"),
         ({"shared_limits": {"per_hour": -1}}, "spamexperts_defaults: shared_limits cannot be: limit per_hour is -1"),
+        ({"settings": "x"}, "spamexperts_defaults: settings has to be keys with values"),
         ({"dkim_selectors": ["s 2"]}, "spamexperts_defaults: dkim_selectors[0] is 's 2', which is no name of"),
     ],
 )
 def test_bad_defaults(defaults: object, text: str) -> None:
-    _descriptions, problems = read(EXAMPLE, defaults=defaults)
-    assert [problem for problem in problems if problem.startswith(text)]
+    _descriptions, (problem,) = read(EXAMPLE, defaults=defaults)
+    assert problem.startswith(text)
 
 
 def test_no_message_has_a_password() -> None:
@@ -390,7 +391,9 @@ def test_no_message_has_a_password() -> None:
         _descriptions, problems = read(changed(entry))
         assert problems
         assert secret not in "".join(problems)
-    (one,), _problems = read(changed({"username": "a", "password": secret}))
+    person = {"host": "desk", "user": "a", "primary_password": secret}
+    (one,), problems = read(changed({"username": "a", "password": secret, "people": [person]}))
+    assert problems == []
     assert secret not in repr(one)
 
 

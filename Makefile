@@ -126,7 +126,7 @@ slow: packages-test environment  ## The tests that take minutes
 properties: packages-test environment  ## Tests of properties with new examples, not those of each day
 	@EXAMPLES=new $(STAGE) properties $(PYTEST) $(PARALLEL) tests/unit tests/component/test_postfix_any_configuration.py
 
-mutation: packages-test environment  ## Whether the tests notice small changes of the code that decides (half an hour)
+mutation: packages-test environment  ## Whether the tests notice small changes of the code that decides (an hour)
 	@tests/tools/environment $(VENV)/bin/python $(BUILD)/mutation/venv tests/requirements-mutation.txt
 	@PATH="$(PATH):$(CURDIR)/$(BUILD)/mutation/venv/bin" $(STAGE) mutation python -m tests.mutation $(MUTATE)
 

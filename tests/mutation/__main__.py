@@ -91,6 +91,17 @@ TARGETS = (
     Target("_rotation/objections", unit("rotation", "rotation_plan", "rotation_choices", "rotation_run")),
     Target("_rotation/plan", unit("rotation_plan")),
     Target("_rotation/selection", unit("rotation_plan")),
+    Target("_declaration/identities", unit("identities", "declared_hosts")),
+    Target("_declaration/only", unit("identities")),
+    Target("_declaration/relays", unit("relays")),
+    Target("_declaration/hosts", unit("declared_hosts")),
+    Target("_declaration/form", unit("declaration")),
+    Target("_declaration/description", unit("declaration")),
+    *(
+        Target(f"_audit/{name}", unit(f"audit_{name}", "audit_findings"))
+        for name in ("senders", "servers", "dns", "account", "thunderbirds", "report")
+    ),
+    *(Target(f"_audit/{name}", unit("audit_report", "audit_findings")) for name in ("accepted", "finding", "seen")),
 )
 
 

@@ -158,6 +158,7 @@ BAD: list[tuple[object, str, bool]] = [
         "account names custmer, which spamexperts_accounts does not have; perhaps customer is meant",
         False,
     ),
+    (changed(dkim_selectors=["s1", "s 2"]), "dkim_selectors[1] is 's 2', which is no name of a selector", False),
     (changed(shared_limits={"per_hour": -1}), "shared_limits cannot be: limit per_hour is -1", True),
     (changed(senders={"username": "alice"}), "senders has to be a list", True),
     (changed(senders=["alice"]), "senders[0] has to be keys with values", True),
@@ -257,6 +258,94 @@ def test_all_problems_of_all_places_are_said_at_once() -> None:
     ]
 
 
+def test_the_problems_of_each_sender_are_said_with_their_lines() -> None:
+    bad = [{"username": "a", "password": "short", "relay": "x"}, {"username": "b"}, {"username": "c", "relay": ["d"]}]
+    lines = {("senders", 0): 7, ("senders", 0, "relay"): 9, (): 1}
+    given = [Given("d.yml", changed(senders=bad, account="nobody"), lines.get), Given("e.yml", {}, lines.get)]
+    _descriptions, problems = description.read(given, {}, SITE)
+    assert [problem.partition(" has to ")[0].partition(" cannot be")[0][:43] for problem in problems] == [
+        "d.yml: account names nobody, which spamexpe",
+        "d.yml, line 9: senders[0].relay",
+        "d.yml, line 7: senders[0]",
+        "d.yml: senders[2].relay[0] names d, which i",
+        *("e.yml, line 1: domain is missing.", "e.yml, line 1: senders is missing."),
+    ]
+
+
+def test_a_name_like_no_other_is_to_be_corrected_or_added() -> None:
+    for content, name in (
+        (changed(account="zzz"), "zzz, which spamexperts_accounts does not have"),
+        (changed({"username": "a", "relay": ["zzz"]}), "zzz, which is no host and no group of the inventory"),
+    ):
+        _descriptions, (problem,) = read(content)
+        assert problem.endswith(f" names {name}; add it there, or correct the name.")
+
+
+def test_any_account_may_be_named_where_nobody_knows_them() -> None:
+    given = [Given("d.yml", changed(account="nobody"))]
+    assert description.read(given, {}, Site(SITE.groups))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("sender", "texts"),
+    [
+        ({"state": "locked", "default_for": ["mail1"]}, ["default_for has no meaning for a sender whose state is"]),
+        (
+            {"state": "absent", "relay": True, "people": [{"host": "desk", "user": "a"}]},
+            ["relay has no meaning for a sender whose state is absent"],
+        ),
+        ({"state": "absent", "relay": False, "people": []}, []),
+        ({"state": "locked"}, []),
+        ({"state": "present", "relay": True, "locked": False}, []),
+        ({"locked": True, "relay": True}, []),
+        ({"people": [{"host": "desk", "profile": "/x"}]}, []),
+        ({"people": [{"host": "desk", "user": "a"}, {"host": "desk"}]}, ["people[1] has neither user nor profile"]),
+        (
+            {"username": "192.0.2.1", "authentication_method": "ip", "people": [{"host": "desk", "user": "a"}]},
+            ["people is for senders with an address of their own"],
+        ),
+        ({"username": "192.0.2.1", "authentication_method": "ip", "relay": True}, []),
+        ({"username": "192.0.2.1", "authentication_method": "ip", "default_for": ["mail1"]}, []),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_true_together(sender: dict[str, Any], texts: list[str]) -> None:
+    _descriptions, problems = read(changed({"username": "a", "acknowledge_ip_risk": True, **sender}))
+    assert len(problems) == len(texts), problems
+    for problem, text in zip(problems, texts):
+        assert problem.startswith(f"domains/0.yml: senders[0].{text}")
+
+
+def test_what_a_sender_has_from_the_defaults_and_what_not() -> None:
+    defaults = {"update_password": "always", "lock_timeout": 5, "dkim_selectors": ["s1"], "limits": {"per_day": 5}}
+    content = changed({"username": "a", "lock_timeout": 7, "shared": True}, shared_limits={"per_hour": 1}, purge=True)
+    (one,), problems = read(content, defaults=defaults)
+    assert problems == []
+    assert (one.options, one.purge) == (*({"abuse_contact": "postmaster@example.com", "dkim_selectors": ["s1"]}, True),)
+    assert one.senders[0].user == {
+        **{"username": "a", "domain": "example.com", "lock_timeout": 7, "update_password": "always"},
+        "limits": {"per_hour": 1},
+    }
+    (one,), problems = read(changed({"username": "a", "state": "absent"}), defaults=defaults)
+    assert (one.senders[0].user, problems) == ({"username": "a", "domain": "example.com", "state": "absent"}, [])
+
+
+def test_what_is_said_of_a_sender_besides_its_user() -> None:
+    person = {"host": "desk", "user": "anna"}
+    sender = {"username": "a", "relay": ["mail1"], "default_for": ["mail2"], "people": [person]}
+    (one,), problems = read(changed(sender))
+    (first,) = one.senders
+    assert problems == []
+    assert (first.relay, first.default_for, first.people, first.source) == (
+        *(["mail1"], ("mail2",), (person,), "domains/0.yml"),
+    )
+    assert first.place() == "domains/0.yml: senders[0]"
+    for method, login in (("domain", "example.com"), ("ip", "")):
+        name = {"username": "192.0.2.1", "acknowledge_ip_risk": True} if method == "ip" else {}
+        (one,), problems = read(changed({"authentication_method": method, **name}))
+        assert (one.senders[0].login, problems) == (login, [])
+
+
 def test_a_domain_a_sender_or_an_address_twice() -> None:
     ip = {"username": "192.0.2.0/28", "authentication_method": "ip", "acknowledge_ip_risk": True}
     inside = {**ip, "username": "192.0.2.3"}
@@ -282,11 +371,14 @@ def test_a_domain_a_sender_or_an_address_twice() -> None:
         ({"account": "nobody"}, "spamexperts_defaults: account names nobody, which spamexperts_accounts does not have"),
         ({"limits": {"per_hour": -1}}, "spamexperts_defaults: limits cannot be: limit per_hour is -1"),
         ({"limits": None}, "spamexperts_defaults: limits is empty"),
+        ({"shared_limits": {"per_hour": -1}}, "spamexperts_defaults: shared_limits cannot be: limit per_hour is -1"),
+        ({"settings": "x"}, "spamexperts_defaults: settings has to be keys with values"),
+        ({"dkim_selectors": ["s 2"]}, "spamexperts_defaults: dkim_selectors[0] is 's 2', which is no name of"),
     ],
 )
 def test_bad_defaults(defaults: object, text: str) -> None:
-    _descriptions, problems = read(EXAMPLE, defaults=defaults)
-    assert [problem for problem in problems if problem.startswith(text)]
+    _descriptions, (problem,) = read(EXAMPLE, defaults=defaults)
+    assert problem.startswith(text)
 
 
 def test_no_message_has_a_password() -> None:
@@ -299,7 +391,9 @@ def test_no_message_has_a_password() -> None:
         _descriptions, problems = read(changed(entry))
         assert problems
         assert secret not in "".join(problems)
-    (one,), _problems = read(changed({"username": "a", "password": secret}))
+    person = {"host": "desk", "user": "a", "primary_password": secret}
+    (one,), problems = read(changed({"username": "a", "password": secret, "people": [person]}))
+    assert problems == []
     assert secret not in repr(one)
 
 

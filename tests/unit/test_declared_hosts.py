@@ -13,6 +13,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration.description import Given, Sender, Site
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration.hosts import (
     is_stored,
+    name_of,
     people_of_hosts,
     secret_of,
     server_of,
@@ -161,6 +162,31 @@ def test_people_are_set_up_where_they_are_and_taken_away_where_they_were() -> No
     }
     assert found == {"d1": [bob, {"user": "alice", "login": "alice@a.example", "state": "absent"}], "d2": [bob]}
     assert "Secret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("person", "former", "left"),
+    [
+        ({"host": "d1", "user": "bob"}, {"host": "desks", "user": "bob"}, ["d2"]),
+        ({"host": "desks", "user": "bob"}, {"host": "d1", "user": "bob"}, []),
+        ({"host": "d1", "profile": "/x"}, {"host": "desks", "profile": "/x"}, ["d2"]),
+        ({"host": "d1", "user": "bob"}, {"host": "desks", "user": "carol"}, ["d1", "d2"]),
+        ({"host": "d1", "user": "bob"}, {"host": "desks", "profile": "/x"}, ["d1", "d2"]),
+        ({"host": "d1", "user": "bob"}, {"host": "scrapped", "user": "bob"}, []),
+    ],
+)
+def test_a_former_person_is_set_back_where_they_are_not_any_more(
+    person: dict[str, str], former: dict[str, str], left: list[str]
+) -> None:
+    bobs = senders({"username": "bob", "people": [person]})
+    found = people_of_hosts(bobs, [], {bobs[0].wanted.key: [former]}, lambda _one: "bob-2@a.example", GROUPS)
+    gone = [(host, one) for host, listed in found.items() for one in listed if one.get("state") == "absent"]
+    back = {**{name: value for name, value in former.items() if name != "host"}, "login": "bob-2@a.example"}
+    assert gone == [(host, {**back, "state": "absent"}) for host in left]
+
+
+def test_a_person_is_called_by_name_and_otherwise_by_profile() -> None:
+    assert [name_of(one) for one in ({"user": "bob", "profile": "/x"}, {"profile": "/x"})] == ["bob", "/x"]
 
 
 # Who uses a login still

@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import description, identities
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration import (
+    description,
+    identities,
+    relays,
+)
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration.description import Given, Site
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration.identities import Identity, Known
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._declaration.only import Only, login_of, read_only
@@ -31,6 +35,9 @@ SENDERS: dict[str, dict[str, Any]] = {
     "gone": {"username": "gone", "state": "absent"},
     "locked": {"username": "locked", "state": "locked"},
     "former": {"username": "server"},
+    "unlocked": {"username": "locked"},
+    "alone": {"username": "alice"},
+    "all": {"username": "server", "relay": True, "default_for": ["mail_relays"]},
 }
 #: No two of them are the same sender, and none is an address, which is in one domain only.
 APART = ("alice", "server", "domain", "gone", "locked")
@@ -125,6 +132,18 @@ def test_no_secret_is_remembered() -> None:
     assert '"people": [{"host": "laptop", "user": "alice"}]' in text
 
 
+def test_the_store_keeps_of_each_sender_only_what_is_special() -> None:
+    nobody = Identity(Key("b.example", "bob"), "user", "default", "")
+    senders = {
+        **{"": {}, "192.0.2.1": {"authentication": "ip", "relay": True}, "locked": {"locked": True}},
+        **{"alice": {"people": [{"host": "laptop", "user": "alice"}]}, "server": {"relay": True}},
+    }
+    assert identities.to_store([*remembered({"a.example": [*APART, "ip"]}).values(), nobody]) == {
+        "a.example": {"account": "default", "place": "domains/a.example.yml", "senders": senders},
+        "b.example": {"account": "default", "place": "", "senders": {"bob": {}}},
+    }
+
+
 def test_who_is_remembered_is_who_is_declared_to_be_there() -> None:
     before = remembered({"a.example": [*APART, "ip"]})
     assert {login_of(key) for key in before} == {
@@ -139,6 +158,23 @@ def test_who_was_once_a_mail_servers_login_may_be_so_still() -> None:
     before = remembered({"a.example": ["server"]})
     assert remembered({"a.example": ["former"]}, before)[Key("a.example", "server")].relay
     assert not remembered({"a.example": ["former"]})[Key("a.example", "server")].relay
+
+
+def test_who_was_once_locked_may_be_so_still() -> None:
+    key = Key("a.example", "locked")
+    for first, then, locked in (
+        *(("unlocked", "unlocked", False), ("locked", "unlocked", True)),
+        *(("unlocked", "locked", True), ("locked", "locked", True)),
+    ):
+        now = remembered({"a.example": [then]}, remembered({"a.example": [first]}))
+        assert now[key].locked is locked
+
+
+def test_whose_thunderbird_sent_as_somebody_is_known_until_it_does_so_no_more() -> None:
+    key, person = Key("a.example", "alice"), {"host": "laptop", "user": "alice"}
+    for first, then, people in (("alone", "alone", []), ("alice", "alone", [person]), ("alice", "alice", [person])):
+        before = remembered({"a.example": [first]})
+        assert list(remembered({"a.example": [then]}, before)[key].people) == people
 
 
 def test_a_password_that_the_store_has_is_not_another_one() -> None:
@@ -247,6 +283,18 @@ def test_what_is_no_choice_is_not_taken_for_everything(given_only: object) -> No
     assert len(problems) == 1
 
 
+def test_what_may_be_chosen_is_named() -> None:
+    _only, (problem,) = read_only({"domain": []}, [], {}, GROUPS)
+    assert problem == "spamexperts_only has to be a dictionary with domains, logins or hosts."
+
+
+def test_all_that_are_named_are_chosen() -> None:
+    descriptions = read({"a.example": ["alice"], "b.example": ["alice"], "xn--mller-kva.example": ["alice"]})
+    only, problems = read_only({"domains": ["a.example", "b.example"]}, descriptions, {}, GROUPS)
+    assert problems == []
+    assert [one.domain for one in descriptions if only.takes_domain(one.domain)] == ["a.example", "b.example"]
+
+
 def test_nothing_that_is_chosen_is_nothing() -> None:
     descriptions = read({"a.example": ["alice"]})
     choices: list[dict[str, list[str]]] = [{"domains": []}, {"logins": []}, {"hosts": []}, {"hosts": ["empty"]}]
@@ -255,6 +303,49 @@ def test_nothing_that_is_chosen_is_nothing() -> None:
         assert problems == []
         assert not only.takes(Key("a.example", "alice"))
         assert not only.visits("mail1", None)
+
+
+@pytest.mark.parametrize(
+    ("given_only", "visited"),
+    [
+        ({"domains": ["b.example"]}, ["mail1"]),
+        ({"logins": ["server@b.example"]}, ["mail1"]),
+        ({"logins": ["server@a.example"]}, ["mail1", "mail2"]),
+        ({"logins": ["alice@a.example"]}, []),
+        ({"domains": ["b.example"], "hosts": ["mail2"]}, ["mail2"]),
+        ({"hosts": ["mail2", "laptop"]}, ["mail2", "laptop"]),
+    ],
+)
+def test_the_mail_servers_that_send_as_whom_is_chosen_are_visited(
+    given_only: dict[str, list[str]], visited: list[str]
+) -> None:
+    descriptions = read({"a.example": ["all", "alice"], "b.example": ["server"]})
+    servers, problems = relays.logins_of_hosts(descriptions, ["mail1", "mail2"], GROUPS)
+    only, more = read_only(given_only, descriptions, {}, GROUPS)
+    assert problems + more == []
+    assert [host for host in ("mail1", "mail2", "laptop") if only.visits(host, servers.get(host))] == visited
+
+
+@pytest.mark.parametrize(
+    ("given_only", "sentence"),
+    [
+        (
+            {"domains": ["a.exmple"]},
+            "domains names a.exmple, which no description has and the store does not know; perhaps a.example is meant.",
+        ),
+        (
+            {"logins": ["x@y@z"]},
+            "logins names x@y@z, which no description has and the store does not know; correct the name, or describe "
+            "it first.",
+        ),
+        ({"hosts": ["mail3"]}, "hosts names mail3, which is no host and no group of the inventory; perhaps mail"),
+        ({"hosts": ["x"]}, "hosts names x, which is no host and no group of the inventory; correct the name."),
+    ],
+)
+def test_a_name_that_nobody_knows_is_a_slip(given_only: dict[str, list[str]], sentence: str) -> None:
+    only, (problem,) = read_only(given_only, read({"a.example": ["alice"]}), {}, GROUPS)
+    assert problem.startswith(f"spamexperts_only.{sentence}")
+    assert not only.takes(Key("a.example", "alice"))
 
 
 def test_names_are_taken_as_people_write_them() -> None:

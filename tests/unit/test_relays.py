@@ -104,12 +104,15 @@ def test_nothing_is_guessed() -> None:
     assert problems[0].startswith("mail1 has more than one default: ")
 
 
-def test_a_message_about_300_domains_is_short() -> None:
-    many = {f"d{number}": [server(relay=True)] for number in range(300)}
-    _logins, (problem,) = shown(read(**many), "mail1")
-    assert problem.startswith("mail1 sends for 300 domains")
-    assert problem.endswith("and 297 more.")
-    assert len(problem) < 400
+def test_a_message_about_many_domains_names_three() -> None:
+    for number, rest in ((2, ""), (3, ""), (4, " and 1 more"), (300, " and 297 more")):
+        domains = [f"d{each:03}" for each in range(number)]
+        _logins, (problem,) = shown(read(**{domain: [server(relay=True)] for domain in domains}), "mail1")
+        assert problem.startswith(f"mail1 sends for {number} domains")
+        named = " and ".join(f"{domain}.example.yml: senders[0] (server@{domain}.example)" for domain in domains[:3])
+        assert problem.endswith(f" of {named}{rest}.")
+    _logins, (problem,) = shown(read(a=[server(relay=True), {**IP, "relay": True}]), "mail1")
+    assert " and a.example.yml: senders[1] (192.0.2.1 of a.example) are both its relay; " in problem
 
 
 def test_an_ip_sender_can_only_be_the_default() -> None:

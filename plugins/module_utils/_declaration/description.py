@@ -34,7 +34,7 @@ PERSON_OPTIONS: dict[str, Any] = {
     "profile": {"type": "path"},
     "identities": {"type": "list", "elements": "str"},
     "default_server": {"type": "bool"},
-    "primary_password": {"type": "str", "no_log": True},
+    "primary_password": {"type": "str"},
 }
 #: What only a description says of a sender.
 _SENDER_ONLY: dict[str, Any] = {
@@ -103,14 +103,14 @@ class Sender:
     mail of its domain; True for every mail server. default_for: hosts whose other mail goes out as it.
     """
 
-    place: Callable[[], str] = field(repr=False, compare=False)
+    place: Callable[[], str] = field(repr=False)
     wanted: Wanted
     user: Mapping[str, Any] = field(repr=False)
-    relay: Union[bool, Sequence[str]] = False
-    default_for: Sequence[str] = ()
-    people: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
-    shared: bool = False
-    source: str = field(default="", compare=False)
+    relay: Union[bool, Sequence[str]]
+    default_for: Sequence[str]
+    people: Sequence[Mapping[str, Any]] = field(repr=False)
+    shared: bool
+    source: str
 
     @property
     def login(self) -> str:
@@ -133,7 +133,7 @@ class Description:
     domain: str
     options: Mapping[str, Any]
     senders: Sequence[Sender]
-    purge: bool = False
+    purge: bool
 
 
 @dataclass(frozen=True)

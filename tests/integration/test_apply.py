@@ -211,6 +211,7 @@ def test_the_first_mail_server_fails_and_the_others_are_left(
     assert site.result()["changes"] == ["mail server mail1: changed, sends as server1@example.com"]
 
 
+@pytest.mark.slow
 def test_two_domains_on_mail_servers_that_have_other_ways_as_well(tmp_path: Path, emulator: Emulator) -> None:
     """Rows 9, 19, 7 and 8 of test_existing_postfix: kept apart, or refused with the line that does it."""
     rows = [

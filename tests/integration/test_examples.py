@@ -48,6 +48,9 @@ pytestmark = [
     pytest.mark.skipif(not Path(PROGRAM_LIBRARY).exists(), reason="Thunderbird is not installed"),
 ]
 
+#: The guides whose blocks run by day. Of the others the unit tests see that all that they name exists, and what README
+#: says is followed to the letter by test_quick_start.py.
+BY_DAY = {"docs/accounts.md", "docs/apply.md", "docs/passwords.md", "docs/security.md", "roles/outgoing_mail/README.md"}
 VAULT = ("--vault-password-file", "vault-password")
 #: Why a block may stay unrun, and how many blocks do.
 KNOWN_REASONS = Counter({"AWX reads it": 5, "ansible-builder reads it": 1, "store_tasks run it": 1, "it needs SOPS": 1})
@@ -129,7 +132,9 @@ def blocks_by_guide() -> dict[str, list[Block]]:
     return found
 
 
-@pytest.mark.parametrize("guide", blocks_by_guide())
+@pytest.mark.parametrize(
+    "guide", [guide if guide in BY_DAY else pytest.param(guide, marks=pytest.mark.slow) for guide in blocks_by_guide()]
+)
 def test_blocks_of_guides(host: Machine, guide: str) -> None:
     """Tasks and plays run twice; descriptions are applied, all of a guide together; variables are given to what reads
     them, or to what comes after them.

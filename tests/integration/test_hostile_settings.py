@@ -127,6 +127,7 @@ def test_one_mail_server_that_fails_ends_no_rotation(site: Site) -> None:
     site.check_mail(WEB, WEB)
 
 
+@pytest.mark.slow
 def test_one_mail_server_that_fails_ends_no_apply(site: Site) -> None:
     """The others are set up, and whoever it may send as stays."""
     site.set_up()

@@ -143,6 +143,7 @@ def test_what_is_wrong_is_said_and_nothing_is_decided(site: RunningSite, tmp_pat
     assert "nowhere.csv cannot be read: No such file or directory" in nowhere.output
 
 
+@pytest.mark.slow
 def test_where_the_controller_reaches_no_smarthost_the_mail_servers_try(site: RunningSite) -> None:
     site.seed()
     run = site.import_site(spamexperts_smarthost="127.0.0.1", spamexperts_smarthost_ca_path=None)

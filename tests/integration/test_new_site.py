@@ -106,6 +106,7 @@ def test_a_new_site_passes_its_first_apply(desk: Desk) -> None:
     assert ".lock" not in desk.type("git status --short").output
 
 
+@pytest.mark.slow
 def test_a_new_site_with_its_mail_servers(desk: Desk) -> None:
     command = BLOCKS["console"][0].splitlines()[0].replace("spamexperts_site=mail", "spamexperts_site=other")
     more = '-e spamexperts_vault_password_file=~/other -e \'{"spamexperts_mail_servers": ["m1.test", "m2.test"]}\''

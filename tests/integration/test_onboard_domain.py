@@ -149,6 +149,7 @@ def test_mail_servers_that_cannot_be_reached_or_have_no_postfix_are_said(
     assert "Gathering Facts" not in run.output
 
 
+@pytest.mark.slow
 def test_a_mail_server_may_send_by_its_address(tmp_path: Path, emulator: Emulator, postfix: ScratchPostfix) -> None:
     """Its test mail has no login whose address it could have, so it is the postmaster's."""
     site = Site(tmp_path, emulator, postfix)
@@ -235,6 +236,7 @@ def test_without_requests_the_missing_library_is_named(tmp_path: Path, emulator:
 
 
 @pytest.mark.skipif(not PROGRAM_DIRECTORY.exists(), reason="Thunderbird is not installed")
+@pytest.mark.slow
 def test_thunderbird_is_set_up_and_whoever_has_none_here_is_told_otherwise(tmp_path: Path, emulator: Emulator) -> None:
     profile = tmp_path / "profile"
     make_profile(profile, library=str(PROGRAM_DIRECTORY / "libnss3.so"))

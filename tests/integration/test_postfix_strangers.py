@@ -77,8 +77,15 @@ def assert_nothing_is_given(postfix: ScratchPostfix, stranger: Sink) -> None:
     assert len(postfix.queue()) == 2
 
 
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("place", ["main.cf", "master.cf"])
+@pytest.mark.parametrize(
+    ("table", "place"),
+    [
+        # Each table and each place by day, and every pair of them by night.
+        pytest.param(table, place, marks=() if (number + other) % 2 else pytest.mark.slow)
+        for number, table in enumerate(TABLES)
+        for other, place in enumerate(("main.cf", "master.cf"))
+    ],
+)
 def test_nothing_is_given_to_a_stranger(
     postfix: ScratchPostfix, stranger: Sink, aimed: dict[str, Any], table: str, place: str
 ) -> None:

@@ -69,7 +69,9 @@ def test_wrong_password_on_the_host(postfix: ScratchPostfix, vendor: Emulator) -
     assert_arrives_once(postfix, vendor)
 
 
-@pytest.mark.parametrize("damage", ["truncate", "remove", "misspell", "empty"])
+@pytest.mark.parametrize(
+    "damage", ["truncate", "remove", *(pytest.param(each, marks=pytest.mark.slow) for each in ("misspell", "empty"))]
+)
 def test_damaged_map(postfix: ScratchPostfix, vendor: Emulator, damage: str) -> None:
     source = postfix.config_directory / "smarthost_passwords"
     index = postfix.config_directory / "smarthost_passwords.db"

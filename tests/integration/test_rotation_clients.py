@@ -94,6 +94,7 @@ def test_saved_logins_change_and_the_others_are_told(site: RotationSite, clients
     assert saved(first, "alice", tmp_path)["smtp://smtp.example.org", "alice"] == "Alice's own"
 
 
+@pytest.mark.slow
 def test_two_people_of_one_host_of_whom_one_has_thunderbird_open(
     site: RotationSite, clients: Path, tmp_path: Path
 ) -> None:

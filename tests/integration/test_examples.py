@@ -50,7 +50,7 @@ pytestmark = [
 
 #: The guides whose blocks run by day. Of the others the unit tests see that all that they name exists, and what README
 #: says is followed to the letter by test_quick_start.py.
-BY_DAY = {"docs/accounts.md", "docs/apply.md", "docs/passwords.md", "docs/security.md", "roles/outgoing_mail/README.md"}
+BY_DAY = {"docs/accounts.md", "docs/passwords.md", "docs/security.md", "roles/outgoing_mail/README.md"}
 VAULT = ("--vault-password-file", "vault-password")
 #: Why a block may stay unrun, and how many blocks do.
 KNOWN_REASONS = Counter({"AWX reads it": 5, "ansible-builder reads it": 1, "store_tasks run it": 1, "it needs SOPS": 1})

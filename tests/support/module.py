@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import subprocess
+import types
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +22,18 @@ try:  # ansible-core 2.19 and later
     from ansible.module_utils.testing import patch_module_args
 except ImportError:  # 2.16 to 2.18
     patch_module_args = None
+
+
+def _begin(*arguments: Any, preexec_fn: Any = None, **options: Any) -> subprocess.Popen[bytes]:
+    """Begin a program, as ansible-core does, but without its function that sets a umask if one is given.
+
+    With a function Python copies the whole process first, which is small for a module, and for pytest takes longer
+    than the program.
+    """
+    return subprocess.Popen(*arguments, **options)
+
+
+_SUBPROCESS = types.SimpleNamespace(**{**vars(subprocess), "Popen": _begin})
 
 
 @dataclass
@@ -60,7 +74,7 @@ def run_module(name: str, arguments: dict[str, Any], *, check: bool = False, dif
     options = {**arguments, "_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}  # noqa: S108 - what ansible-core sends
     out, err = io.StringIO(), io.StringIO()
     code = 0
-    with redirect_stdout(out), redirect_stderr(err):
+    with redirect_stdout(out), redirect_stderr(err), mock.patch.object(basic, "subprocess", _SUBPROCESS):
         try:
             if patch_module_args:
                 with patch_module_args(options):

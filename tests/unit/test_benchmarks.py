@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.apply import growth
-from benchmarks.fleet import kind_of_task, tasks_of_core
+from benchmarks.fleet import kind_of_task, rotation_figures, tasks_of_core
 from benchmarks.measure import at_least, at_most, in_turn, own_part
 from benchmarks.relay import PEER_ROLES, figures, why_missing
 from benchmarks.table import conditions, table
@@ -61,6 +61,15 @@ def test_what_ansible_core_does_alone_has_as_many_tasks_of_each_kind() -> None:
     tasks = tasks_of_core({"host": 1, "controller": 1, "left out": 2})
     assert ["ansible.builtin.ping" in task for task in tasks] == [True, False, True, True]
     assert [task.get("when") for task in tasks] == [None, None, False, False]
+
+
+def test_the_window_of_mail_servers_has_a_goal_of_its_own() -> None:
+    measured = {"10 hosts": [(20.0, 1.0), (30.0, 2.0)], "20 hosts": [(51.0, 3.5)], "1 logins": [(6.0, 9.0)]}
+    assert {figure.name: figure.holds for figure in rotation_figures(measured) if figure.goal} == {
+        "B8 rotation, 10 hosts: window": True,
+        "B8 rotation, 20 hosts: window": False,
+        "B8 rotation, 20 hosts / 10 hosts, forks=10": False,
+    }
 
 
 def test_the_role_is_held_to_its_goals_beside_others_at_rest_alone() -> None:

@@ -48,6 +48,9 @@ OPERATORS = (
     "ReplaceComparisonOperator_(Eq_NotEq|NotEq_Eq|Lt_LtE|Lt_GtE|LtE_Lt|LtE_Gt|Gt_GtE|Gt_LtE|GtE_Gt|GtE_Lt|Is_IsNot|IsNot_Is)",
 )
 
+#: Not tried, as little as an annotation: mypy sees what would assign to such an object.
+FROZEN = "- @dataclass(frozen=True)\n+ @dataclass(frozen=False)"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -179,10 +182,10 @@ def results(session: Path) -> list[Mutant]:
     for row, outcome, output, diff in connection.execute(query):
         lines = [line for line in diff.splitlines() if line[:1] in {"-", "+"} and line[:3] not in {"---", "+++"}]
         change = "\n".join(f"{line[0]} {line[1:].strip()}" for line in lines if line[1:].strip())
-        if outcome == "SURVIVED":
-            kind = "survived"
-        elif "SyntaxError" in output:
+        if change == FROZEN or (outcome != "SURVIVED" and "SyntaxError" in output):
             kind = "invalid"
+        elif outcome == "SURVIVED":
+            kind = "survived"
         else:
             kind = "killed"
         found.append(Mutant(change, row, kind))

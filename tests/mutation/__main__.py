@@ -71,6 +71,7 @@ def unit(*names: str) -> tuple[str, ...]:
 
 #: Tests that spend seconds on waiting, for what others here notice as well.
 WAITING = ("test_a_dead_server_is_not_asked_for_every_login", "test_connections_of_others_are_waited_for")
+HOST_NAMES, CONNECTS = "tests/component/test_host_names.py", "test_the_port_for_tls_from_the_first_byte"
 #: The slowest first, so that all processors are busy to the end.
 TARGETS = (
     *(
@@ -87,7 +88,7 @@ TARGETS = (
     Target("plugin_utils/_rotation", unit("rotation_choices", "rotation_run")),
     Target("plugin_utils/_rotation_means", unit("rotation_choices", "rotation_run")),
     Target("_users/plan", unit("plan_shown", "plan_corners", "plan_reached")),
-    Target("_names", (*unit("ports", "outgoing_user"), "tests/component/test_host_names.py", "-k", "not first_byte")),
+    Target("_names", (*unit("ports", "outgoing_user"), HOST_NAMES, f"--deselect={HOST_NAMES}::{CONNECTS}")),
     Target("_users/user", unit("outgoing_user")),
     Target("_users/methods", unit("methods", "plan_corners")),
     Target("_rotation/outcome", unit("rotation", "rotation_choices", "rotation_run")),

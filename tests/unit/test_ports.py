@@ -1,7 +1,7 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a port decides: how TLS begins, and what is to be said of it; and how long the name of a host may be."""
+"""What a port decides: how TLS begins, and what is to be said of it; and how long a host name may be."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_port_is_a_number_that_can_be() -> None:
 
 def test_the_longest_name_of_a_host() -> None:
     longest = ".".join(["x" * 63, "x" * 63, "x" * 63, "x" * 61])
-    assert _names.host_name(longest) == longest
+    assert [_names.host_name(name) for name in (longest, "x")] == [longest, "x"]
     for text in (f"{longest}x", "", "a.b.7", "7", f"{'x' * 64}.example", "\u00e4" * 64):
         with pytest.raises(_names.InputError, match="neither a host name nor an IP address"):
             _names.host_name(text)

@@ -72,7 +72,7 @@ def ascii_name(name: str) -> str:
 
 def is_host_name(text: str) -> bool:
     """Whether the text, in ASCII, can be the name of a host."""
-    return 0 < len(text) <= 253 and all(_LABEL.match(label.lower()) for label in text.split("."))
+    return len(text) <= 253 and all(_LABEL.match(label.lower()) for label in text.split("."))
 
 
 def host_name(text: str, option: str = "smarthost") -> str:

@@ -331,7 +331,8 @@ def test_the_mail_servers_that_send_as_whom_is_chosen_are_visited(
     [
         (
             {"domains": ["aa.example"]},
-            "domains names aa.example, which no description has and the store does not know; perhaps a.example is meant.",
+            "domains names aa.example, which no description has and the store does not know; "
+            "perhaps a.example is meant.",
         ),
         (
             {"logins": ["x@y@z"]},

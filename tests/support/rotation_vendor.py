@@ -182,6 +182,7 @@ class Vendor:
                 user.locked = wanted["locked"]
             return {"action": "updated" if user else "failed"}
         password = str(wanted["password"])
+        assert password not in login, "outgoing_users refuses a password that is a part of the login"
         if user is None:
             if really:
                 self.users[login] = User(password, limits=dict(wanted.get("limits") or {}))

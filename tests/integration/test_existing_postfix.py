@@ -320,15 +320,18 @@ def test_18_forty_mails_at_once_for_a_domain_that_is_relayed(vendor: Emulator, w
         existing.exercise(warnings)
         assert existing.configure().changed
         vendor.faults({"match": "smtp:data", "kind": "latency", "seconds": 0.3, "times": None})
-        existing.postfix.run("postconf", "-e", "defer_transports = smtp relay")
-        existing.postfix.reload()
+        # Stopped for each change, as a queue manager that has not heard of it yet sends by the old one.
+        existing.postfix.stop()
+        existing.postfix.set(defer_transports="smtp relay")
+        existing.postfix.start()
         for number in range(40):
             domain = "r.example" if number % 4 else "elsewhere.example"
             existing.postfix.inject("alice@example.com", f"someone@{domain}", f"mail {number}")
         existing.postfix.wait_until_quiet()
+        existing.postfix.stop()
         existing.postfix.log_file.write_text("", encoding="utf-8")
         existing.postfix.run("postconf", "-X", "defer_transports")
-        existing.postfix.reload()
+        existing.postfix.start()
         existing.postfix.flush()
         existing.postfix.wait_until_empty(60)
         # Refused with 421, a mail would have been deferred first.

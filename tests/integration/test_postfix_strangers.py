@@ -138,8 +138,9 @@ def test_a_table_that_is_changed_later_gives_no_password_away(
         assert_nothing_is_given(postfix, stranger)
         assert all("no mechanism available" in reason for reason in postfix.reasons())
         # This is what the lock keeps away.
+        postfix.stop()
         postfix.set(smtp_sasl_tls_security_options="noanonymous")
-        postfix.reload()
+        postfix.start()
         postfix.flush()
         postfix.wait_until_empty()
         assert set(stranger.logins) == {(LOGIN["default_login"], LOGIN["default_password"])}

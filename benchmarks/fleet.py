@@ -35,8 +35,8 @@ from tests.support.rotation import RotationSite
 _HOSTS = 10
 _FORKS = f"--forks={_HOSTS}"
 _MOST_TASKS, _MOST_TASKS_OF_ANY_KIND = 1, 8
-#: The role at rest: times what ansible-core takes for nothing, and seconds, where it was 6.7 with three tasks a host.
-_MOST_TIMES_CORE, _MOST_AT_REST = 2.5, 3.5
+#: The role at rest, in times of what ansible-core takes for nothing.
+_MOST_TIMES_CORE = 2.5
 #: Actions of which no host hears anything.
 _ON_CONTROLLER = {
     f"ansible.builtin.{name}" for name in ("assert", "include_tasks", "set_fact", "validate_argument_spec")
@@ -132,10 +132,9 @@ def role_again(runs: int) -> list[Figure]:
 
         mine, peers = alternate(ours, lambda: _timed(site, core)[0], runs)
     note = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    name = f"B5 role, nothing to change, {_HOSTS} hosts"
+    name = f"B5 role, nothing to change, {_HOSTS} hosts / as many tasks that do nothing"
     return [
-        at_most(f"{name} / as many tasks that do nothing", mine, peers, _MOST_TIMES_CORE, note),
-        bounded(f"{name}: seconds", statistics.median(mine), _MOST_AT_REST, "s"),
+        at_most(name, mine, peers, _MOST_TIMES_CORE, note),
         bounded("B5 tasks per host", kinds["host"], _MOST_TASKS, ""),
         bounded("B5 tasks of any kind", kinds.total(), _MOST_TASKS_OF_ANY_KIND, ""),
     ]

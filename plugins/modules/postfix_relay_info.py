@@ -274,7 +274,7 @@ past:
   elements: dict
   sample:
     - place: transport_maps
-      keys: [inside.example]
+      names: [inside.example]
       number: 1
   contains:
     place:
@@ -282,7 +282,7 @@ past:
       type: str
       returned: always
       sample: transport_maps
-    keys:
+    names:
       description: The first senders, recipients or domains; without a table, the next hop.
       type: list
       elements: str

@@ -45,7 +45,7 @@ def test_tables_and_overrides(postfix: ScratchPostfix) -> None:
     assert [one["level"] for one in shown["lowered_tls"]] == ["may", "encrypt"]
     assert "smtp in master.cf" in shown["lowered_tls"][0]["place"]
     assert (shown["tls_level"], shown["password_only_for_verified_servers"]) == ("may", False)
-    assert {one["place"]: one["keys"] for one in shown["past"]} == {
+    assert {one["place"]: one["names"] for one in shown["past"]} == {
         "sender_dependent_relayhost_maps": ["boss@example.com"],
         "relay_transport": ["[192.0.2.3]"],
     }

@@ -126,7 +126,7 @@ STRANGER = (*USERS, user("eve"))
         (site(relay={"changed_routes": [{"name": "relayhost", "value": ""}]}), "other_next_hop", "mail1"),
         (site(relay={"lowered_tls": [{"place": "hash:/x for y", "level": "may"}]}), "lowered_tls", "mail1"),
         (
-            site(relay={"past": [{"place": "transport_maps", "keys": ["a"], "number": 9}]}),
+            site(relay={"past": [{"place": "transport_maps", "names": ["a"], "number": 9}]}),
             "past_the_smarthost",
             "mail1",
         ),

@@ -99,8 +99,8 @@ def test_whom_a_mail_server_lets_send_may_be_unknown() -> None:
 def test_what_was_changed_beside_the_way() -> None:
     routes = [{"name": "relayhost", "value": ""}, {"name": "default_transport", "value": "smtp:[x]"}]
     past = [
-        {"place": "transport_maps", "keys": ["a", "b"], "number": 2},
-        {"place": "hash:/x", "keys": ["a", "b"], "number": 5},
+        {"place": "transport_maps", "names": ["a", "b"], "number": 2},
+        {"place": "hash:/x", "names": ["a", "b"], "number": 5},
     ]
     text = "\n".join(said(site(relay={"changed_routes": routes, "past": past})))
     assert "the server of each domain (relayhost)" in text

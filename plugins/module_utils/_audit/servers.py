@@ -140,8 +140,8 @@ def _exceptions(smarthost: str, name: str, relay: Mapping[str, Any]) -> Iterator
     for one in relay["lowered_tls"]:
         yield found("lowered_tls", name, place=one["place"], level=one["level"])
     for one in relay["past"]:
-        more = f" and {one['number'] - len(one['keys'])} more" if one["number"] > len(one["keys"]) else ""
-        yield found("past_the_smarthost", name, place=one["place"], keys=", ".join(one["keys"]) + more)
+        more = f" and {one['number'] - len(one['names'])} more" if one["number"] > len(one["names"]) else ""
+        yield found("past_the_smarthost", name, place=one["place"], keys=", ".join(one["names"]) + more)
 
 
 def _foreign(seen: Seen, name: str, queue: Mapping[str, Any]) -> Iterator[Finding]:

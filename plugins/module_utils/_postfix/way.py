@@ -144,7 +144,7 @@ def _past(instance: Instance, hop: str) -> tuple[list[dict[str, Any]], list[str]
     for way in found.ways:
         if leads_elsewhere(way, clients, hop) and not _is_here(way.next_hop):
             keys.setdefault(way.place, []).append(way.key or way.next_hop)
-    shown = [{"place": place, "keys": sorted(all_)[:_MOST_SHOWN], "number": len(all_)} for place, all_ in keys.items()]
+    shown = [{"place": place, "names": sorted(all_)[:_MOST_SHOWN], "number": len(all_)} for place, all_ in keys.items()]
     return shown, found.unknown
 
 

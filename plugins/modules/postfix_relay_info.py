@@ -452,9 +452,11 @@ def look(module: Any) -> dict[str, Any]:
     if not installed:
         return result
     instance = find_instance(module)
-    result.update(look_at_instance(instance), new_logins=new_logins(instance, params, logins))
+    remembered = originals.load(instance)
+    result.update(look_at_instance(instance, remembered))
+    result["new_logins"] = new_logins(instance, remembered, params, logins, result["smarthost_tls"])
     if params["past"]:
-        result.update(exceptions_from_the_way(instance, originals.load(instance)), own_networks=own_networks(instance))
+        result.update(exceptions_from_the_way(instance, remembered), own_networks=own_networks(instance))
     if settings:
         result.update(compared(module, instance, settings))
         result["at_rest"] = result["running"] and not lacking and result["changes"] == []
@@ -497,23 +499,22 @@ def objection_to(module: Any) -> tuple[str, list[str]]:
         return str(error), []
 
 
-def new_logins(instance: Instance, params: Mapping[str, Any], logins: Sequence[Login]) -> list[str]:
-    """The names of the logins with which this host does not send to the smarthost yet."""
+def new_logins(
+    instance: Instance, remembered: originals.Originals, params: Mapping[str, Any], logins: Sequence[Login], now: str
+) -> list[str]:
+    """The names of the logins with which this host does not send to the smarthost yet. now: how TLS begins there."""
     there = next_hop(host_name(params["smarthost"]), port_number(params["smarthost_port"]))
     implicit = begins_with_tls(params["smarthost_port"], params["smarthost_tls"])
-    remembered = originals.load(instance)
     known: set[str] = set()
     goes_there = any(way.endswith(there) for way in ways(instance, remembered))
     # A server that does not begin with TLS in this way would take no mail at all, so its logins are proven again.
-    now = way_to_the_smarthost(instance, remembered)["smarthost_tls"]
     if PASSWORDS_FILE in remembered.files and goes_there and now == (IMPLICIT if implicit else STARTTLS):
         known.update(maps.parse(files.read(instance.path(PASSWORDS_FILE))).values())
     return [login.name for login in logins if login.secret not in known]
 
 
-def look_at_instance(instance: Instance) -> dict[str, Any]:
+def look_at_instance(instance: Instance, remembered: originals.Originals) -> dict[str, Any]:
     """What can be said of an installed Postfix."""
-    remembered = originals.load(instance)
     running = instance.is_running()
     entries = maps.parse(files.read(instance.path(PASSWORDS_FILE))) if PASSWORDS_FILE in remembered.files else {}
     settings = instance.effective(["mail_version", _PASSWORD_MAPS])

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -88,3 +88,14 @@ def site(senders: Sequence[Mapping[str, Any]] = (ALICE, SERVER), users: Any = US
         dns={"example.com": dns(known)},
     )
     return replace(seen, **changes)
+
+
+def told_by(
+    part: Any,
+) -> tuple[Callable[[Seen], list[str]], Callable[[Seen], list[str]], Callable[[Seen], list[tuple[str, str]]]]:
+    """What a part of the audit tells: codes and sentences of its findings, and what was not seen with the reason."""
+    return (
+        lambda seen: [one.code for one in part.findings(seen)],
+        lambda seen: [one.what for one in part.findings(seen)],
+        lambda seen: [(one.what, one.why) for one in part.unseen(seen)],
+    )

@@ -10,22 +10,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit import dns
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.seen import Seen
 
-from tests.support.audited import ALICE, DNS, KEY, SERVER, described, site
+from tests.support.audited import ALICE, DNS, KEY, SERVER, described, site, told_by
 from tests.support.audited import dns as shown
 
-
-def found_in(seen: Seen) -> list[str]:
-    return [one.code for one in dns.findings(seen)]
-
-
-def said(seen: Seen) -> list[str]:
-    return [one.what for one in dns.findings(seen)]
-
-
-def unseen(seen: Seen) -> list[tuple[str, str]]:
-    return [(one.what, one.why) for one in dns.unseen(seen)]
+found_in, said, unseen = told_by(dns)
 
 
 def test_what_is_to_be_done_about_spf() -> None:

@@ -10,23 +10,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit import servers
-from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.seen import Host, Passwords, Seen
+from ansible_collections.smarthost.spamexperts.plugins.module_utils._audit.seen import Host, Passwords
 
-from tests.support.audited import ALICE, QUEUE, RELAY, SERVER, SMARTHOST, USERS, described, site, user
+from tests.support.audited import ALICE, QUEUE, RELAY, SERVER, SMARTHOST, USERS, described, site, told_by, user
 
 LOGINS = site().passwords.in_use
 
 
-def found_in(seen: Seen) -> list[str]:
-    return [one.code for one in servers.findings(seen)]
-
-
-def said(seen: Seen) -> list[str]:
-    return [one.what for one in servers.findings(seen)]
-
-
-def unseen(seen: Seen) -> list[tuple[str, str]]:
-    return [(one.what, one.why) for one in servers.unseen(seen)]
+found_in, said, unseen = told_by(servers)
 
 
 @pytest.mark.parametrize(

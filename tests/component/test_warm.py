@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -66,3 +67,25 @@ def test_a_python_that_would_start_in_another_way_is_started() -> None:
     environment = ansible_environment()
     assert warm.can_run(environment)
     assert not warm.can_run({**environment, "PYTHONWARNINGS": "error"})
+
+
+def test_a_module_is_packed_once_for_all_runs_with_the_same_collections(tmp_path: Path) -> None:
+    (tmp_path / "play.yml").write_text("- hosts: localhost\n  gather_facts: false\n  tasks: [{ping: {}}]\n")
+    environment, here = ansible_environment(tmp_path), ["-i", "localhost,", "-c", "local"]
+
+    def packed() -> set[tuple[Path, int]]:
+        """After a run: what is packed, and when."""
+        run = run_playbook(
+            "play.yml", [*here, "-e", f"ansible_python_interpreter={sys.executable}"], environment, folder=tmp_path
+        )
+        assert not run.returncode, run.output
+        return {
+            (path, path.stat().st_mtime_ns)
+            for path in Path(warm.packed_modules()).rglob("*.ping-*")
+            if path.suffix != ".lock"
+        }
+
+    first = packed()
+    assert packed() == first
+    environment["ANSIBLE_COLLECTIONS_PATH"] += f":{tmp_path}"
+    assert len(packed() - first) == 1

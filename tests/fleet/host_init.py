@@ -163,7 +163,8 @@ def prepare(home: Path, root: Path, name: str, hosts: str) -> None:
     shadow = root / "etc/shadow"
     lines = ["root:*:19000:0:99999:7:::" if x.startswith("root:") else x for x in shadow.read_text().splitlines()]
     shadow.write_text("\n".join(lines) + "\n")
-    (root / "etc/ssh/fleet_sshd_config").write_text(SSHD_CONFIG)
+    modules = os.environ.get("PYTHONPATH")
+    (root / "etc/ssh/fleet_sshd_config").write_text(SSHD_CONFIG + (f"SetEnv PYTHONPATH={modules}\n" if modules else ""))
     for source, target in (("host_key", "fleet_host_key"), ("authorized_keys", "fleet_authorized_keys")):
         (root / "etc/ssh" / target).write_bytes((home / source).read_bytes())
         (root / "etc/ssh" / target).chmod(0o600)

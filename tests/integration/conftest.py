@@ -5,17 +5,24 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.fleet import Fleet, fleet_emulator
 from tests.support.emulator import Emulator
 from tests.support.postfix import ScratchPostfix
 from tests.support.rotation import RotationSite
 from tests.support.sink import Sink
+
+#: Each Python that a test starts, also on the hosts of a fleet, finds there what others have compiled.
+COMPILED = str(ROOT / "tests" / "support" / "compiled")
+if COMPILED not in os.environ.get("PYTHONPATH", ""):
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [COMPILED, os.environ.get("PYTHONPATH")]))
 
 #: The files whose tests take longest, in the order in which they begin, so that none of them is alone at the end.
 LONG = ("test_rotation_kill", "test_rotation_moments", "test_apply", "test_examples", "test_rotation", "test_secrets")

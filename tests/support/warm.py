@@ -4,18 +4,22 @@
 """ansible-playbook, forked from a process that has imported what it needs from others.
 
 Of the 0.7 processor seconds of a playbook with one task, imports are two thirds, and half of these of libraries. All
-of Ansible is imported anew, in the environment of the run: it reads its settings while it is imported.
+of Ansible is imported anew, in the environment of the run: it reads its settings while it is imported. What a module
+needs on a host is packed once for all runs, where each would do so for itself.
 """
 
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
+import hashlib
 import importlib
 import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,13 +66,21 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, 
     assert parent.stdout
     with tempfile.NamedTemporaryFile(prefix="playbook-") as output:
         asked = {"argv": [PROGRAM, *arguments], "env": dict(environment), "cwd": str(folder), "timeout": timeout}
-        print(json.dumps({"output": output.name, **asked}), file=parent.stdin, flush=True)
+        print(json.dumps({"output": output.name, "packed": packed_modules(), **asked}), file=parent.stdin, flush=True)
         code = json.loads(parent.stdout.readline())
         _idle.append(parent)
         printed = output.read().decode()
     if code is None:
         raise subprocess.TimeoutExpired([PROGRAM, *arguments], timeout, printed)
     return int(code), printed
+
+
+@functools.cache
+def packed_modules() -> str:
+    """Where packed modules are kept until this process ends."""
+    folder = tempfile.mkdtemp(prefix="packed-modules-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _start() -> subprocess.Popen[str]:
@@ -107,6 +119,16 @@ def _wait(process: int, timeout: float) -> Optional[int]:
     return os.waitstatus_to_exitcode(status) if is_done else None
 
 
+def _share_packed_modules(folder: Path) -> None:
+    """Let ansible-core find what an earlier run with the same collections has packed; it asks by the module's name."""
+    from ansible import constants  # noqa: PLC0415 - it reads the settings of the run
+
+    collections = os.pathsep.join(constants.COLLECTIONS_PATHS)
+    kept = folder / hashlib.sha256(collections.encode()).hexdigest()
+    kept.mkdir(exist_ok=True)
+    Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache").symlink_to(kept)
+
+
 def _become(asked: Mapping[str, Any]) -> None:
     """Be ansible-playbook from here on."""
     for path, flags, targets in ((os.devnull, os.O_RDONLY, [0]), (asked["output"], os.O_WRONLY, [1, 2])):
@@ -117,6 +139,7 @@ def _become(asked: Mapping[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(asked["env"])
     os.chdir(asked["cwd"])
+    _share_packed_modules(Path(asked["packed"]))
     sys.argv, sys.path[0] = asked["argv"], str(Path(PROGRAM).parent)
     runpy.run_path(PROGRAM, run_name="__main__")
 

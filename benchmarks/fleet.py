@@ -34,6 +34,7 @@ from tests.support.rotation import RotationSite
 
 _HOSTS = 10
 _FORKS = f"--forks={_HOSTS}"
+_MANY_HOSTS = 40
 _MOST_TASKS, _MOST_TASKS_OF_ANY_KIND = 1, 8
 #: The role at rest, in times of what ansible-core takes for nothing.
 _MOST_TIMES_CORE = 2.5
@@ -81,11 +82,13 @@ def _play(site: RotationSite, content: dict[str, Any]) -> Path:
 
 
 def _timed(
-    site: RotationSite, playbook: Path, environment: Mapping[str, str] | None = None
+    site: RotationSite, playbook: Path, environment: Mapping[str, str] | None = None, hosts: int = _HOSTS
 ) -> tuple[float, PlaybookRun]:
+    """Seconds of a run on the first hosts of the site, with a fork for each."""
     started = time.perf_counter()
-    run = run_playbook(str(playbook), [*site.arguments, _FORKS], {**site.environment, **(environment or {})})
-    if run.returncode or len(run.recap()) != _HOSTS:
+    chosen = [f"--forks={hosts}", "--limit", ",".join(host.name for host in site.fleet.hosts[:hosts])]
+    run = run_playbook(str(playbook), [*site.arguments, *chosen], {**site.environment, **(environment or {})})
+    if run.returncode or len(run.recap()) != hosts:
         raise BenchmarkError(f"{playbook.name} failed:\n{run.output[-3000:]}")
     return time.perf_counter() - started, run
 
@@ -117,24 +120,35 @@ def tasks_of_core(kinds: Mapping[str, int]) -> list[dict[str, Any]]:
     return [nothing[kind] for kind in nothing for _number in range(kinds[kind])]
 
 
+def _role(site: RotationSite) -> Path:
+    return _play(site, {"name": "role", "roles": ["smarthost.spamexperts.outgoing_mail"]})
+
+
+def _at_rest(site: RotationSite, playbook: Path, hosts: int = _HOSTS) -> float:
+    seconds, run = _timed(site, playbook, hosts=hosts)
+    if run.changed():
+        raise BenchmarkError("the second run changed something")
+    return seconds
+
+
 def role_again(runs: int) -> list[Figure]:
-    """B5: the second run of the role beside a play of as many tasks that do nothing, which is ansible-core's share."""
+    """B5: the second run of the role beside a play of as many tasks that do nothing, which is ansible-core's share.
+
+    And on many hosts beside a few.
+    """
     with _site() as site:
-        role = _play(site, {"name": "role", "roles": ["smarthost.spamexperts.outgoing_mail"]})
+        role = _role(site)
         kinds = _kinds_of_tasks(site, role)
         core = _play(site, {"name": "core", "tasks": tasks_of_core(kinds)})
-
-        def ours() -> float:
-            seconds, run = _timed(site, role)
-            if run.changed():
-                raise BenchmarkError("the second run changed something")
-            return seconds
-
-        mine, peers = alternate(ours, lambda: _timed(site, core)[0], runs)
+        mine, peers = alternate(lambda: _at_rest(site, role), lambda: _timed(site, core)[0], runs)
+    with _site(_MANY_HOSTS) as site:
+        role = _role(site)
+        many, few = alternate(lambda: _at_rest(site, role, _MANY_HOSTS), lambda: _at_rest(site, role), runs)
     note = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     name = f"B5 role, nothing to change, {_HOSTS} hosts / as many tasks that do nothing"
     return [
         at_most(name, mine, peers, _MOST_TIMES_CORE, note),
+        at_most(f"B5 role, nothing to change, {_MANY_HOSTS} hosts / {_HOSTS} hosts", many, few, _MANY_HOSTS / _HOSTS),
         bounded("B5 tasks per host", kinds["host"], _MOST_TASKS, ""),
         bounded("B5 tasks of any kind", kinds.total(), _MOST_TASKS_OF_ANY_KIND, ""),
     ]

@@ -23,7 +23,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fleet", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="make a fleet with an emulator, and an inventory for it")
-    up.add_argument("--hosts", type=int, default=4, help="1 to 20 (4)")
+    up.add_argument("--hosts", type=int, default=4, help="1 to 40 (4)")
     down = commands.add_parser("down", help="remove it, also after a crash")
     for command in (up, down):
         command.add_argument("--directory", type=Path, required=True, help="where everything of this fleet is kept")

@@ -24,7 +24,7 @@ from tests.support.emulator import Emulator
 SMARTHOST_NAME = "smarthost.fleet.test"
 #: Where a host has the certificate authority of the emulator.
 AUTHORITY = "/etc/ssl/fleet-ca.pem"
-MOST_HOSTS = 20
+MOST_HOSTS = 40
 _PROGRAMS = ("ip", "unshare", "nsenter", "mount", "postfix", "ssh", "ssh-keygen", "/usr/sbin/sshd", "/usr/bin/python3")
 _STATE = "fleet.json"
 

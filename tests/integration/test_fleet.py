@@ -165,8 +165,8 @@ def test_down_after_a_half_made_fleet(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_too_many_hosts() -> None:
-    with pytest.raises(FleetError, match="a fleet has 1 to 20 hosts, not 21"):
-        Fleet(21)
+    with pytest.raises(FleetError, match="a fleet has 1 to 40 hosts, not 41"):
+        Fleet(41)
 
 
 def test_without_root(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,15 +76,21 @@ class AuditedSite(DeclaredSite):
 
 
 @pytest.fixture
-def site(tmp_path: Path, emulator: Emulator, names: DnsServer, postfix: ScratchPostfix) -> AuditedSite:
+def declared(tmp_path: Path, emulator: Emulator, names: DnsServer, postfix: ScratchPostfix) -> AuditedSite:
     made = AuditedSite(tmp_path, emulator, postfix)
     made.names = names
     made.declare("example.com", ALICE, INFO, SERVER, abuse_contact="postmaster@example.com", dkim_selectors=["s1"])
     here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
     made.change_host("desk1", group="mail_clients", **here)
-    done = made.apply()
-    assert done.returncode == 0, done.output
     return made
+
+
+@pytest.fixture
+def site(declared: AuditedSite) -> AuditedSite:
+    """The same, and all of it is done."""
+    done = declared.apply()
+    assert done.returncode == 0, done.output
+    return declared
 
 
 def test_a_site_on_which_nothing_is_wrong(site: AuditedSite, postfix: ScratchPostfix) -> None:
@@ -183,7 +189,8 @@ def test_what_cannot_be_looked_at_is_said(site: AuditedSite) -> None:
     assert site.audit(spamexperts_fail_on=["unseen"]).returncode == 2
 
 
-def test_no_list_no_store_and_no_folder(site: AuditedSite) -> None:
+def test_no_list_no_store_and_no_folder(declared: AuditedSite) -> None:
+    site = declared
     site.api_options["use_discovered_methods"] = False
     run = site.audit(spamexperts_credential_store=str(site.folder / "none.yml"))
     assert run.returncode == 0, run.output
@@ -194,9 +201,9 @@ def test_no_list_no_store_and_no_folder(site: AuditedSite) -> None:
     assert "is open to others" in refused.output
 
 
-def test_a_run_that_leaves_hosts_out_is_refused(site: AuditedSite) -> None:
+def test_a_run_that_leaves_hosts_out_is_refused(declared: AuditedSite) -> None:
     """What is left out would look as if it were fine."""
-    run = site.audit("--limit", "mail1")
+    run = declared.audit("--limit", "mail1")
     assert run.returncode != 0, run.output
     assert "an audit looks at everything" in run.output.replace("\n", " ")
-    assert site.files() == []
+    assert declared.files() == []

@@ -30,7 +30,7 @@ PYTEST := python -m pytest --durations=15 --durations-min=1 $(ARGS)
 PARALLEL_LOGIC := --numprocesses=auto --maxprocesses=8 --dist=worksteal
 # Most of their time these tests wait, for Postfix or for a play: more of them than processors.
 PARALLEL := --numprocesses=4 --dist=worksteal
-PARALLEL_FILES := --numprocesses=4 --dist=loadfile --no-loadscope-reorder
+PARALLEL_FILES := --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment importer release_check stage)
 # By the names under which they import each other, so that mypy reads each once.
 PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,13 @@ class Flow:
     ) -> None:
         self._end.set()
         self._thread.join(30)
+
+    def go_on(self, mails: int = 2) -> None:
+        """Wait until so many more have been sent."""
+        before, deadline = len(self.sent), time.monotonic() + 60
+        while len(self.sent) < before + mails:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def _run(self) -> None:
         while not self._end.is_set():
@@ -113,6 +121,7 @@ def test_logins_change_while_mail_flows(
         for variant in variants(changes):
             run = relay(postfix, **options, **variant)
             assert run.changed, run.message
+            flow.go_on()
         run = relay(postfix, state="absent")
         assert run.changed, run.message
     postfix.flush()

@@ -39,6 +39,7 @@ PLAY = """
         (["nothing.yml"], {}),
         (["--no-such-option"], {}),
         (["play.yml"], {"ANSIBLE_STRATEGY": "no such strategy"}),
+        (["play.yml"], {"ANSIBLE_TIMEOUT": "long"}),
     ],
 )
 def test_it_is_as_the_program(tmp_path: Path, arguments: list[str], variables: dict[str, str]) -> None:

@@ -120,11 +120,13 @@ def _wait(process: int, timeout: float) -> Optional[int]:
 
 
 def _share_packed_modules(folder: Path) -> None:
-    """Let ansible-core find what an earlier run with the same collections has packed; it asks by the module's name."""
-    from ansible import constants  # noqa: PLC0415 - it reads the settings of the run
-
-    collections = os.pathsep.join(constants.COLLECTIONS_PATHS)
-    kept = folder / hashlib.sha256(collections.encode()).hexdigest()
+    """Let ansible-core find what an earlier run with the same modules has packed; it asks by the module's name."""
+    try:
+        from ansible import constants  # noqa: PLC0415 - it reads the settings of the run
+    except Exception:  # a setting that is no good, which the program will say
+        return
+    places = constants.COLLECTIONS_PATHS, constants.DEFAULT_MODULE_PATH, constants.DEFAULT_MODULE_UTILS_PATH
+    kept = folder / hashlib.sha256(repr(places).encode()).hexdigest()
     kept.mkdir(exist_ok=True)
     Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache").symlink_to(kept)
 

@@ -13,6 +13,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # Without a deadline, as a busy machine is no fault.
@@ -21,3 +22,8 @@ settings.register_profile("few", deadline=None, derandomize=True, max_examples=2
 settings.register_profile("new", deadline=None)
 settings.load_profile(os.environ.get("EXAMPLES", "same"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marks of pyproject.toml that unit tests have: ansible-test reads no such file."""
+    config.addinivalue_line("markers", "slow: takes minutes")

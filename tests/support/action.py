@@ -16,11 +16,12 @@ from ansible.playbook.play import Play
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins import loader as plugin_loaders
 from ansible.template import Templar
+from ansible.utils.unsafe_proxy import wrap_var
 from ansible.vars.manager import VariableManager
 
-try:  # ansible-core 2.19 and later
+try:  # ansible-core 2.19 and later take a text for a template only where somebody says so
     from ansible.template import trust_as_template
-except ImportError:  # 2.16 to 2.18 trust every text
+except ImportError:  # 2.16 to 2.18 unless somebody says so
     trust_as_template = str
 
 COLLECTION = "smarthost.spamexperts"
@@ -45,7 +46,8 @@ class Controller:
     ) -> dict[str, Any]:
         """Run the action as the task executor does; raises AnsibleActionFail when the action fails."""
         keywords = {"check_mode": check, "diff": diff, "no_log": no_log}
-        tasks = [{f"{COLLECTION}.{name}": dict(arguments), **keywords}]
+        given = dict(arguments)
+        tasks = [{f"{COLLECTION}.{name}": wrap_var(given) if trust_as_template is str else given, **keywords}]
         data = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
         play = Play.load(data, variable_manager=VariableManager(loader=self.loader), loader=self.loader)
         task = play.tasks[0].block[0]

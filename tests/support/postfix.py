@@ -201,6 +201,16 @@ class ScratchPostfix:
             return None
         return pid if command == "master" and directory == (self.home / "spool").resolve() else None
 
+    def _listens(self) -> bool:
+        """Whether somebody has the port; for a moment these may be children of a master that is gone."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as connections that are over have it too
+            try:
+                probe.bind(("127.0.0.1", self.port))
+            except OSError:
+                return True
+        return False
+
     def stop(self) -> None:
         """End the master by its own id; it takes its children with it."""
         pid = self.master_pid
@@ -211,7 +221,7 @@ class ScratchPostfix:
                 os.kill(pid, number)
             deadline = time.monotonic() + 10
             while time.monotonic() < deadline:
-                if self.master_pid is None:
+                if self.master_pid is None and not self._listens():
                     return
                 time.sleep(0.02)
 

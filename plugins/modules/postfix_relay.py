@@ -208,7 +208,7 @@ from typing import Any
 
 from ..module_utils._module import SecretSafeModule
 from ..module_utils._names import InputError
-from ..module_utils._postfix import exim, files, host_manager, maps, staging
+from ..module_utils._postfix import daemons, exim, files, host_manager, maps, staging
 from ..module_utils._postfix.apply import Outcome, apply
 from ..module_utils._postfix.changes import Plan
 from ..module_utils._postfix.commands import Instance, PostfixError
@@ -337,7 +337,7 @@ def carry_out(instance: Instance, plan: Plan, flush: str, *, write: bool) -> dic
     flushed = write and outcome.running and (flush == "always" or (flush == "changed" and plan.changed))
     if flushed and flush == "always" and not outcome.reloaded:
         # A client that met a table while it could not be opened does not try again by itself.
-        instance.reload()
+        daemons.reload_and_wait(instance)
         outcome.reloaded = True
     if flushed:
         instance.flush()

@@ -20,7 +20,7 @@ LOGIN: dict[str, Any] = {"login": "a@example.com", "password": PASSWORD}
 MODULES: dict[str, dict[str, Any]] = {
     "postfix_relay": {"default_login": "a@example.com", "default_password": PASSWORD},
     "smtp_login_info": {"logins": [LOGIN]},
-    "outgoing_users": {"users": [], "api_url": "https://127.0.0.1:9", "api_username": "a", "api_password": "b"},
+    "outgoing_users": {"users": [], "api_url": "https://127.0.0.1:9", "api_username": "a", "api_password": PASSWORD},
     "thunderbird_outgoing_server": {**LOGIN},
     "postfix_test_mail": {"recipient": "a@example.com"},
     "postfix_delivery_info": {"seconds": 1},

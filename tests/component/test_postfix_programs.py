@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.smarthost.spamexperts.plugins.module_utils._postfix import chroot, daemons, host_manager
@@ -141,6 +146,36 @@ def test_waiting_mail(postfix: ScratchPostfix, vendor: Emulator, flush: str, flu
     assert len(postfix.queue()) == int(not flushed)
 
 
+@pytest.mark.parametrize("options", [{"flush": "always"}, {"rate_delay": 1}], ids=["nothing else", "a change"])
+def test_a_queue_manager_that_is_slow_to_go_takes_no_flush_with_it(
+    postfix: ScratchPostfix, vendor: Emulator, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    assert relay(postfix, **vendor.smarthost_options, **LOGIN).changed
+    vendor.faults({"match": "smtp:mail", "kind": "smtp_reply", "text": "451 Come back later", "times": 1})
+    postfix.inject("alice@example.com", "someone@elsewhere.example")
+    postfix.wait_until_quiet()
+    command = ["pgrep", "-x", "-P", str(postfix.master_pid), "qmgr"]
+    old = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    real_reload, real_flush, was_there = Instance.reload, Instance.flush, []
+
+    def slow_reload(instance: Instance) -> None:
+        with suppress(ProcessLookupError):  # the second reload of a change
+            os.kill(old, signal.SIGSTOP)
+            threading.Timer(0.5, os.kill, (old, signal.SIGCONT)).start()
+        real_reload(instance)
+
+    def flush(instance: Instance) -> None:
+        was_there.append(Path(f"/proc/{old}").exists())
+        real_flush(instance)
+
+    monkeypatch.setattr(Instance, "reload", slow_reload)
+    monkeypatch.setattr(Instance, "flush", flush)
+    assert relay(postfix, **vendor.smarthost_options, **LOGIN, **options).result["flushed"]
+    assert was_there == [False]
+    postfix.wait_until_empty()
+    assert len(vendor.mails()) == 1
+
+
 def test_what_postfix_refuses_is_taken_back_from_the_daemons_too(
     postfix: ScratchPostfix, vendor: Emulator, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,8 +239,8 @@ def test_a_mail_that_postfix_does_not_take(postfix: ScratchPostfix) -> None:
 
 def test_an_instance_without_master_has_no_clients(postfix: ScratchPostfix, tmp_path: Path) -> None:
     send(postfix)
-    assert {str(pid) for pid in daemons._clients(str(postfix.home / "spool"))} == set(clients(postfix))
-    assert daemons._clients(str(tmp_path)) == set()
+    assert {str(pid) for pid in daemons._running(str(postfix.home / "spool"), ["smtp"])} == set(clients(postfix))
+    assert daemons._running(str(tmp_path), ["smtp"]) == set()
 
 
 def test_the_chroot_is_filled_before_mail_takes_the_way(

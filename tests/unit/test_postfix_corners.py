@@ -115,10 +115,10 @@ def test_no_authorities_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_clients_of_an_instance(tmp_path: Path) -> None:
     """Only those of its own master count, and a queue without a master has none."""
-    assert daemons._clients(str(tmp_path)) == set()
+    assert daemons._running(str(tmp_path), ["smtp"]) == set()
     (tmp_path / "pid").mkdir()
     (tmp_path / "pid" / "master.pid").write_text(f" {os.getpid()}\n", encoding="ascii")
-    assert daemons._clients(str(tmp_path)) == set()
+    assert daemons._running(str(tmp_path), ["smtp"]) == set()
     assert daemons._stat(Path("/proc/self")) is not None
     assert daemons._stat(tmp_path) is None
 

@@ -175,7 +175,8 @@ def _take_over(instance: Instance, outcome: Outcome, *, more_follows: bool) -> N
     latter looks at, such as the queue, is not changed by us, and was looked at before.
     """
     if outcome.running:
-        mail_log.explained(instance, daemons.reload_and_wait if more_follows else Instance.reload)
+        names = ("qmgr", "smtp") if more_follows else ("qmgr",)
+        mail_log.explained(instance, lambda it: daemons.reload_and_wait(it, names))
         outcome.reloaded = True
     elif not more_follows:
         mail_log.explained(instance, Instance.check)

@@ -20,7 +20,10 @@ _PYTHON = Path(sys.executable)
 
 
 def measure(runs: int) -> list[Figure]:
-    """50 ms before the answer to each AUTH; the rest of a session is as fast as this machine."""
+    """50 ms before the answer to each AUTH; the rest of a session is as fast as this machine.
+
+    Of three logins that may be refused in a run one is left to whoever proves what is changed, so two are under way.
+    """
     users = make_users(_USERS, 10)
     wanted = [{name: user[name] for name in ("domain", "username", "password")} for user in users]
     peaks = [0]
@@ -47,6 +50,6 @@ def measure(runs: int) -> list[Figure]:
 
             mine, peers = alternate(ours, theirs, runs)
     return [
-        at_least("B4 1000 passwords proven by logins / smtplib in sequence", mine, peers, 6),
+        at_least("B4 1000 passwords proven by logins / smtplib in sequence", mine, peers, 1.9),
         bounded("B4 connections at once", max(peaks), 10, ""),
     ]

@@ -47,6 +47,14 @@ options:
       - No more than two are refused, since the vendor blocks an address whose logins fail often.
     type: bool
     default: false
+  prove_new_logins:
+    description:
+      - With O(compare=true), whether each of RV(new_logins) is tried at the smarthost from here, for RV(proven_logins),
+        where RV(at_rest) is V(false) and RV(lacking) names nothing. So a login is tried before mail depends on it.
+      - Where many hosts have the same new login, it is better tried once, before any of them.
+      - No more than two are refused, see O(prove_logins).
+    type: bool
+    default: false
   past:
     description:
       - Whether to look for what goes past the smarthost or lowers the TLS level on the way there as well, and for the
@@ -87,6 +95,7 @@ EXAMPLES = r"""
     default_password: "{{ vault_web1_password }}"
     compare: true
     prove_logins: true
+    prove_new_logins: true
   register: relay
 
 - name: Which mail goes past the smarthost?
@@ -147,6 +156,17 @@ proven:
   returned: O(compare=true)
   type: bool
   sample: true
+proven_logins:
+  description: The names of the logins that the smarthost has just accepted from here. Never a password.
+  returned: O(compare=true)
+  type: list
+  elements: str
+  sample: [server1@example.com]
+login_failure:
+  description: Why a login that was tried is not accepted. Empty when all are, or none was tried.
+  returned: O(compare=true)
+  type: str
+  sample: "The login server1@example.com was refused: 4489.smtp.antispamcloud.com answered: 535 Incorrect authentication data."
 refused_logins:
   description: How many logins the smarthost has refused, for the option of the same name of a later task.
   returned: O(compare=true)
@@ -379,7 +399,7 @@ from ..module_utils._module import SecretSafeModule
 from ..module_utils._names import IMPLICIT, STARTTLS, InputError, begins_with_tls, host_name, port_number
 from ..module_utils._postfix import exim, files, host_manager, maps, originals, password_maps
 from ..module_utils._postfix.commands import Instance, PostfixError
-from ..module_utils._postfix.conflicts import find_ca_file, has_sasl_plugin
+from ..module_utils._postfix.conflicts import ca_bundle, has_sasl_plugin
 from ..module_utils._postfix.exposure import exposure
 from ..module_utils._postfix.module import INSTANCE_OPTIONS, find_instance, module_runner, names_main_instance
 from ..module_utils._postfix.options import RELAY_OPTIONS
@@ -388,7 +408,7 @@ from ..module_utils._postfix.plan import plan_present
 from ..module_utils._postfix.settings import Login, RelaySettings, given_logins, next_hop, settings_from
 from ..module_utils._postfix.way import exceptions_from_the_way, own_networks, way_to_the_smarthost, ways
 from ..module_utils._smarthost.connection import Smarthost
-from ..module_utils._smarthost.login import Refusals, Verdict, prove_logins
+from ..module_utils._smarthost.login import Refusals, Verdict, failure, prove_logins
 from ..module_utils._smarthost.options import AUTHORITY_OPTIONS, PLACE_OPTIONS
 
 _PASSWORD_MAPS = "smtp_sasl_password_maps"
@@ -404,6 +424,7 @@ def main() -> None:
             **INSTANCE_OPTIONS,
             "compare": {"type": "bool", "default": False},
             "prove_logins": {"type": "bool", "default": False},
+            "prove_new_logins": {"type": "bool", "default": False},
             "past": {"type": "bool", "default": False},
             "fail_on_objection": {"type": "bool", "default": False},
             "replace_mail_server": {"type": "bool", "default": False},
@@ -436,9 +457,7 @@ def look(module: Any) -> dict[str, Any]:
     lacking = [] if installed else ["Postfix"]
     if not has_sasl_plugin():
         lacking.append("a plugin of Cyrus SASL for PLAIN or LOGIN")
-    try:
-        find_ca_file(None)
-    except PostfixError:
+    if ca_bundle() is None:
         lacking.append("a bundle of trusted certificates")
     result: dict[str, Any] = {
         "objection": objection,
@@ -448,7 +467,7 @@ def look(module: Any) -> dict[str, Any]:
         "new_logins": [login.name for login in logins],
     }
     if settings:
-        result.update(at_rest=False, proven=False, refused_logins=0)
+        result.update(at_rest=False, proven=False, proven_logins=[], login_failure="", refused_logins=0)
     if not installed:
         return result
     instance = find_instance(module)
@@ -460,8 +479,11 @@ def look(module: Any) -> dict[str, Any]:
     if settings:
         result.update(compared(module, instance, settings))
         result["at_rest"] = result["running"] and not lacking and result["changes"] == []
-        if result["at_rest"] and params["prove_logins"]:
-            result.update(proof(settings, logins))
+        wanted = params["prove_logins" if result["at_rest"] else "prove_new_logins"]
+        if wanted and not lacking:
+            names = [login.name for login in logins] if result["at_rest"] else result["new_logins"]
+            result.update(proof(settings, [login for login in logins if login.name in names]))
+            result["proven"] = {login.name for login in logins} <= set(result["proven_logins"])
     return result
 
 
@@ -477,13 +499,15 @@ def compared(module: Any, instance: Instance, settings: RelaySettings) -> dict[s
 
 
 def proof(settings: RelaySettings, logins: Sequence[Login]) -> dict[str, Any]:
-    """Whether the smarthost accepts these logins from here, and how many it has refused: `proven`, `refused_logins`."""
+    """Which of these logins the smarthost accepts from here, and how many it has refused."""
     server = Smarthost(settings.host, settings.port, settings.ca_path, settings.implicit_tls)
     refusals = Refusals()
     # One is left, for whoever says why.
     proofs = prove_logins(server, [(login.name, login.password) for login in logins], refusals=refusals, keep=1)
+    others = {each.login for each in proofs if each.verdict is not Verdict.ACCEPTED}
     return {
-        "proven": all(each.verdict is Verdict.ACCEPTED for each in proofs),
+        "login_failure": failure(proofs)[0],
+        "proven_logins": [login.name for login in logins if login.name not in others],
         "refused_logins": refusals.used,
     }
 

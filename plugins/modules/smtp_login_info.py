@@ -159,7 +159,7 @@ from typing import Any
 
 from ..module_utils._module import SecretSafeModule
 from ..module_utils._names import ENVELOPE_SENDER, InputError
-from ..module_utils._smarthost.login import MOST_CONNECTIONS, LoginProof, Verdict, prove_logins
+from ..module_utils._smarthost.login import MOST_CONNECTIONS, LoginProof, Verdict, failure, prove_logins
 from ..module_utils._smarthost.server import BUDGET_OPTIONS, SMARTHOST_OPTIONS, refusals_from, smarthost_from
 
 _ACCEPTED = {Verdict.ACCEPTED: True, Verdict.REFUSED: False}
@@ -188,19 +188,6 @@ def check_options(params: Mapping[str, Any]) -> None:
         problems.append(f"timeout is {params['timeout']}; it must be 1 or more")
     if problems:
         raise InputError("; ".join(problems) + "; nothing was tried.")
-
-
-def failure(proofs: Sequence[LoginProof]) -> tuple[str, str]:
-    """A sentence on the logins that were not accepted, or may not send, and its code; empty when there are none."""
-    failed = [proof for proof in proofs if proof.reason]
-    if not failed:
-        return "", ""
-    first = failed[0]
-    refused = Verdict.REFUSED in (first.verdict, first.may_send)
-    outcome = "was refused" if refused else "could not be proven"
-    others = f"; {len(failed)} of {len(proofs)} logins were not accepted, see logins in the result"
-    sentence = f"The login {first.login} {outcome}: {first.reason}{others if len(proofs) > 1 else ''}."
-    return sentence, "login_refused" if refused else "login_not_proven"
 
 
 def shown(proof: LoginProof, *, asked: bool) -> dict[str, Any]:
@@ -247,7 +234,7 @@ def main() -> None:
     )
     logins = [shown(proof, asked=bool(senders[proof.login])) for proof in proofs]
     result: dict[str, Any] = {"logins": logins, "refused_logins": refusals.used}
-    sentence, code = failure(proofs)
+    sentence, code = failure(proofs, ", see logins in the result")
     if sentence and params["fail_on_refusal"]:
         module.fail_json(msg=sentence, code=code, **result)
     module.exit_json(changed=False, **result)

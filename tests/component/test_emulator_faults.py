@@ -45,6 +45,17 @@ def test_status_with_retry_after(emulator: Emulator) -> None:
     assert emulator.counters()["effective_writes"] == 1
 
 
+def test_what_waits_when_the_next_test_begins_changes_nothing_for_it(emulator: Emulator) -> None:
+    """As a client that gave up, or was killed, has left it."""
+    emulator.faults({"match": "domain/add", "kind": "latency", "seconds": 0.5})
+    with pytest.raises(requests.Timeout):
+        get(emulator, ADD, timeout=0.1)
+    emulator.reset()
+    time.sleep(0.6)
+    assert domains(emulator) == []
+    assert emulator.counters()["requests"] == {}
+
+
 def test_skip_and_times(emulator: Emulator) -> None:
     emulator.faults({"match": "*", "skip": 2, "times": 2, "kind": "status", "code": 503})
     assert [get(emulator).status_code for _number in range(6)] == [200, 200, 503, 503, 200, 200]

@@ -189,8 +189,8 @@ def test_a_password_that_cannot_be_proven_is_set_and_called_unknown(full: Run, e
     assert emulator.counters()["requests"]["outgoingusers/setpassword"] == 2
     assert {user["password"] for user in run.result["users"]} == {"unknown"}
     assert "no login has proven" in run.result["users"][0]["reason"]
-    # Cores that print a warning in this process print the same one once.
     assert "Not every password could be proven" in predicted.warnings
+    assert "Not every password could be proven" in run.warnings
 
 
 def test_absent_removes_and_a_second_run_changes_nothing(full: Run, emulator: Emulator) -> None:

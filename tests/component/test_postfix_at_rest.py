@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -15,8 +16,18 @@ from tests.support.postfix import ScratchPostfix
 from tests.support.relay import LOGIN, PASSWORD, relay
 
 pytestmark = pytest.mark.root
+INFO = "ansible_collections.smarthost.spamexperts.plugins.modules.postfix_relay_info"
 SHARED = {"dedicated_transport": False}
-AT_REST = {"at_rest": True, "proven": True, "refused_logins": 0, "changes": [], "new_logins": []}
+AT_REST = {
+    "at_rest": True,
+    "proven": True,
+    "proven_logins": ["server@example.com"],
+    "login_failure": "",
+    "refused_logins": 0,
+    "changes": [],
+    "new_logins": [],
+}
+UNPROVEN = {"proven": False, "proven_logins": []}
 
 
 class Host:
@@ -49,15 +60,15 @@ def refused(vendor: Emulator) -> int:
 def test_a_host_at_rest(host: Host, vendor: Emulator) -> None:
     assert host.look() == AT_REST
     before = len(vendor.auths())
-    assert host.look(prove_logins=False) == {**AT_REST, "proven": False}
+    assert host.look(prove_logins=False, prove_new_logins=True) == {**AT_REST, **UNPROVEN}
     assert len(vendor.auths()) == before
     assert host.look(compare=False) == {**dict.fromkeys(AT_REST), "new_logins": []}
 
 
 def test_what_is_left_to_do(host: Host, vendor: Emulator) -> None:
-    """Then no login is tried, as it is proven after the change."""
+    """Then no login is tried, as it is proven after the change, or before that where this is wanted."""
     before = len(vendor.auths())
-    left = {**AT_REST, "at_rest": False, "proven": False}
+    left = {**AT_REST, **UNPROVEN, "at_rest": False}
     assert host.look(concurrency=3)["changes"] == ["smtp_destination_concurrency_limit"]
     found = host.look(default_password="another one")
     assert found == {**left, "changes": found["changes"], "new_logins": ["server@example.com"]}
@@ -68,6 +79,35 @@ def test_what_is_left_to_do(host: Host, vendor: Emulator) -> None:
         assert host.look() == {**left, "changes": None}
     finally:
         host.postfix.run("postconf", "-X", "smtp_discard_ehlo_keyword_address_maps")
+    assert host.look(concurrency=3, prove_new_logins=True) == {
+        **left,
+        "changes": ["smtp_destination_concurrency_limit"],
+    }
+    assert len(vendor.auths()) == before, "a login that is not new is proven after the change"
+
+
+def test_new_logins_are_tried_where_that_is_wanted(
+    host: Host, vendor: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = [{"login": name, "password": PASSWORD, "senders": [f"@{name}"]} for name in ("example.net", "gone.example")]
+    vendor.seed(users=[{"domain": "example.net", "password": PASSWORD, "authentication_method": "domain"}])
+    host.described["logins"] = new[:1]
+    before = len(vendor.auths())
+    found = host.look(prove_new_logins=True)
+    assert (found["at_rest"], found["proven"], found["login_failure"]) == (False, False, "")
+    assert found["new_logins"] == found["proven_logins"] == ["example.net"]
+    assert [each["login"] for each in vendor.auths()[before:]] == ["example.net"], "a known one need not be"
+    found = host.look(prove_new_logins=True, logins=new)
+    assert (found["proven_logins"], found["refused_logins"]) == (["example.net"], 1)
+    sentence = r"The login gone\.example was refused: .* answered: 535 .*; 1 of 2 logins were not accepted\."
+    assert re.fullmatch(sentence, found["login_failure"])
+    # The same name with two passwords is proven when both are.
+    twice = [*new[:1], {**new[0], "password": "Another-Horse-42", "senders": ["info@example.net"]}]
+    assert host.look(prove_new_logins=True, logins=twice)["proven_logins"] == []
+    # Without what verifies the smarthost there is nothing to try with.
+    before = len(vendor.auths())
+    monkeypatch.setattr(f"{INFO}.has_sasl_plugin", lambda: False)
+    assert host.look(prove_new_logins=True)["new_logins"] == ["example.net"]
     assert len(vendor.auths()) == before
 
 
@@ -82,7 +122,7 @@ def test_a_description_that_cannot_be(host: Host) -> None:
 def test_a_postfix_that_does_not_run_is_not_at_rest(postfix: ScratchPostfix, vendor: Emulator, no_check: None) -> None:
     host = Host(postfix, vendor)
     assert not relay(postfix, **vendor.smarthost_options, **LOGIN).failed
-    assert host.look() == {**AT_REST, "at_rest": False, "proven": False}
+    assert host.look() == {**AT_REST, **UNPROVEN, "at_rest": False}
 
 
 def test_the_vendor_has_another_password(host: Host, vendor: Emulator) -> None:
@@ -100,4 +140,6 @@ def test_the_vendor_has_another_password(host: Host, vendor: Emulator) -> None:
 
 def test_a_smarthost_that_is_away(host: Host, vendor: Emulator) -> None:
     vendor.faults({"match": "smtp:auth", "kind": "smtp_reply", "text": "454 Later", "times": None})
-    assert host.look() == {**AT_REST, "proven": False}
+    found = host.look()
+    assert "454 Later" in found.pop("login_failure")
+    assert found == {**{name: AT_REST[name] for name in found}, **UNPROVEN}

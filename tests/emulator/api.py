@@ -99,8 +99,9 @@ class Api:
         call = self._server.calls.get(name)
         self._count(name, call)
         seconds, fault = self._server.faults.take(name)
-        if seconds:
-            await asyncio.sleep(seconds)
+        if seconds and await self._server.is_reset_within(seconds):
+            reset_connection(request.transport)
+            return web.Response()
         shown = f"/api/{name}/..."
         agent = request.headers.get("User-Agent", "")
         if fault and fault.kind == "reset_before":

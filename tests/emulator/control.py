@@ -74,6 +74,7 @@ class Control:
 
     def _reset(self, body: dict[str, Any]) -> None:
         server = self._server
+        server.resets += 1
         server.panel.state.lag = server.panel.state.login_lag = 0.0
         server.panel.state.clear()
         server.panel.quirks.reset()

@@ -79,3 +79,11 @@ class Server:
     faults: Faults = field(default_factory=Faults)
     meter: Meter = field(default_factory=Meter)
     spam: SpamLocks = field(default_factory=SpamLocks)
+    #: How often everything has begun anew.
+    resets: int = 0
+
+    async def is_reset_within(self, seconds: float) -> bool:
+        """Wait; whether everything has begun anew meanwhile, so that who waits belongs to what is over."""
+        before = self.resets
+        await asyncio.sleep(seconds)
+        return self.resets != before

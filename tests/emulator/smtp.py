@@ -120,8 +120,8 @@ class SmtpProtocol(SMTP):
         That is `smtp_reply`, and at smtp:data also `reset_after`.
         """
         seconds, fault = self.server.faults.take(step)
-        if seconds:
-            await asyncio.sleep(seconds)
+        if seconds and await self.server.is_reset_within(seconds):
+            await self.reset()
         if fault is None or fault.kind == "smtp_reply" or (step == "smtp:data" and fault.kind == "reset_after"):
             return fault
         await self.reset()

@@ -1,11 +1,11 @@
 # Copyright: smarthost.spamexperts maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ansible-playbook, forked from a process that has imported what it needs from others.
+"""ansible-playbook, forked from a process that has imported what it needs.
 
-Of the 0.7 processor seconds of a playbook with one task, imports are two thirds, and half of these of libraries. All
-of Ansible is imported anew, in the environment of the run: it reads its settings while it is imported. What a module
-needs on a host is packed once for all runs, where each would do so for itself.
+Of the 0.7 processor seconds of a playbook with one task, imports are two thirds. Libraries are imported once, and
+Ansible, which reads its settings meanwhile, once for each environment. What a module needs on a host is packed once
+for all runs, where each would do so for itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import runpy
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,8 @@ _LIBRARIES = (
 
 #: The tests set it; benchmarks and the demonstration run the program.
 is_used = False
+#: In how many environments a process keeps Ansible imported.
+_MOST_PREPARED = 4
 _idle: list[subprocess.Popen[str]] = []
 
 
@@ -99,12 +102,84 @@ def _serve() -> Optional[dict[str, Any]]:
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
+    prepared: dict[str, _Prepared] = {}
     for line in sys.stdin:
         asked: dict[str, Any] = json.loads(line)
+        settings = _settings(asked)
+        if settings not in prepared:
+            if len(prepared) == _MOST_PREPARED:
+                prepared.pop(next(iter(prepared))).end()
+            ours, theirs = socket.socketpair()
+            process = os.fork()
+            if not process:
+                ours.close()
+                return _serve_prepared(theirs, asked)
+            theirs.close()
+            prepared[settings] = _Prepared(process, ours)
+        code = prepared[settings].answer(line)
+        if code is None:  # such settings that Ansible cannot be imported: the program says why
+            process = os.fork()
+            if not process:
+                return asked
+            code = json.dumps(_wait(process, asked["timeout"]))
+        print(code, flush=True)
+    for each in prepared.values():
+        each.end()
+    return None
+
+
+class _Prepared:
+    """A process that has imported Ansible in one environment."""
+
+    def __init__(self, process: int, requests: socket.socket) -> None:
+        self._process = process
+        self._requests = requests
+        self._stream = requests.makefile("rw")
+
+    def answer(self, line: str) -> Optional[str]:
+        """Hand it a request, and wait for the answer; None where it has ended instead."""
+        with suppress(ConnectionError):
+            print(line, end="", file=self._stream, flush=True)
+            return self._stream.readline().strip() or None
+        return None
+
+    def end(self) -> None:
+        """Let it end, and wait for that."""
+        with suppress(OSError):
+            self._requests.shutdown(socket.SHUT_RDWR)
+        os.waitpid(self._process, 0)
+
+
+def _settings(asked: Mapping[str, Any]) -> str:
+    """All that Ansible's settings may come from."""
+    variables = {name: value for name, value in asked["env"].items() if name != "PYTEST_CURRENT_TEST"}
+    places = variables.get("ANSIBLE_CONFIG", ""), Path(asked["cwd"], "ansible.cfg")
+    files = [str(path.stat()) for path in map(Path, places) if path.is_file()]
+    return json.dumps([variables, asked["cwd"], files], sort_keys=True)
+
+
+def _serve_prepared(requests: socket.socket, first: Mapping[str, Any]) -> Optional[dict[str, Any]]:
+    """As `_serve`, with Ansible imported in the environment of the first request."""
+    with tempfile.TemporaryFile() as printed:
+        _enter(first, printed.fileno())
+        with suppress(Exception, SystemExit):
+            importlib.import_module("ansible.cli.playbook")
+        sys.stdout.flush()
+        if "ansible.cli.playbook" not in sys.modules or printed.tell():
+            return None
+    constants = importlib.import_module("ansible.constants")
+    gc.collect()
+    gc.freeze()
+    stream = requests.makefile("rw")
+    for line in stream:
+        # It is made where Ansible is imported, and goes at the end of each run.
+        Path(constants.DEFAULT_LOCAL_TMP).mkdir(mode=0o700, exist_ok=True)
         process = os.fork()
         if not process:
+            asked: dict[str, Any] = json.loads(line)
             return asked
-        print(json.dumps(_wait(process, asked["timeout"])), flush=True)
+        print(json.dumps(_wait(process, json.loads(line)["timeout"])), file=stream, flush=True)
+        shutil.rmtree(constants.DEFAULT_LOCAL_TMP, ignore_errors=True)
     return None
 
 
@@ -131,16 +206,21 @@ def _share_packed_modules(folder: Path) -> None:
     Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache").symlink_to(kept)
 
 
-def _become(asked: Mapping[str, Any]) -> None:
-    """Be ansible-playbook from here on."""
-    for path, flags, targets in ((os.devnull, os.O_RDONLY, [0]), (asked["output"], os.O_WRONLY, [1, 2])):
-        opened = os.open(path, flags)
-        for target in targets:
-            os.dup2(opened, target)
-        os.close(opened)
+def _enter(asked: Mapping[str, Any], output: int) -> None:
+    """Be where a run is, with its environment, no input, and this output."""
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     os.environ.clear()
     os.environ.update(asked["env"])
     os.chdir(asked["cwd"])
+
+
+def _become(asked: Mapping[str, Any]) -> None:
+    """Be ansible-playbook from here on."""
+    with Path(asked["output"]).open("wb") as output:
+        _enter(asked, output.fileno())
     _share_packed_modules(Path(asked["packed"]))
     sys.argv, sys.path[0] = asked["argv"], str(Path(PROGRAM).parent)
     runpy.run_path(PROGRAM, run_name="__main__")

@@ -48,6 +48,7 @@ class Instance:
         self._run = run
         self.config_directory = config_directory
         self._said: dict[tuple[str, ...], str] = {}
+        self._parsed: dict[tuple[str, ...], dict[str, str]] = {}
 
     def path(self, name: str) -> str:
         """The path of a file in the configuration directory."""
@@ -111,8 +112,15 @@ class Instance:
             self._said[arguments] = self.tell("postconf", *arguments)
         return self._said[arguments]
 
+    def _assignments(self, *arguments: str) -> dict[str, str]:
+        """The same as parameters and their values; whoever gets it may change it."""
+        if arguments not in self._parsed:
+            self._parsed[arguments] = _assignments(self._known(*arguments))
+        return dict(self._parsed[arguments])
+
     def _change(self, *arguments: str) -> None:
         self._said.clear()
+        self._parsed.clear()
         self.tell("postconf", *arguments)
 
     def run_script(self, path: str, *arguments: str) -> None:
@@ -125,11 +133,11 @@ class Instance:
 
     def explicit(self) -> dict[str, str]:
         """The parameters that main.cf sets, unexpanded."""
-        return _assignments(self._known("-n"))
+        return self._assignments("-n")
 
     def defaults(self) -> dict[str, str]:
         """What a parameter is where main.cf does not set it, unexpanded: `$name` means that it follows another one."""
-        return _assignments(self._known("-d"))
+        return self._assignments("-d")
 
     def effective(self, names: Iterable[str], instead: Optional[Mapping[str, Optional[str]]] = None) -> dict[str, str]:
         """The expanded values of these parameters, defaults included; those that this Postfix lacks are left out.
@@ -145,7 +153,7 @@ class Instance:
             name: self.defaults().get(name) if value is None else value for name, value in (instead or {}).items()
         }
         options = [f"-o{name}={value}" for name, value in sorted(values.items()) if value is not None]
-        return _assignments(self._known("-x", *options))
+        return self._assignments("-x", *options)
 
     def expand(self, value: str) -> str:
         """Replace every `$name` in a text by this instance's values."""
@@ -182,7 +190,7 @@ class Instance:
 
     def overrides(self, service: str) -> dict[str, str]:
         """The parameters that master.cf overrides with -o for this service."""
-        lines = _assignments(self._known("-P"))
+        lines = self._assignments("-P")
         prefix = f"{service}/"
         return {name[len(prefix) :]: value for name, value in lines.items() if name.startswith(prefix)}
 

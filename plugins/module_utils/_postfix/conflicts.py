@@ -30,9 +30,14 @@ _SASL_PLUGINS = ("usr/lib/*/sasl2", "usr/lib64/sasl2", "usr/lib/sasl2", "usr/loc
 _LOOKED_AT = ("content_filter", "default_transport")
 
 
+def ca_bundle() -> Optional[str]:
+    """The file with the certificates that this host trusts, None where there is none."""
+    return next((name for name in CA_FILES if Path(name).is_file()), None)
+
+
 def find_ca_file(wanted: Optional[str]) -> str:
     """The file with trusted certificates, proven to be readable as such."""
-    path = wanted or next((name for name in CA_FILES if Path(name).is_file()), None)
+    path = wanted or ca_bundle()
     if path is None:
         raise PostfixError(
             "no bundle of trusted certificates was found on this host; install the package ca-certificates or set "

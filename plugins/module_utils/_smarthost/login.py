@@ -55,6 +55,22 @@ class LoginProof:
     may_send: Optional[Verdict] = None
 
 
+def failure(proofs: Sequence[LoginProof], others_are: str = "") -> tuple[str, str]:
+    """A sentence on the logins that were not accepted, or may not send, and its code; empty when there are none.
+
+    others_are: where the reasons of all of them stand.
+    """
+    failed = [proof for proof in proofs if proof.reason]
+    if not failed:
+        return "", ""
+    first = failed[0]
+    refused = Verdict.REFUSED in (first.verdict, first.may_send)
+    outcome = "was refused" if refused else "could not be proven"
+    others = f"; {len(failed)} of {len(proofs)} logins were not accepted{others_are}"
+    sentence = f"The login {first.login} {outcome}: {first.reason}{others if len(proofs) > 1 else ''}."
+    return sentence, "login_refused" if refused else "login_not_proven"
+
+
 class Refusals:
     """The budget of refused logins of one run, which all its logins share.
 

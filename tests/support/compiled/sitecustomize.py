@@ -25,7 +25,7 @@ def compile_once(path: str, source: bytes) -> CodeType:
     kept = os.path.join(FOLDER, _imp.source_hash(0, source).hex())
     try:
         with open(kept, "rb") as file:
-            code: CodeType = marshal.load(file)  # noqa: S302 - we wrote it
+            code: CodeType = marshal.loads(file.read())  # noqa: S302 - we wrote it; from a file it reads byte by byte
         _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]  # as importlib does with what it has kept
     except (OSError, EOFError, ValueError, TypeError):
         code = _compile(path, source)

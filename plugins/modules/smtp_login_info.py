@@ -154,7 +154,7 @@ failure:
   sample: {code: login_refused}
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils._module import SecretSafeModule

@@ -9,12 +9,14 @@ has returned, and with the store; a run that was killed is finished by one that 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
+from ..module_utils._files import replace_file
 from ..module_utils._rotation import description, objections, outcome, plan, report
 from ..module_utils._rotation.entry import NEXT
 from ..module_utils._smarthost.login import MOST_REFUSALS
@@ -49,10 +51,10 @@ class Rotation(Means):
 
     def _check_controller(self) -> None:
         """See that the report can be written, and that the store outlives the run."""
-        target = self._wanted.get("report")
-        if target and not Path(os.path.realpath(Path(target).expanduser())).parent.is_dir():
+        target = self._report_file()
+        if target and not target.parent.is_dir():
             raise StopError(
-                f"The folder of the report {target} is not there; make it, or correct spamexperts_rotation.report."
+                f"The folder of the report {self._wanted['report']} is not there; make it, or correct spamexperts_rotation.report."
             )
         if in_container() and not self._wanted.get("store_is_kept") and not self._check_mode:
             raise StopError(
@@ -229,6 +231,24 @@ class Rotation(Means):
             summary=report.summary(made),
             open=report.unfinished(made, roll_back=self._goes_back),
         )
+        self._write_report()
+
+    def _report_file(self) -> Optional[Path]:
+        """Where the report is wanted."""
+        target = self._wanted.get("report")
+        return Path(os.path.realpath(Path(target).expanduser())) if target else None
+
+    def _write_report(self) -> None:
+        target = self._report_file()
+        if target is None or self._check_mode:
+            return
+        try:
+            replace_file(target, json.dumps(self.data["report"], indent=4, sort_keys=True) + "\n")
+        except OSError as problem:
+            raise StopError(
+                f"The report {self._wanted['report']} cannot be written: {problem.strerror}. The run itself ended with: "
+                f"{' / '.join(self.data['summary'])}"
+            ) from None
 
     def _hear_proofs(self) -> None:
         """Take in what a mail server has found out about the new passwords that nobody could prove before."""

@@ -86,6 +86,7 @@ def test_a_mail_goes_from_a_host_to_the_emulator_in_its_namespace(fleet: Fleet) 
         assert host.log().count("status=sent") == len(received)
 
 
+@pytest.mark.slow  # as the tests that pause, slow down and reboot one; by day hosts are cut off in test_rotation.py
 def test_a_host_can_be_cut_off_paused_slowed_down_and_rebooted(fleet: Fleet) -> None:
     first, second = fleet.hosts
     first.cut_off()

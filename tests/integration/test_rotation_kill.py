@@ -53,8 +53,6 @@ CHAINS = {
     "alternate": (ALTERNATE, [COMMIT]),
     "locked": ({"emergency": True, "emergency_action": "lock"}, [SET, IS_SET]),
 }
-#: At night: by day every transition of these phases is killed in one process (tests/unit/test_rotation_transitions.py).
-AT_NIGHT = ("before", "between", "after", "locked")
 #: As above, of a run that goes back.
 BACK = [DECIDE, f"{DECIDE} / done", USE_OLD, COMMIT]
 _LABEL = itertools.count()
@@ -94,13 +92,8 @@ def check_killed(site: RotationSite, rotation: Mapping[str, Any], events: list[s
     assert {user["locked"] for user in site.emulator.users()} == {0}
 
 
-@pytest.mark.parametrize(
-    ("rotation", "events"),
-    [
-        pytest.param(*chain, id=name, marks=[pytest.mark.slow] if name in AT_NIGHT else [])
-        for name, chain in CHAINS.items()
-    ],
-)
+@pytest.mark.slow  # by day each transition is killed in one process, and real programs in test_rotation_moments.py
+@pytest.mark.parametrize(("rotation", "events"), CHAINS.values(), ids=CHAINS)
 def test_killed_at_one_phase_after_the_other(
     site: RotationSite, rotation: Mapping[str, Any], events: list[str]
 ) -> None:

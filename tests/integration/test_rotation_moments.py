@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -28,23 +28,29 @@ def moments(number: int) -> list[Any]:
     return [pytest.param(place, chance.random(), id=f"moment{place}") for place in range(number)]
 
 
-def test_killed_while_it_rolls_back(site: RotationSite) -> None:
-    _killed_while_it_rolls_back(site, IN_PLACE, FIRST_ACTIVE)
+@pytest.mark.parametrize(
+    "points", [BACK[1:3], pytest.param([BACK[0], BACK[3]], marks=pytest.mark.slow)], ids=["middle", "ends"]
+)
+def test_killed_while_it_rolls_back(site: RotationSite, points: list[str]) -> None:
+    """In the middle of it, and at night where it begins and where it ends."""
+    _killed_while_it_rolls_back(site, IN_PLACE, FIRST_ACTIVE, points)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # seven runs
 @pytest.mark.parametrize("event", [FIRST_ACTIVE, COMMIT])
 def test_killed_while_two_logins_are_rolled_back(site: RotationSite, event: str) -> None:
-    _killed_while_it_rolls_back(site, ALTERNATE, event)
+    _killed_while_it_rolls_back(site, ALTERNATE, event, BACK)
 
 
-def _killed_while_it_rolls_back(site: RotationSite, rotation: Mapping[str, Any], event: str) -> None:
-    """Kill a rotation, then the way back at each of its points, and let a run finish it."""
+def _killed_while_it_rolls_back(
+    site: RotationSite, rotation: Mapping[str, Any], event: str, points: Sequence[str]
+) -> None:
+    """Kill a rotation, then the way back at each of these points, and let a run finish it."""
     before = site.stored()
     with steady_mail(site, f"back{next(_LABEL)}x", 2) as senders:
         kill_at(site, event, **rotation)
-        for back in BACK:
+        for back in points:
             kill_at(site, back, roll_back=True)
         run = site.rotate(roll_back=True)
         assert run.returncode == 0, run.output

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,19 @@ def test_a_run_that_cannot_begin_changes_nothing(
     with pytest.raises(RuntimeError, match=message):
         site.rotate({**EVERYTHING, **rotation})
     assert as_before(site)
+
+
+def test_the_report_is_written_by_whom_the_run_is(site: Site, tmp_path: Path) -> None:
+    target = tmp_path / "report.json"
+    data = site.rotate({**EVERYTHING, "report": str(target)})
+    assert json.loads(target.read_text()) == data["report"]
+    assert target.stat().st_mode & 0o777 == 0o644
+    target.unlink()
+    target.mkdir()
+    sentence = rf"The report {target} cannot be written: .*\. The run itself ended with: .*new password"
+    with pytest.raises(RuntimeError, match=sentence):
+        site.rotate({**EVERYTHING, "report": str(target)})
+    assert is_released(site)
 
 
 @pytest.mark.parametrize("trouble", ["the API", "a mail server", "the plan"])

@@ -166,7 +166,7 @@ login_failure:
   description: Why a login that was tried is not accepted. Empty when all are, or none was tried.
   returned: O(compare=true)
   type: str
-  sample: "The login server1@example.com was refused: 4489.smtp.antispamcloud.com answered: 535 Incorrect authentication data."
+  sample: "The login web1@example.com was refused: 4489.smtp.antispamcloud.com answered: 535 Incorrect authentication."
 refused_logins:
   description: How many logins the smarthost has refused, for the option of the same name of a later task.
   returned: O(compare=true)

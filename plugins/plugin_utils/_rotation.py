@@ -54,7 +54,8 @@ class Rotation(Means):
         target = self._report_file()
         if target and not target.parent.is_dir():
             raise StopError(
-                f"The folder of the report {self._wanted['report']} is not there; make it, or correct spamexperts_rotation.report."
+                f"The folder of the report {self._wanted['report']} is not there; make it, or correct "
+                "spamexperts_rotation.report."
             )
         if in_container() and not self._wanted.get("store_is_kept") and not self._check_mode:
             raise StopError(
@@ -246,8 +247,8 @@ class Rotation(Means):
             replace_file(target, json.dumps(self.data["report"], indent=4, sort_keys=True) + "\n")
         except OSError as problem:
             raise StopError(
-                f"The report {self._wanted['report']} cannot be written: {problem.strerror}. The run itself ended with: "
-                f"{' / '.join(self.data['summary'])}"
+                f"The report {self._wanted['report']} cannot be written: {problem.strerror}. The run itself ended "
+                f"with: {' / '.join(self.data['summary'])}"
             ) from None
 
     def _hear_proofs(self) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 from tests.fleet.host_init import SYSTEM_LOG
 from tests.fleet.network import STANDING, FleetError, Network, kill_all_in, pids_in, processor_seconds, send, state_of
+from tests.support.postfix import make_older
 
 _INIT = Path(__file__).with_name("host_init.py")
 _START_SECONDS = 60
@@ -160,6 +161,8 @@ class Host:
         done = subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False, timeout=120)
         if check and done.returncode:
             raise FleetError(f"{self.name}: {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+        if arguments[:2] in {("postconf", "-e"), ("postconf", "-X")}:
+            make_older(self.path("/etc/postfix/main.cf"))
         return done.stdout
 
     def path(self, name: str) -> Path:

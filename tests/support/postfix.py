@@ -242,6 +242,8 @@ class ScratchPostfix:
         )
         if check and done.returncode:
             raise AssertionError(f"{program} {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+        if program == "postconf" and arguments[0] in {"-e", "-X"}:
+            make_older(self.config_directory / "main.cf")
         return done.stdout
 
     # Configuration
@@ -254,7 +256,6 @@ class ScratchPostfix:
     def set(self, **parameters: str) -> None:
         """Set parameters in main.cf by hand, as an administrator would."""
         self.run("postconf", "-e", *(f"{name} = {value}" for name, value in parameters.items()))
-        make_older(self.config_directory / "main.cf")
 
     def reload(self) -> None:
         """Make the running daemons read main.cf again."""

@@ -18,7 +18,6 @@ from tests.fleet import AUTHORITY, SMARTHOST_NAME, Fleet, Host
 from tests.support.emulator import Emulator
 from tests.support.people import make_person, profile_of
 from tests.support.playbook import PlaybookRun, run_program
-from tests.support.postfix import make_older
 from tests.support.rotation import RotationSite
 from tests.support.thunderbird_profile import add_server, make_profile, set_primary_password, snapshot
 
@@ -127,7 +126,6 @@ class RunningSite(RotationSite):
             **main,
         }
         host.run("postconf", "-e", *(f"{name}={value}" for name, value in settings.items()))
-        make_older(host.path("/etc/postfix/main.cf"))
         host.run("postfix", "reload")
 
     @staticmethod

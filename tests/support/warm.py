@@ -44,6 +44,8 @@ _LIBRARIES = (
 is_used = False
 #: In how many environments a process keeps Ansible imported.
 _MOST_PREPARED = 4
+#: Where temporary files are, whatever a test says of that.
+_TEMPORARY = tempfile.gettempdir()
 _idle: list[subprocess.Popen[str]] = []
 
 
@@ -81,7 +83,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, 
 @functools.cache
 def packed_modules() -> str:
     """Where packed modules are kept until this process ends."""
-    folder = tempfile.mkdtemp(prefix="packed-modules-")
+    folder = tempfile.mkdtemp(prefix="packed-modules-", dir=_TEMPORARY)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
@@ -160,13 +162,13 @@ def _settings(asked: Mapping[str, Any]) -> str:
 
 def _serve_prepared(requests: socket.socket, first: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     """As `_serve`, with Ansible imported in the environment of the first request."""
-    with tempfile.TemporaryFile() as printed:
-        _enter(first, printed.fileno())
-        with suppress(Exception, SystemExit):
-            importlib.import_module("ansible.cli.playbook")
-        sys.stdout.flush()
-        if "ansible.cli.playbook" not in sys.modules or printed.tell():
-            return None
+    printed = os.memfd_create("printed")
+    _enter(first, printed)
+    with suppress(Exception, SystemExit):
+        importlib.import_module("ansible.cli.playbook")
+    sys.stdout.flush()
+    if "ansible.cli.playbook" not in sys.modules or os.fstat(printed).st_size:
+        return None
     constants = importlib.import_module("ansible.constants")
     gc.collect()
     gc.freeze()
@@ -215,6 +217,7 @@ def _enter(asked: Mapping[str, Any], output: int) -> None:
     os.environ.clear()
     os.environ.update(asked["env"])
     os.chdir(asked["cwd"])
+    tempfile.tempdir = None  # it is looked up anew
 
 
 def _become(asked: Mapping[str, Any]) -> None:

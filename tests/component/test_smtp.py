@@ -25,6 +25,7 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.l
     Verdict,
     _address_literal,
     _Attempts,
+    failure,
     prove_login,
     prove_logins,
 )
@@ -32,7 +33,38 @@ from ansible_collections.smarthost.spamexperts.plugins.module_utils._smarthost.l
 from tests.support.emulator import Emulator
 from tests.support.smarthost import RIGHT, seed, smarthost, smtp_server
 
+ACCEPTED = LoginProof("a@example.com", Verdict.ACCEPTED)
 NASTY = 'Zwölf "quoted" it\'s \\ + 日本語 😀'
+
+
+# What is said of several
+
+
+@pytest.mark.parametrize(
+    ("proofs", "sentence", "code"),
+    [
+        ([], "", ""),
+        ([ACCEPTED], "", ""),
+        ([LoginProof("b@x", Verdict.REFUSED, "no")], "The login b@x was refused: no.", "login_refused"),
+        (
+            [ACCEPTED, LoginProof("b@x", Verdict.UNKNOWN, "away"), LoginProof("c@x", Verdict.REFUSED, "no")],
+            "The login b@x could not be proven: away; 2 of 3 logins were not accepted, see there.",
+            "login_not_proven",
+        ),
+        (
+            [LoginProof("b@x", Verdict.ACCEPTED, "not this sender", Verdict.REFUSED)],
+            "The login b@x was refused: not this sender.",
+            "login_refused",
+        ),
+        (
+            [LoginProof("b@x", Verdict.ACCEPTED, "who knows", Verdict.UNKNOWN)],
+            "The login b@x could not be proven: who knows.",
+            "login_not_proven",
+        ),
+    ],
+)
+def test_what_is_said_of_logins_that_are_not_accepted(proofs: list[LoginProof], sentence: str, code: str) -> None:
+    assert failure(proofs, ", see there") == (sentence, code)
 
 
 # One login

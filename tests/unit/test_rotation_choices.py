@@ -223,9 +223,11 @@ def test_a_run_that_cannot_begin_changes_nothing(
 def test_the_report_is_written_by_whom_the_run_is(site: Site, tmp_path: Path) -> None:
     target = tmp_path / "report.json"
     data = site.rotate({**EVERYTHING, "report": str(target)})
-    assert json.loads(target.read_text()) == data["report"]
+    assert target.read_text() == json.dumps(data["report"], indent=4, sort_keys=True) + "\n"
     assert target.stat().st_mode & 0o777 == 0o644
     target.unlink()
+    site.rotate({**EVERYTHING, "report": str(target)}, check=True)
+    assert not target.exists()
     target.mkdir()
     sentence = rf"The report {target} cannot be written: .*\. The run itself ended with: .*new password"
     with pytest.raises(RuntimeError, match=sentence):

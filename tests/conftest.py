@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -24,6 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("root"):
                 item.add_marker(pytest.mark.skip(reason="needs root"))
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder with a short path: ansible-core 2.22 keeps a socket in TMPDIR, and has 107 bytes for all of its path."""
+    with tempfile.TemporaryDirectory(prefix="test-", dir="/tmp") as name:
+        yield Path(name)
 
 
 @pytest.fixture(scope="session")

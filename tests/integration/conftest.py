@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -31,13 +29,6 @@ LONG = ("test_rotation_kill", "test_rotation_moments", "test_apply", "test_examp
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of long files first."""
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
-
-
-@pytest.fixture
-def short_path() -> Iterator[Path]:
-    """A folder with a short path: ansible-core 2.22 keeps a socket in TMPDIR, and has 107 bytes for all of its path."""
-    with tempfile.TemporaryDirectory(prefix="test-", dir="/tmp") as name:
-        yield Path(name)
 
 
 @pytest.fixture(scope="session")

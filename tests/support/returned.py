@@ -16,8 +16,9 @@ TYPES: dict[str, tuple[type, ...]] = {
     "dict": (dict,),
     "float": (int, float),
 }
-#: What ansible-core adds to every result.
+#: What ansible-core adds to every result; the last one is of 2.22, in what is registered.
 CORE = {"changed", "diff", "exception", "failed", "invocation", "warnings", "deprecations", "item", "ansible_loop_var"}
+CORE |= {"ansible_parsed"}
 
 #: How the documentation says that only a failure returns it.
 ONLY_FAILED = ("failure", *(f"when {what} failed" for what in ("it", "the user", "the domain", "the profile")))

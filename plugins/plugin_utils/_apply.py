@@ -10,10 +10,8 @@ from the descriptions and the store alone.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ..module_utils._declaration import identities
@@ -23,14 +21,13 @@ from ..module_utils._declaration.identities import Identity, account_of
 from ..module_utils._declaration.onboarding_summary import details_of
 from ..module_utils._declaration.only import Only, login_of
 from ..module_utils._declaration.report import relay_lines, report
-from ..module_utils._files import replace_file
 from ..module_utils._users.plan import ALWAYS
 from ..module_utils._users.user import Key, options_of
 from ._apply_means import Declared, keys_of, login_in_use, today
 from ._apply_vendor import ApplyVendor
 from ._container import in_container
 from ._credentials import UNTRIED, Credentials
-from ._owner import StopError
+from ._owner import StopError, write_report
 
 PHASES = ("begin", "vendor", "finish")
 _GONE = ("removed", "unchanged")
@@ -311,13 +308,7 @@ class Apply(ApplyVendor):
         if not target:
             return
         shown = {**{name: value for name, value in made.items() if name != "summary"}, "check": self._check_mode}
-        try:
-            replace_file(Path(os.path.realpath(target)), json.dumps(shown, indent=2) + "\n")
-        except OSError as problem:
-            raise StopError(
-                f"spamexperts_result_file {target} cannot be written: {problem.strerror}. The run itself ended with: "
-                f"{' / '.join(made['summary'])}"
-            ) from None
+        write_report("spamexperts_result_file", target, json.dumps(shown, indent=2) + "\n", made["summary"])
 
 
 def _is_visited(only: Only, host: str) -> bool:

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, Callable
 
+from ..module_utils._files import replace_file
 from ..module_utils._smarthost.options import asked_place
 from ._credentials import UNCHANGED, Credentials
 from ._secrets import register_secret
@@ -23,6 +26,16 @@ _SHOWN = ("changed", "failed", "msg", "works", "domains", "users", "totals", "lo
 
 class StopError(ValueError):
     """The run stops here; the message is for people and holds no secret."""
+
+
+def write_report(option: str, target: str, text: str, summary: Sequence[str]) -> None:
+    """Write what a run has done into the file that an option names. What keeps it from that hides no result."""
+    try:
+        replace_file(Path(os.path.realpath(Path(target).expanduser())), text)
+    except OSError as problem:
+        raise StopError(
+            f"{option} {target} cannot be written: {problem.strerror}. The run itself ended with: {' / '.join(summary)}"
+        ) from None
 
 
 class Owner:

@@ -14,14 +14,13 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
-from ..module_utils._files import replace_file
 from ..module_utils._rotation import description, objections, outcome, plan, report
 from ..module_utils._rotation.entry import NEXT
 from ..module_utils._smarthost.login import MOST_REFUSALS
 from ._container import in_container
-from ._owner import StopError
+from ._owner import StopError, write_report
 from ._rotation_means import LOGIN, Entry, Means, Proof, Run
 
 PHASES = ("begin", "plan", "prepare", "switch", "decide", "finish")
@@ -51,11 +50,10 @@ class Rotation(Means):
 
     def _check_controller(self) -> None:
         """See that the report can be written, and that the store outlives the run."""
-        target = self._report_file()
-        if target and not target.parent.is_dir():
+        target = self._wanted.get("report")
+        if target and not Path(os.path.realpath(Path(target).expanduser())).parent.is_dir():
             raise StopError(
-                f"The folder of the report {self._wanted['report']} is not there; make it, or correct "
-                "spamexperts_rotation.report."
+                f"The folder of the report {target} is not there; make it, or correct spamexperts_rotation.report."
             )
         if in_container() and not self._wanted.get("store_is_kept") and not self._check_mode:
             raise StopError(
@@ -234,22 +232,11 @@ class Rotation(Means):
         )
         self._write_report()
 
-    def _report_file(self) -> Optional[Path]:
-        """Where the report is wanted."""
-        target = self._wanted.get("report")
-        return Path(os.path.realpath(Path(target).expanduser())) if target else None
-
     def _write_report(self) -> None:
-        target = self._report_file()
-        if target is None or self._check_mode:
-            return
-        try:
-            replace_file(target, json.dumps(self.data["report"], indent=4, sort_keys=True) + "\n")
-        except OSError as problem:
-            raise StopError(
-                f"The report {self._wanted['report']} cannot be written: {problem.strerror}. The run itself ended "
-                f"with: {' / '.join(self.data['summary'])}"
-            ) from None
+        target = self._wanted.get("report")
+        if target and not self._check_mode:
+            text = json.dumps(self.data["report"], indent=4, sort_keys=True) + "\n"
+            write_report("spamexperts_rotation.report", target, text, self.data["summary"])
 
     def _hear_proofs(self) -> None:
         """Take in what a mail server has found out about the new passwords that nobody could prove before."""

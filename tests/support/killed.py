@@ -10,7 +10,6 @@ as vendor and mail servers do when a controller dies. The store is a real file, 
 from __future__ import annotations
 
 import copy
-import gc
 import itertools
 import os
 import pickle
@@ -101,7 +100,6 @@ class World:
         ours, theirs = socket.socketpair()
         child = os.fork()
         if child == 0:
-            gc.freeze()  # else it looks through all that the tests have, and has to copy it for that
             ours.close()
             code = 1
             if not self.is_measured:

@@ -34,7 +34,9 @@ def test_where_all_is_as_declared_it_is_one_line() -> None:
     hosts = {f"mail{number}": DONE for number in range(10)}
     made = said(same=9000, senders=9000, domains=300, hosts=hosts)
     assert made["status"] == "clean"
-    assert made["summary"] == ["9000 of 9000 senders in 300 domains, and 10 of 10 mail servers were as declared."]
+    assert made["summary"] == [
+        "As declared before this run: 9000 of 9000 senders in 300 domains, and 10 of 10 mail servers."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ def test_in_a_check_a_change_is_drift_and_is_said_once() -> None:
         *made["changes"],
         "note: mail1: Postfix opens a connection for each mail there, as the login goes by the sender. Where one login "
         "for all mail of the host would do, name the host in default_for of that one, and in relay of none.",
-        "0 of 0 senders in 0 domains, and 1 of 2 mail servers are as declared.",
+        "As declared: 0 of 0 senders in 0 domains, and 1 of 2 mail servers.",
     ]
     real = said(**given_)
     assert [change.replace("would be ", "") for change in made["changes"]] == real["changes"]

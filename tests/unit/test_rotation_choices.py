@@ -229,7 +229,9 @@ def test_the_report_is_written_by_whom_the_run_is(site: Site, tmp_path: Path) ->
     site.rotate({**EVERYTHING, "report": str(target)}, check=True)
     assert not target.exists()
     target.mkdir()
-    sentence = rf"The report {target} cannot be written: .*\. The run itself ended with: .*new password"
+    sentence = (
+        rf"spamexperts_rotation.report {target} cannot be written: .*\. The run itself ended with: .*new password"
+    )
     with pytest.raises(RuntimeError, match=sentence):
         site.rotate({**EVERYTHING, "report": str(target)})
     assert is_released(site)

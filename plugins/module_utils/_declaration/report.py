@@ -113,11 +113,11 @@ def _summary(found: Mapping[str, Any], data: Mapping[str, Any], hosts: Mapping[s
     lines += _some([line for line in found["drift"] if line not in said], "differs: ")
     lines += _some(found["to_do"], "to do: ")
     lines += _by_sender(data["mail_servers"], hosts)
-    verb = "are" if check else "were"
     lines.append(
-        f"{data['same']} of {counted(data['senders'], 'sender')} in {counted(data['domains'], 'domain')}, and "
+        f"As declared{'' if check else ' before this run'}: {data['same']} of {counted(data['senders'], 'sender')} in "
+        f"{counted(data['domains'], 'domain')}, and "
         f"{sum(1 for state in hosts.values() if state.get('done') and not state.get('changed'))} of "
-        f"{counted(len(hosts), 'mail server')} {verb} as declared."
+        f"{counted(len(hosts), 'mail server')}."
     )
     tested = [host for host, state in hosts.items() if state.get("test_mail")]
     if tested:

@@ -105,8 +105,8 @@ def warnings(instance: Instance, settings: RelaySettings) -> list[str]:
     why = f"no login here is for {domain}{', which does not exist in the DNS either' if missing else ''}"
     return [
         f"Mail of the host itself, such as cron's, leaves as {sender}, and {why}; where the smarthost refuses it, "
-        "nobody reads what comes back. Set system_sender to an address, or to true for the login, or to false where "
-        "this is meant."
+        "nobody reads what comes back. Set system_sender (the role's outgoing_mail_system_sender) to an address, or to "
+        "true for the login, or to false where this is meant."
     ]
 
 

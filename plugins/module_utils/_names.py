@@ -132,6 +132,10 @@ def unicode_domain(domain: str) -> str:
         return domain
 
 
+#: RFC 4291, section 2.5.5.2.
+_IPV4_AS_IPV6 = ipaddress.IPv6Network("::ffff:0:0/96")
+
+
 def normalise_network(text: object) -> str:
     """An address or a network in its shortest form, so that 1.2.3.4 and 1.2.3.4/32 are the same text."""
     given = str(text or "").strip()
@@ -147,6 +151,10 @@ def normalise_network(text: object) -> str:
                 f"{given!r} is not an IP address or network; give it as in 192.0.2.7, 192.0.2.0/28 or 2001:db8::/64"
             ) from None
         raise InputError(f"{given!r} is an address inside a network; write {network}, or the address alone") from None
+    if network.version == 6 and network.subnet_of(_IPV4_AS_IPV6):  # a second name of a sender, by each Python another
+        address = ipaddress.IPv4Address(int(network.network_address) & 0xFFFFFFFF)
+        length = "" if network.prefixlen == 128 else f"/{network.prefixlen - 96}"
+        raise InputError(f"{given!r} is IPv4 that is written as IPv6; write {address}{length}")
     if network.network_address.is_multicast or network.network_address.is_unspecified:  # 0.0.0.0/0 as well
         raise InputError(f"{given!r} cannot be the address of a sender; name the hosts that really send")
     if network.prefixlen == network.max_prefixlen:

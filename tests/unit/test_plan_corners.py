@@ -53,7 +53,7 @@ def senders(*given: str) -> list[Wanted]:
         (["a.example 192.0.2.1", "b.example 192.0.2.0/24"], [(1, 0)]),
         (["a.example 192.0.0.0/16", "b.example 192.0.1.0/24", "b.example 192.0.1.1"], [(1, 0)]),
         (["a.example 10.0.0.0/8", "a.example 10.1.0.0/16", "b.example 10.2.0.1", "a.example 11.0.0.1"], [(2, 0)]),
-        (["a.example ::ffff:0:0/96", "b.example 192.0.2.1", "c.example 2001:db8::1"], []),
+        (["a.example ::fffe:0:0/96", "b.example 192.0.2.1", "c.example 2001:db8::1"], []),
         (["a.example 2001:db8::/32", "b.example 2001:db8::1"], [(1, 0)]),
     ],
 )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -255,6 +256,7 @@ def test_the_chroot_is_filled_before_mail_takes_the_way(
     unneeded = relay(postfix, **vendor.smarthost_options, **LOGIN, check=True).result["changes"]
     assert not [name for name in unneeded if name.startswith("chroot: ")], "the client is in no chroot yet"
     postfix.run("postconf", "-F", "smtp/unix/chroot = y")
+    shutil.rmtree(etc, ignore_errors=True)  # which Debian 13 fills when Postfix starts
     try:
         predicted = relay(postfix, **vendor.smarthost_options, **LOGIN, check=True)
         assert "chroot: etc/hosts" in predicted.result["changes"]
@@ -302,9 +304,9 @@ def test_a_reload_without_daemons_says_so() -> None:
     try:
         instance = Instance(programs, str(at_rest.config_directory))
         assert not instance.is_running()
-        with pytest.raises(PostfixError, match=rf"'postfix reload' failed in {at_rest.config_directory}: "):
+        with pytest.raises(PostfixError, match=rf"'postfix reload' failed in {at_rest.config_directory}: ") as failed:
             instance.reload()
-        assert "not running" in at_rest.log()
+        assert "not running" in at_rest.log() + str(failed.value)  # Postfix 3.10 says it where it was asked
     finally:
         at_rest.close()
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 import time
@@ -20,6 +21,13 @@ default_login_user = dovenull
 protocols =
 ssl = no
 auth_mechanisms = plain login
+service auth {{
+  unix_listener {home}/auth {{
+    mode = 0666
+  }}
+}}
+"""
+_PEOPLE_BEFORE_2_4 = """\
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN {home}/people
@@ -28,12 +36,29 @@ userdb {{
   driver = static
   args = uid=65534 gid=65534 home=/nonexistent
 }}
-service auth {{
-  unix_listener {home}/auth {{
-    mode = 0666
+"""
+_PEOPLE = """\
+passdb passwd-file {{
+  passwd_file_path = {home}/people
+}}
+userdb static {{
+  fields {{
+    uid = 65534
+    gid = 65534
+    home = /nonexistent
   }}
 }}
 """
+
+
+def _configuration(home: Path) -> str:
+    """As this release wants it: from 2.4 on the first line says for which release it was written."""
+    shown = subprocess.run(["dovecot", "--version"], capture_output=True, text=True, check=True).stdout
+    release = re.split(r"[^\d.]", shown, maxsplit=1)[0]
+    if tuple(map(int, release.split(".")[:2])) < (2, 4):
+        return (_CONFIGURATION + _PEOPLE_BEFORE_2_4).format(home=home)
+    first = f"dovecot_config_version = {release}\ndovecot_storage_version = {release}\n"
+    return first + (_CONFIGURATION + _PEOPLE).format(home=home)
 
 
 class Dovecot:
@@ -46,7 +71,7 @@ class Dovecot:
         self.home.chmod(0o755)
         self.socket = self.home / "auth"
         (self.home / "people").write_text("".join(f"{name}:{{PLAIN}}{word}\n" for name, word in people.items()))
-        (self.home / "dovecot.conf").write_text(_CONFIGURATION.format(home=self.home))
+        (self.home / "dovecot.conf").write_text(_configuration(self.home))
 
     def __enter__(self) -> Dovecot:
         self._process = subprocess.Popen(["dovecot", "-F", "-c", str(self.home / "dovecot.conf")])

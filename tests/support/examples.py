@@ -107,7 +107,7 @@ def reason_not_run(text: str) -> str:
 
 def is_inventory(data: dict[str, Any]) -> bool:
     """Tell an inventory from variables; those of the quick starts are followed in a test of their own."""
-    return any("hosts" in group for group in data.values() if isinstance(group, dict))
+    return any({"hosts", "vars"} & group.keys() for group in data.values() if isinstance(group, dict))
 
 
 def is_play(entry: dict[str, Any]) -> bool:

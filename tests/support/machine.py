@@ -35,6 +35,7 @@ CONTROL_PANEL = "api.antispamcloud.com"
 #: Loopback as well, so that the smarthost has its real port without being in anybody's way.
 ADDRESS = f"127.44.{89 + os.getpid() % 100}.{1 + os.getpid() // 100 % 250}"
 PEOPLE = {"alice": 20001, "bob": 20002}
+NOBODY = 65534  # whom Postfix has to know
 #: Directories of the machine that are others in the namespace, in the order in which they are put there.
 PLACES = {
     "etc": "/etc",
@@ -83,7 +84,8 @@ class Machine:
         shutil.copytree("/etc", etc, symlinks=True, dirs_exist_ok=True, ignore_dangling_symlinks=True)
         (etc / "postfix").mkdir(exist_ok=True)
         (etc / "hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {SMARTHOST} {CONTROL_PANEL}\n")
-        users = [line for line in (etc / "passwd").read_text().splitlines() if int(line.split(":")[2]) < 1000]
+        numbered = [(int(line.split(":")[2]), line) for line in (etc / "passwd").read_text().splitlines()]
+        users = [line for number, line in numbered if number < 1000 or number == NOBODY]
         people = [f"{name}:x:{number}:{number}::/home/{name}:/bin/sh" for name, number in PEOPLE.items()]
         (etc / "passwd").write_text("\n".join([*users, *people]) + "\n")
         with (etc / "group").open("a") as groups:

@@ -31,14 +31,14 @@ PARALLEL_LOGIC := --numprocesses=auto --maxprocesses=8 --dist=worksteal
 # Most of their time these tests wait, for Postfix or for a play: more of them than processors.
 PARALLEL := --numprocesses=4 --dist=worksteal
 PARALLEL_FILES := --numprocesses=3 --dist=loadfile --no-loadscope-reorder
-SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment importer release_check stage)
+SHELL_SOURCES := .ci/run tests/install_packages $(addprefix tests/tools/,all environment importer other_debian release_check stage)
 # By the names under which they import each other, so that mypy reads each once.
 PYTHON_SOURCES := $(LINK)/plugins tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: check schema screenshot picture mutation help environment packages-demo packages-test demo live \
 	test test-unit test-component test-integration test-slow slow properties test-matrix coverage sanity sanity-shipped units build importer audit docs \
-	lint lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-spelling \
+	test-debian lint lint-ruff lint-format lint-types lint-shell lint-yaml lint-ansible lint-docs lint-changelog lint-spelling \
 	changelog release-check publish publish-github bench clean
 
 help:  ## This list
@@ -165,6 +165,10 @@ docs: environment  ## The documentation as a site, in build/site; every link in 
 
 test-matrix: packages-test $(LINK)  ## Unit, component, secrecy, sanity and units on every ansible-core that a Python is here for
 	@$(PYTHON) -m tests.tools.matrix $(CORES) $(STAGES)
+
+test-debian: SUITE ?= trixie
+test-debian:  ## make test on a bare Debian of another release: make test-debian SUITE=trixie (root, no pyenv)
+	@tests/tools/other_debian "$(SUITE)" test
 
 changelog: environment  ## Turn the fragments into CHANGELOG.md for the version in galaxy.yml
 	@antsibull-changelog release --reload-plugins --update-existing

@@ -116,6 +116,7 @@ def test_a_site_on_which_nothing_is_wrong(site: AuditedSite, postfix: ScratchPos
     assert rows["server1@example.com"]["mail_servers"] == "mail1"
 
 
+@pytest.mark.slow  # by day without a playbook, in tests/component/test_audit_findings.py
 def test_a_site_with_everything_that_can_be_wrong(site: AuditedSite, postfix: ScratchPostfix) -> None:
     emulator = site.emulator
     site.declare(
@@ -189,6 +190,7 @@ def test_what_cannot_be_looked_at_is_said(site: AuditedSite) -> None:
     assert site.audit(spamexperts_fail_on=["unseen"]).returncode == 2
 
 
+@pytest.mark.slow  # by day without a playbook, in tests/component/test_audit.py
 def test_no_list_no_store_and_no_folder(declared: AuditedSite) -> None:
     site = declared
     site.api_options["use_discovered_methods"] = False

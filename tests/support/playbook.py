@@ -48,7 +48,7 @@ def ansible_environment(build: Path = ROOT / "build") -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "SPAMEXPERTS_"))}
     return {
         **kept,
-        "ANSIBLE_CONFIG": str(ROOT / ("tests/ansible.cfg" if warm.is_used else "ansible.cfg")),
+        "ANSIBLE_CONFIG": str(ROOT / ("tests/support/ansible.cfg" if warm.is_used else "ansible.cfg")),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
         "ANSIBLE_HOME": str(build / "ansible"),
         "ANSIBLE_LOCAL_TEMP": str(build / "ansible" / "tmp"),

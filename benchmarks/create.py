@@ -73,7 +73,7 @@ def loop_of_uri(runs: int) -> list[Figure]:
 
         mine, peers = alternate(ours, theirs, runs)
     note = f"the loop was measured at {_MEASURED[0]} and {_MEASURED[1]} users and extrapolated linearly to {_USERS}"
-    return [at_least("B1 create 1000 users with limits / uri loop", mine, peers, 150, note)]
+    return [at_least("B1 create 1000 users with limits / uri loop", mine, peers, 100, note)]
 
 
 def script_with_threads(runs: int) -> list[Figure]:

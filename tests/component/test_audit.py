@@ -140,3 +140,10 @@ def test_a_folder_that_is_a_link_is_refused(site: Audited) -> None:
     (site.folder / "audit").symlink_to(site.folder / "elsewhere")
     assert "audit" in site.refused()
     assert not list((site.folder / "elsewhere").iterdir())
+
+
+def test_a_folder_that_is_open_to_others_is_refused(site: Audited) -> None:
+    (site.folder / "audit").mkdir()
+    (site.folder / "audit").chmod(0o755)
+    assert "is open to others (mode 0755)" in site.refused()
+    assert not list((site.folder / "audit").iterdir())
